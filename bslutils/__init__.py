@@ -1,0 +1,34 @@
+"""Softmax losses for recommendation: explain, check, train, evaluate.
+
+Example:
+    >>> import bslutils as bsl
+    >>> data = bsl.load("synthetic")
+    >>> model = bsl.models.MatrixFactorization(data.n_users, data.n_items, dim=16)
+    >>> loss = bsl.losses.SoftmaxLoss(tau=0.1)
+    >>> run = bsl.fit(model, data, loss, bsl.TrainConfig(epochs=2, lr=1e-2, seed=0))
+    >>> sorted(bsl.evaluate(run.model, data, split="test", ks=(20,)))
+    ['hit@20', 'mrr@20', 'ndcg@20', 'precision@20', 'recall@20']
+"""
+
+from . import losses, models, sampling, scoring
+from .data import Interactions
+from .datasets import load
+from .files import load_files
+from .evaluate import evaluate
+from .train import Run, TrainConfig, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Interactions",
+    "Run",
+    "TrainConfig",
+    "evaluate",
+    "fit",
+    "load",
+    "load_files",
+    "losses",
+    "models",
+    "sampling",
+    "scoring",
+]

@@ -1,0 +1,147 @@
+"""Command line: ``python -m bslutils {data,train}``."""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from . import __version__
+from .data import Interactions
+from .datasets import DATASETS, load
+from .evaluate import evaluate
+from .files import load_files
+from .losses import LOSSES, loss_parameters, make_loss
+from .models import MatrixFactorization
+from .scoring import SCORES
+from .train import TrainConfig, fit
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bslutils", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    data = commands.add_parser("data", help="list the data sets, or count one")
+    _add_data(data, required=False)
+
+    formatter = argparse.ArgumentDefaultsHelpFormatter
+    train = commands.add_parser(
+        "train", help="train matrix factorisation and report on test", formatter_class=formatter
+    )
+    _add_data(train, required=True)
+    train.add_argument(
+        "--protocol",
+        choices=("honest", "paper"),
+        default="honest",
+        help="paper: train on the validation pairs too and choose the epoch on test, as the "
+        "authors' code does; only for comparison with published figures",
+    )
+    train.add_argument("--loss", required=True, help=f"one of {', '.join(LOSSES)}")
+    names = dict.fromkeys(name for loss in LOSSES for name in loss_parameters(loss))
+    for name in names:
+        users = ", ".join(loss for loss in LOSSES if name in loss_parameters(loss))
+        kind = {"action": "store_true"} if name == "pos_in_denominator" else {"type": float}
+        train.add_argument(_flag(name), default=None, help=f"parameter of {users}", **kind)
+    train.add_argument("--dim", type=int, default=64, help="length of an embedding")
+    train.add_argument("--score", choices=SCORES, default="cosine", help="score function")
+    train.add_argument("--user-dropout", type=float, default=0.0, help="dropout on user vectors")
+    for spec in dataclasses.fields(TrainConfig):
+        if spec.name == "progress":
+            continue
+        kind = int if spec.name == "patience" else type(spec.default)
+        train.add_argument(_flag(spec.name), type=kind, default=spec.default, help="training")
+    train.add_argument("--no-progress", action="store_true", help="no progress bar")
+    train.add_argument("--ks", type=int, nargs="+", default=[20], help="cut-offs of the metrics")
+    train.add_argument("--out", type=Path, help="append the run to this file as a line of JSON")
+    return parser
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _add_data(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument("--data", required=required, help=f"one of {', '.join(DATASETS)}")
+    parser.add_argument(
+        "--test-file", type=Path, help="pairs to test on; --data is then the file to train on"
+    )
+    parser.add_argument("--valid-fraction", type=float, default=0.1, help="held out of train")
+
+
+def _load(args: argparse.Namespace) -> Interactions:
+    if args.test_file is not None:
+        return load_files(args.data, args.test_file, valid_fraction=args.valid_fraction)
+    return load(args.data, valid_fraction=args.valid_fraction)
+
+
+def _data(args: argparse.Namespace) -> None:
+    if args.data is None:
+        print("\n".join(DATASETS))
+        return
+    data = _load(args)
+    for name, value in {**data.describe(), "hash": data.hash}.items():
+        print(f"{name:24} {value}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    chosen = loss_parameters(args.loss)
+    every = {name for loss in LOSSES for name in loss_parameters(loss)}
+    given = {name: getattr(args, name) for name in every if getattr(args, name) is not None}
+    loss = make_loss(args.loss, **given)
+    names = [spec.name for spec in dataclasses.fields(TrainConfig) if spec.name != "progress"]
+    progress = False if args.no_progress else True
+    config = TrainConfig(**{name: getattr(args, name) for name in names}, progress=progress)
+    if args.out is not None and not args.out.resolve().parent.is_dir():
+        raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")
+    if min(args.ks) < 1:
+        raise ValueError(f"--ks must be at least 1, got {min(args.ks)}")
+
+    data = _load(args)
+    if args.protocol == "paper":
+        data = data.paper_protocol()
+    model = MatrixFactorization(
+        data.n_users,
+        data.n_items,
+        dim=args.dim,
+        score=args.score,
+        user_dropout=args.user_dropout,
+        seed=args.seed,
+    )
+    start = time.perf_counter()
+    run = fit(model, data, loss, config)
+    seconds = time.perf_counter() - start
+    test = evaluate(run.model, data, split="test", ks=args.ks)
+
+    epochs = len(run.history)
+    print(f"{data.name}, {args.protocol} protocol, {loss}")
+    print(f"epoch {run.best_epoch} of {epochs} kept, {seconds:.1f} s, stopped by {run.stopped}")
+    for name, value in test.items():
+        print(f"test {name:14} {value:.5f}")
+    if args.out is not None:
+        record = run.record() | {
+            "loss": {"name": args.loss, **{k: v for k, v in given.items() if k in chosen}},
+            "test": test,
+            "seconds": seconds,
+            "versions": {"bslutils": __version__, "torch": torch.__version__},
+        }
+        with args.out.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return the exit status (2 for bad input, with one line on stderr)."""
+    args = _parser().parse_args(argv)
+    try:
+        {"data": _data, "train": _train}[args.command](args)
+    except (ValueError, FloatingPointError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

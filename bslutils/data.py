@@ -1,0 +1,306 @@
+"""Interactions: an immutable record of who chose what, split for training and testing."""
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from .synthetic import Truth
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """User-item pairs in three disjoint splits. Build one with :func:`from_pairs` or ``load``.
+
+    Attributes:
+        name: what the data is called.
+        train, valid, test: ``(n_users, n_items)`` bool CSR arrays, True for a pair; sorted,
+            without duplicates, read-only.
+        user_names, item_names: original names by id, such as film titles, or ``None``.
+        protocol: ``"honest"`` (validation held out of the training pairs) or ``"paper"``
+            (validation is the test split: :meth:`paper_protocol`).
+        dropped: how many pairs of the source were left out, by reason.
+        truth: the planted preferences of synthetic data, else ``None``.
+    """
+
+    name: str
+    train: csr_array
+    valid: csr_array
+    test: csr_array
+    user_names: np.ndarray | None = None
+    item_names: np.ndarray | None = None
+    protocol: str = "honest"
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    truth: Truth | None = None
+
+    def __post_init__(self):
+        for name in SPLITS:
+            matrix = getattr(self, name)
+            if matrix.shape != self.train.shape:
+                raise ValueError(f"{name} is {matrix.shape}, train is {self.train.shape}")
+            for array in (matrix.data, matrix.indices, matrix.indptr):
+                array.flags.writeable = False
+        for name, size in (("user_names", self.n_users), ("item_names", self.n_items)):
+            names = getattr(self, name)
+            if names is not None:
+                if len(names) != size:
+                    raise ValueError(f"{name} has {len(names)} entries, expected {size}")
+                names.flags.writeable = False
+        object.__setattr__(self, "dropped", MappingProxyType(dict(self.dropped)))
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return self.train.shape[0]
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.train.shape[1]
+
+    @cached_property
+    def user_degree(self) -> np.ndarray:
+        """Training pairs of each user, ``(n_users,)``."""
+        return np.diff(self.train.indptr).astype(np.int64)
+
+    @cached_property
+    def item_degree(self) -> np.ndarray:
+        """Training pairs of each item, its popularity: ``(n_items,)``."""
+        return np.bincount(self.train.indices, minlength=self.n_items)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the pairs and their splits; the name does not enter."""
+        digest = hashlib.sha256(f"{self.n_users} {self.n_items}".encode())
+        for name in SPLITS:
+            matrix = self.split(name)
+            for array in (matrix.indptr, matrix.indices):
+                digest.update(array.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def split(self, name: str) -> csr_array:
+        """The split called ``name``.
+
+        Raises:
+            ValueError: an unknown name; the message lists the choices.
+        """
+        if name not in SPLITS:
+            raise ValueError(f"unknown split {name!r}; choose one of {', '.join(SPLITS)}")
+        return getattr(self, name)
+
+    def pairs(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Users and items of a split, ``(n,)`` each, by user and then by item."""
+        matrix = self.split(split)
+        users = np.repeat(np.arange(self.n_users), np.diff(matrix.indptr))
+        return users, matrix.indices.astype(np.int64)
+
+    def seen(self, split: str) -> csr_array:
+        """Pairs that a ranking for ``split`` leaves out, because the user already has them.
+
+        For ``valid`` the training pairs; for ``test`` the training and validation pairs; never a
+        pair of the split itself, so under the paper protocol, where validation is test, nothing
+        to be found is hidden. For ``train`` nothing is left out.
+        """
+        if split == "test" and self.protocol == "honest":
+            return (self.train + self.valid).tocsr()
+        if split in ("valid", "test"):
+            return self.train
+        self.split(split)
+        return csr_array(self.train.shape, dtype=bool)
+
+    def describe(self) -> dict[str, int | float | str]:
+        """Name, protocol, counts, density and the median number of pairs of a user.
+
+        Example:
+            >>> data = from_pairs([[0, 0], [0, 1], [1, 1]], [[1, 0]], valid_fraction=0)
+            >>> data.describe()["users"], data.describe()["density"]
+            (2, 1.0)
+        """
+        counts = {name: int(self.split(name).nnz) for name in SPLITS}
+        per_user = np.diff(self.seen("test").indptr) + np.diff(self.test.indptr)
+        return {
+            "name": self.name,
+            "protocol": self.protocol,
+            "users": self.n_users,
+            "items": self.n_items,
+            **counts,
+            "density": int(per_user.sum()) / (self.n_users * self.n_items),
+            "median pairs of a user": float(np.median(per_user)),
+        }
+
+    def paper_protocol(self) -> "Interactions":
+        """Train on all training pairs and let the *test* split choose the epoch.
+
+        The authors' code does so on Yelp2018, Gowalla and MovieLens-1M. Its figures are
+        optimistic; use it only to compare with published ones, and say so.
+        """
+        if self.protocol == "paper":
+            return self
+        train = (self.train + self.valid).tocsr()
+        return replace(self, train=train, valid=self.test, protocol="paper")
+
+
+def from_pairs(
+    train: np.ndarray,
+    test: np.ndarray,
+    *,
+    valid: np.ndarray | None = None,
+    n_users: int | None = None,
+    n_items: int | None = None,
+    name: str = "custom",
+    valid_fraction: float = 0.1,
+    seed: int = 0,
+    user_names: np.ndarray | None = None,
+    item_names: np.ndarray | None = None,
+    truth: Truth | None = None,
+) -> Interactions:
+    """Build :class:`Interactions` from ``(n, 2)`` arrays of ``(user, item)`` ids from 0.
+
+    Duplicates are dropped. A validation or test pair that is also a training pair is dropped
+    from there with a warning, since a ranking leaves training items out and it could never be
+    found. Both are counted in ``dropped``.
+
+    Args:
+        train, test: the pairs.
+        valid: validation pairs; without them a part of ``train`` is held out.
+        n_users, n_items: sizes; by default what the largest ids ask for.
+        name: what to call the data.
+        valid_fraction: part of each user's training pairs that is held out, in [0, 1).
+        seed: chooses which.
+        user_names, item_names: names by id.
+        truth: planted preferences of synthetic data.
+
+    Raises:
+        ValueError: ids that are not integers, negative or too large, a wrong shape, no training
+            pair, ``valid_fraction`` outside [0, 1). The message names the offender.
+
+    Example:
+        >>> data = from_pairs([[0, 0], [0, 1], [1, 2], [1, 2]], [[0, 2]], valid_fraction=0)
+        >>> data.n_users, data.n_items, data.train.nnz, dict(data.dropped)
+        (2, 3, 3, {'duplicates': 1, 'also in train': 0})
+    """
+    pairs = {"train": train, "valid": np.empty((0, 2), int) if valid is None else valid}
+    pairs["test"] = test
+    pairs = {split: _check_pairs(split, array) for split, array in pairs.items()}
+    if len(pairs["train"]) == 0:
+        raise ValueError("train holds no pair")
+    top = np.concatenate(list(pairs.values())).max(axis=0) + 1
+    shape = []
+    for axis, (what, size) in enumerate((("users", n_users), ("items", n_items))):
+        if size is not None and top[axis] > size:
+            raise ValueError(f"id {top[axis] - 1} is beyond n_{what} = {size} (ids count from 0)")
+        shape.append(int(top[axis]) if size is None else size)
+    matrices = {split: _matrix(array, tuple(shape)) for split, array in pairs.items()}
+    duplicates = sum(len(array) - matrices[split].nnz for split, array in pairs.items())
+    overlap = 0
+    for split in ("valid", "test"):
+        repeated = matrices[split].multiply(matrices["train"]).tocsr()
+        overlap += repeated.nnz
+        matrices[split] = _minus(matrices[split], repeated)
+    if overlap:
+        warnings.warn(
+            f"{name}: {overlap} validation or test pairs are also in train and were dropped there",
+            stacklevel=2,
+        )
+    if valid is None:
+        matrices["train"], matrices["valid"] = hold_out(matrices["train"], valid_fraction, seed)
+    return Interactions(
+        name,
+        **matrices,
+        user_names=user_names,
+        item_names=item_names,
+        dropped={"duplicates": duplicates, "also in train": overlap},
+        truth=truth,
+    )
+
+
+def _check_pairs(split: str, pairs: np.ndarray) -> np.ndarray:
+    array = np.asarray(pairs)
+    if array.size == 0:
+        return np.empty((0, 2), np.int64)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"{split} must be (n, 2) pairs of user and item, got {array.shape}")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{split} must hold integer ids, got {array.dtype}")
+    if array.min() < 0:
+        row = int(np.argmax((array < 0).any(axis=1)))
+        raise ValueError(f"{split} pair {row} has a negative id: {array[row].tolist()}")
+    return array.astype(np.int64)
+
+
+def _matrix(pairs: np.ndarray, shape: tuple[int, int]) -> csr_array:
+    ones = np.ones(len(pairs), dtype=bool)
+    matrix = csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _minus(a: csr_array, b: csr_array) -> csr_array:
+    """The pairs of ``a`` that are not in its subset ``b``."""
+    rest = (a.astype(np.int8) - b.astype(np.int8)).tocsr()
+    rest.eliminate_zeros()
+    return rest.astype(bool)
+
+
+def hold_out(train: csr_array, fraction: float, seed: int) -> tuple[csr_array, csr_array]:
+    """Hold out a random part of each user's pairs: ``(train, valid)``.
+
+    A user with n pairs gives ``round(fraction * n)`` of them, halves upward, but keeps at least
+    one to train on.
+
+    Raises:
+        ValueError: ``fraction`` outside [0, 1).
+
+    Example:
+        >>> kept, held = hold_out(csr_array(np.ones((2, 10), dtype=bool)), 0.2, seed=0)
+        >>> np.diff(kept.indptr), np.diff(held.indptr)
+        (array([8, 8], dtype=int32), array([2, 2], dtype=int32))
+    """
+    if not 0 <= fraction < 1:
+        raise ValueError(f"the fraction held out must lie in [0, 1), got {fraction}")
+    degree = np.diff(train.indptr)
+    n_held = np.minimum(np.floor(fraction * degree + 0.5).astype(np.int64), degree - 1)
+    users = np.repeat(np.arange(train.shape[0]), degree)
+    key = np.random.default_rng(seed).random(train.nnz)
+    order = np.lexsort((key, users))  # users stay in order, their pairs are shuffled
+    rank = np.arange(train.nnz) - np.repeat(train.indptr[:-1], degree)
+    held = np.zeros(train.nnz, dtype=bool)
+    held[order] = rank < np.repeat(n_held, degree)
+    pairs = np.stack([users, train.indices], axis=1)
+    return _matrix(pairs[~held], train.shape), _matrix(pairs[held], train.shape)
+
+
+def k_core(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
+    """Which pairs are in the k-core: every user and every item left has at least k of them.
+
+    Args:
+        users, items: ids of distinct pairs, ``(n,)``.
+        k: at least 1.
+
+    Returns:
+        ``(n,)`` bool.
+
+    Raises:
+        ValueError: ``k`` below 1.
+
+    Example:
+        >>> k_core(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1]), 2)
+        array([ True,  True,  True,  True, False])
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    keep = np.ones(len(users), dtype=bool)
+    while True:
+        stays = keep.copy()
+        for ids in (users, items):
+            stays &= np.bincount(ids[keep], minlength=ids.max(initial=0) + 1)[ids] >= k
+        if (stays == keep).all():
+            return keep
+        keep = stays

@@ -1,0 +1,100 @@
+"""Checks, masks and reductions that every loss shares."""
+
+import math
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def check_positive(**values: float | Tensor) -> None:
+    """Raise ``ValueError`` unless every value is a positive finite number (or 0-dim tensor)."""
+    for name, value in values.items():
+        scalar = isinstance(value, Real) or (isinstance(value, Tensor) and value.ndim == 0)
+        if not scalar or not 0 < value < math.inf:
+            raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+
+
+def check_scores(
+    pos: Tensor, neg: Tensor, pos_mask: Tensor | None, neg_mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Check shapes and apply masks; return ``pos (B, P)``, ``neg (B, N)``, masks and live rows.
+
+    A masked score may hold anything, NaN included: it is replaced by zero before any
+    arithmetic, so it changes neither the value nor the gradient. A row without a single
+    positive or negative left is *dead*: its mask is opened on those zeros, which keeps every
+    intermediate finite, and :func:`reduce` then drops it.
+    """
+    for name, scores in (("pos", pos), ("neg", neg)):
+        if not isinstance(scores, Tensor) or not scores.is_floating_point():
+            kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
+            raise ValueError(f"{name} must be a floating-point tensor, got {kind}")
+    if pos.ndim == 1:
+        pos = pos.unsqueeze(1)  # (B, 1)
+        if pos_mask is not None and pos_mask.ndim == 1:
+            pos_mask = pos_mask.unsqueeze(1)
+    if pos.ndim != 2 or neg.ndim != 2 or pos.shape[0] != neg.shape[0]:
+        raise ValueError(
+            "pos must be (B,) or (B, P) and neg (B, N) with the same B, "
+            f"got pos {tuple(pos.shape)} and neg {tuple(neg.shape)}"
+        )
+    if pos.numel() == 0 or neg.numel() == 0:
+        raise ValueError(
+            "the batch is empty: B, P and N must be at least 1, "
+            f"got pos {tuple(pos.shape)} and neg {tuple(neg.shape)}"
+        )
+    for name, mask, scores in (("pos_mask", pos_mask, pos), ("neg_mask", neg_mask, neg)):
+        if mask is not None and (mask.dtype != torch.bool or mask.shape != scores.shape):
+            raise ValueError(
+                f"{name} must be bool {tuple(scores.shape)}, True where a score counts, "
+                f"got {mask.dtype} {tuple(mask.shape)}"
+            )
+    if pos_mask is None and neg_mask is None:
+        return pos, neg, None, None, None
+    live = torch.ones(pos.shape[0], dtype=torch.bool, device=pos.device)  # (B,)
+    if pos_mask is not None:
+        live = live & pos_mask.any(1)
+        pos = pos.masked_fill(~pos_mask, 0)
+    if neg_mask is not None:
+        live = live & neg_mask.any(1)
+        neg = neg.masked_fill(~neg_mask, 0)
+    dead = ~live.unsqueeze(1)  # (B, 1)
+    pos_mask = None if pos_mask is None else pos_mask | dead
+    neg_mask = None if neg_mask is None else neg_mask | dead
+    return pos, neg, pos_mask, neg_mask, live
+
+
+def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the last dimension of the entries where ``mask`` is True: ``(…, N) -> (…)``."""
+    if mask is None:
+        return values.mean(-1)
+    return values.masked_fill(~mask, 0).sum(-1) / mask.sum(-1)
+
+
+def log_sum_exp(values: Tensor, mask: Tensor | None) -> Tensor:
+    """``log Σ exp`` over the last dimension where ``mask`` is True: ``(…, N) -> (…)``."""
+    if mask is not None:
+        values = values.masked_fill(~mask, -math.inf)
+    return torch.logsumexp(values, -1)
+
+
+def log_mean_exp(values: Tensor, mask: Tensor | None) -> Tensor:
+    """``log (1/N) Σ exp`` over the last dimension where ``mask`` is True: ``(…, N) -> (…)``."""
+    if mask is None:
+        return log_sum_exp(values, None) - math.log(values.shape[-1])
+    return log_sum_exp(values, mask) - mask.sum(-1).to(values.dtype).log()
+
+
+def reduce(rows: Tensor, live: Tensor | None, reduction: str) -> Tensor:
+    """Reduce a loss per row ``(B,)``; dead rows count zero in a sum and not at all in a mean."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+    if live is not None:
+        rows = torch.where(live, rows, torch.zeros_like(rows))
+    if reduction == "none":
+        return rows
+    if reduction == "sum":
+        return rows.sum()
+    return rows.mean() if live is None else rows.sum() / live.sum().clamp(min=1)

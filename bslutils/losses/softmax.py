@@ -1,0 +1,202 @@
+"""Losses that put a log-expectation-exp on one side or on both: SL and BSL.
+
+Shapes, masks and reductions are those of :mod:`bslutils.losses`. All of them work in log
+space: no exponential of a score is ever formed outside ``logsumexp``.
+"""
+
+import torch
+from torch import Tensor
+
+from .checks import (
+    check_positive,
+    check_scores,
+    log_mean_exp,
+    log_sum_exp,
+    masked_mean,
+    reduce,
+)
+
+
+def softmax_loss(
+    pos: Tensor,
+    neg: Tensor,
+    *,
+    tau: float,
+    pos_in_denominator: bool = False,
+    pos_mask: Tensor | None = None,
+    neg_mask: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""Softmax loss (SL), the per-sample form.
+
+    .. math:: \ell = \frac1P \sum_i \Big( -\frac{f_i}{\tau} + \log \sum_j e^{f_j/\tau} \Big)
+
+    With ``pos_in_denominator`` the sum gains the term :math:`e^{f_i/\tau}`: sampled softmax or
+    InfoNCE, never negative. Where ``neg`` already holds every item (full softmax) the positive
+    is among the columns, so leave the flag off.
+
+    The risk form is this loss times ``tau``, up to a constant: see :func:`softmax_risk_loss`.
+
+    Args:
+        pos: scores of positives, ``(B,)`` or ``(B, P)``, any floating dtype.
+        neg: scores of negatives, ``(B, N)``.
+        tau: temperature in score units, ``> 0``; a 0-dim tensor may carry a gradient.
+        pos_in_denominator: whether the positive joins the sum.
+        pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
+        reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
+
+    Raises:
+        ValueError: shapes that do not fit, an empty batch, ``tau`` not positive and finite,
+            an unknown reduction.
+
+    Example:
+        >>> import torch
+        >>> softmax_loss(torch.tensor([1.0]), torch.tensor([[0.0, 0.0]]), tau=1.0)  # log 2 - 1
+        tensor(-0.3069)
+
+    Source: Wu et al., *BSL: Understanding and Improving Softmax Loss for Recommendation*,
+    ICDE 2024; with the positive in the denominator, van den Oord et al., *Representation
+    Learning with Contrastive Predictive Coding*, 2018, eq. 4. Derived in the chapter
+    *A tour of losses*.
+    """
+    check_positive(tau=tau)
+    pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
+    pos = pos / tau  # (B, P)
+    log_sum = log_sum_exp(neg / tau, neg_mask).unsqueeze(1)  # (B, 1)
+    if pos_in_denominator:
+        log_sum = torch.logaddexp(pos, log_sum)  # (B, P)
+    return reduce(masked_mean(log_sum - pos, pos_mask), live, reduction)
+
+
+def softmax_risk_loss(
+    pos: Tensor,
+    neg: Tensor,
+    *,
+    tau: float,
+    pos_mask: Tensor | None = None,
+    neg_mask: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""Softmax loss (SL), the risk form: in score units, independent of the number of negatives.
+
+    .. math:: \ell = -\frac1P \sum_i f_i + \tau \log \frac1N \sum_j e^{f_j/\tau}
+
+    It equals ``tau * softmax_loss(...) - tau * log(N)``, tends to the mean of the negatives as
+    ``tau`` grows and to their maximum as ``tau`` falls to zero.
+
+    Args:
+        pos: scores of positives, ``(B,)`` or ``(B, P)``, any floating dtype.
+        neg: scores of negatives, ``(B, N)``.
+        tau: temperature in score units, ``> 0``; a 0-dim tensor may carry a gradient.
+        pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
+        reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
+
+    Raises:
+        ValueError: shapes that do not fit, an empty batch, ``tau`` not positive and finite,
+            an unknown reduction.
+
+    Example:
+        >>> import torch
+        >>> softmax_risk_loss(torch.tensor([1.0]), torch.tensor([[0.0, 0.0]]), tau=0.1)
+        tensor(-1.)
+
+    Source: Wu et al., *BSL: Understanding and Improving Softmax Loss for Recommendation*,
+    ICDE 2024. Derived in the chapter *A tour of losses*.
+    """
+    check_positive(tau=tau)
+    pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
+    rows = tau * log_mean_exp(neg / tau, neg_mask) - masked_mean(pos, pos_mask)
+    return reduce(rows, live, reduction)
+
+
+def bilateral_softmax_loss(
+    pos: Tensor,
+    neg: Tensor,
+    *,
+    tau_pos: float,
+    tau_neg: float,
+    pos_mask: Tensor | None = None,
+    neg_mask: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""Bilateral softmax loss (BSL), the risk form: log-expectation-exp on both sides.
+
+    .. math:: \ell = -\tau_1 \log \frac1P \sum_i e^{f_i/\tau_1}
+              + \tau_2 \log \frac1N \sum_j e^{f_j/\tau_2}
+
+    The positive side weighs the positives of a row by ``softmax(pos / tau_pos)``: those with low
+    scores, among them the false ones, count less. It needs several positives of one user in a
+    row; with ``P = 1`` it is :func:`softmax_risk_loss` at ``tau_neg``, whatever ``tau_pos``, and
+    it tends to that loss as ``tau_pos`` grows.
+
+    Args:
+        pos: scores of positives of one user, ``(B,)`` or ``(B, P)``, any floating dtype.
+        neg: scores of negatives, ``(B, N)``.
+        tau_pos, tau_neg: temperatures in score units, ``> 0``; 0-dim tensors may carry a
+            gradient.
+        pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
+        reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
+
+    Raises:
+        ValueError: shapes that do not fit, an empty batch, a temperature not positive and
+            finite, an unknown reduction.
+
+    Example:
+        >>> import torch
+        >>> pos, neg = torch.tensor([[0.9, 0.8, -0.5]]), torch.tensor([[0.1, -0.2]])
+        >>> bilateral_softmax_loss(pos, neg, tau_pos=0.2, tau_neg=0.1)
+        tensor(-0.7397)
+
+    Source: Wu et al., *BSL: Understanding and Improving Softmax Loss for Recommendation*,
+    ICDE 2024. Introduced in the chapter *A tour of losses*.
+    """
+    check_positive(tau_pos=tau_pos, tau_neg=tau_neg)
+    pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
+    gain = tau_pos * log_mean_exp(pos / tau_pos, pos_mask)  # (B,)
+    risk = tau_neg * log_mean_exp(neg / tau_neg, neg_mask)  # (B,)
+    return reduce(risk - gain, live, reduction)
+
+
+def reweighted_softmax_loss(
+    pos: Tensor,
+    neg: Tensor,
+    *,
+    tau: float,
+    neg_weight: float,
+    pos_mask: Tensor | None = None,
+    neg_mask: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    r"""SL with a weight on its negative term: what the ``reweight`` mode of the BSL code computes.
+
+    .. math:: \ell = \frac1P \sum_i -\frac{f_i}{\tau} + w \log \sum_j e^{f_j/\tau}
+
+    ``w = 1`` is :func:`softmax_loss`. For any other weight the loss is not invariant to a shift
+    of all scores, and ``w`` is no temperature: the distribution over negatives does not depend
+    on it. In the public code ``tau`` is called t1 and ``w`` t2.
+
+    Args:
+        pos: scores of positives, ``(B,)`` or ``(B, P)``, any floating dtype.
+        neg: scores of negatives, ``(B, N)``.
+        tau: temperature in score units, ``> 0``; a 0-dim tensor may carry a gradient.
+        neg_weight: the weight ``w > 0`` of the negative term.
+        pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
+        reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
+
+    Raises:
+        ValueError: shapes that do not fit, an empty batch, ``tau`` or ``neg_weight`` not
+            positive and finite, an unknown reduction.
+
+    Example:
+        >>> import torch
+        >>> pos, neg = torch.tensor([1.0]), torch.tensor([[0.0, 0.0]])
+        >>> reweighted_softmax_loss(pos, neg, tau=1.0, neg_weight=2.0)  # 2 log 2 - 1
+        tensor(0.3863)
+
+    Source: the authors' public code of Wu et al., *BSL: Understanding and Improving Softmax
+    Loss for Recommendation*, ICDE 2024. Introduced in the chapter *A tour of losses*.
+    """
+    check_positive(tau=tau, neg_weight=neg_weight)
+    pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
+    rows = neg_weight * log_sum_exp(neg / tau, neg_mask) - masked_mean(pos / tau, pos_mask)
+    return reduce(rows, live, reduction)

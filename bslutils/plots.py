@@ -1,0 +1,106 @@
+"""One look for every figure: a colour per loss, readable on light and dark pages."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from .intervals import mean_interval
+
+# Name in ``losses.LOSSES`` -> (label, colour). Okabe and Ito's palette, safe for colour-blind
+# readers; a colour means the same loss in every figure of the book.
+LOSS_STYLES: dict[str, tuple[str, str]] = {
+    "mse": ("MSE", "#8c6d46"),
+    "bce": ("BCE", "#56b4e9"),
+    "bpr": ("BPR", "#e69f00"),
+    "ccl": ("CCL", "#009e73"),
+    "softmax": ("SL", "#0072b2"),
+    "softmax_risk": ("SL (risk form)", "#0072b2"),
+    "bilateral_softmax": ("BSL", "#d55e00"),
+    "reweighted_softmax": ("reweighted SL", "#cc79a7"),
+}
+
+
+def loss_style(name: str) -> dict[str, str]:
+    """Keyword arguments ``label`` and ``color`` for a line or bar of the loss called ``name``.
+
+    Raises:
+        ValueError: an unknown loss; the message lists the choices.
+
+    Example:
+        >>> loss_style("softmax")
+        {'label': 'SL', 'color': '#0072b2'}
+    """
+    if name not in LOSS_STYLES:
+        raise ValueError(f"no style for loss {name!r}; choose one of {', '.join(LOSS_STYLES)}")
+    label, color = LOSS_STYLES[name]
+    return {"label": label, "color": color}
+
+
+def use_style() -> None:
+    """Set the look of all figures that follow; in a notebook, draw them as SVG.
+
+    Figures are transparent, with black ink: the book inverts their lightness on dark pages.
+
+    Example:
+        >>> use_style()
+        >>> matplotlib.rcParams["savefig.transparent"]
+        True
+    """
+    matplotlib.rcParams.update(
+        {
+            "figure.figsize": (7.2, 3.2),
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.transparent": True,
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#d9d9d9",
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.labelsize": 10,
+            "xtick.labelsize": 9,
+            "ytick.labelsize": 9,
+            "legend.fontsize": 9,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "svg.hashsalt": "bslutils",  # the same figure gives the same file
+        }
+    )
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:  # plain Python: nothing draws inline
+        return
+    if matplotlib.get_backend().lower().endswith("inline"):
+        set_matplotlib_formats("svg")
+
+
+def band(ax: Axes, x: Sequence[float], runs: np.ndarray, **style) -> None:
+    """Draw the mean over runs as a line and a 95 % bootstrap interval as a band.
+
+    Args:
+        ax: where to draw.
+        x: ``(n,)``.
+        runs: ``(n_runs, n)``; the interval is over the first axis.
+        style: ``label``, ``color``, … of the line.
+
+    Raises:
+        ValueError: shapes that do not fit.
+
+    Example:
+        >>> _, ax = plt.subplots()
+        >>> band(ax, [1, 2], np.array([[0.1, 0.2], [0.3, 0.2]]), **loss_style("softmax"))
+        >>> plt.close()
+    """
+    runs = np.asarray(runs, dtype=float)
+    if runs.ndim != 2 or runs.shape[1] != len(x):
+        raise ValueError(f"runs must be (n_runs, {len(x)}), got {runs.shape}")
+    mean, low, high = np.array([mean_interval(column) for column in runs.T]).T
+    (line,) = ax.plot(x, mean, **style)
+    ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)

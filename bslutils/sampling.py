@@ -1,0 +1,112 @@
+"""Mini-batches of positives and the negatives that go with them.
+
+Everything here is drawn from an explicit ``torch.Generator`` on the device of the data.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+SAMPLERS = ("shared", "independent", "in-batch")
+
+
+def batches(
+    train: csr_array,
+    batch_size: int,
+    *,
+    positives: int = 1,
+    generator: torch.Generator | None = None,
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Yield one epoch of rows ``(user (B,), pos (B, P), pos_mask (B, P) or None)``.
+
+    Every training pair appears exactly once in an epoch. With ``positives`` = P > 1 a row holds
+    up to P positives of one user, drawn at random without replacement; the last row of a user
+    is padded and masked. With P = 1 there is no padding and the mask is ``None``.
+
+    Args:
+        train: training pairs, ``(n_users, n_items)``.
+        batch_size: rows in a batch, B (the last batch may be smaller).
+        positives: positives of a user in a row, P.
+        generator: source of randomness; its device is where the batches live.
+
+    Raises:
+        ValueError: ``batch_size`` or ``positives`` below 1, or no training pair.
+
+    Example:
+        >>> import numpy as np
+        >>> train = csr_array(np.array([[1, 1, 1], [0, 1, 0]]))
+        >>> g = torch.Generator().manual_seed(0)
+        >>> [(u.tolist(), m.sum(1).tolist()) for u, i, m in batches(train, 8, positives=2,
+        ...                                                         generator=g)]
+        [([0, 0, 1], [2, 1, 1])]
+    """
+    for name, value in (("batch_size", batch_size), ("positives", positives)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if train.nnz == 0:
+        raise ValueError("there is no training pair to draw batches from")
+    device = generator.device if generator is not None else torch.device("cpu")
+    items = torch.as_tensor(train.indices, dtype=torch.long).to(device)  # (nnz,)
+    degree = torch.as_tensor(train.indptr, dtype=torch.long).to(device).diff()  # (n_users,)
+    users = torch.arange(len(degree), device=device).repeat_interleave(degree)  # (nnz,)
+    shuffle = torch.randperm(len(items), generator=generator, device=device)
+    if positives == 1:
+        for rows in shuffle.split(batch_size):
+            yield users[rows], items[rows].unsqueeze(1), None
+        return
+    # Shuffle the pairs, then bring those of a user together: the order within is random.
+    shuffle = shuffle[torch.argsort(users[shuffle], stable=True)]
+    users, items = users[shuffle], items[shuffle]
+    rank = torch.arange(len(items), device=device) - (degree.cumsum(0) - degree)[users]
+    first = torch.nonzero(rank % positives == 0).squeeze(1)  # where a row begins
+    size = torch.minimum(degree[users[first]] - rank[first], torch.tensor(positives))  # (R,)
+    column = torch.arange(positives, device=device)
+    order = torch.randperm(len(first), generator=generator, device=device)
+    for rows in order.split(batch_size):
+        mask = column < size[rows].unsqueeze(1)  # (B, P)
+        pairs = first[rows].unsqueeze(1) + torch.where(mask, column, 0)  # (B, P)
+        yield users[first[rows]], items[pairs], mask
+
+
+def uniform_negatives(
+    n_items: int, shape: tuple[int, ...], *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Draw item ids uniformly and with replacement over all items, positives included.
+
+    Shape ``(N,)`` serves negatives *shared by the batch*, ``(B, N)`` independent ones.
+
+    Raises:
+        ValueError: ``n_items`` or an entry of ``shape`` below 1.
+
+    Example:
+        >>> uniform_negatives(10, (4, 3), generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([4, 3])
+    """
+    if n_items < 1 or min(shape, default=0) < 1:
+        raise ValueError(f"n_items and every dimension must be at least 1, got {n_items}, {shape}")
+    device = generator.device if generator is not None else None
+    return torch.randint(n_items, shape, generator=generator, device=device)
+
+
+def in_batch_mask(pos: Tensor) -> Tensor:
+    """Which positives of a batch serve a row as negatives: ``(B, P) -> (B, B·P)``, bool.
+
+    The items of a batch are everyone's negatives, except that a row's own items (also where
+    another row repeats them) are not its negatives. Items come in proportion to their
+    popularity, not uniformly: another distribution of negatives, hence another loss.
+
+    Raises:
+        ValueError: ``pos`` is not ``(B, P)``.
+
+    Example:
+        >>> in_batch_mask(torch.tensor([[7], [8], [7]]))
+        tensor([[False,  True, False],
+                [ True, False,  True],
+                [False,  True, False]])
+    """
+    if pos.ndim != 2:
+        raise ValueError(f"pos must be (B, P), got {tuple(pos.shape)}")
+    own = pos.unsqueeze(1) == pos.flatten().view(1, -1, 1)  # (B, B·P, P)
+    return ~own.any(2)

@@ -1,0 +1,43 @@
+"""Bootstrap intervals and paired differences."""
+
+import numpy as np
+import pytest
+
+from bslutils.intervals import mean_interval, paired_difference
+
+
+def test_interval_covers_the_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = sum(
+        low <= 0.5 <= high
+        for _, low, high in (mean_interval(rng.random(60), level=0.9) for _ in range(100))
+    )
+    assert 80 <= covered <= 98
+
+
+def test_interval_is_near_the_normal_one_and_deterministic():
+    values = np.random.default_rng(1).normal(size=2000)
+    interval = mean_interval(values)
+    half = 1.96 * values.std() / np.sqrt(2000)
+    assert interval.high - interval.mean == pytest.approx(half, rel=0.1)
+    assert interval == mean_interval(values)
+
+
+def test_paired_difference_sees_what_unpaired_intervals_hide():
+    rng = np.random.default_rng(2)
+    b = rng.normal(0, 5, size=500)
+    a = b + 0.2 + rng.normal(0, 0.1, size=500)
+    difference = paired_difference(a, b)
+    assert 0.15 < difference.low < 0.2 < difference.high + 0.02 and difference.p_value < 1e-6
+    assert mean_interval(a).low < mean_interval(b).high
+    assert paired_difference(b, b).p_value == 1
+
+
+def test_bad_input():
+    for bad in ([], [np.nan], [[1.0]]):
+        with pytest.raises(ValueError, match="non-empty list of finite numbers"):
+            mean_interval(bad)
+    with pytest.raises(ValueError, match=r"level must lie in \(0, 1\), got 95"):
+        mean_interval([1.0], level=95)
+    with pytest.raises(ValueError, match="same length, got 2 and 3"):
+        paired_difference([1, 2], [1, 2, 3])

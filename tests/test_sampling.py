@@ -1,0 +1,81 @@
+"""Batches of positives and their negatives."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from bslutils.sampling import batches, in_batch_mask, uniform_negatives
+
+
+def random_train(seed, n_users=12, n_items=15):
+    return csr_array(np.random.default_rng(seed).random((n_users, n_items)) < 0.3)
+
+
+@given(st.integers(0, 1000), st.integers(1, 7), st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_an_epoch_is_every_pair_once(seed, positives, batch_size):
+    train = random_train(seed)
+    seen, per_user = [], {}
+    for user, pos, mask in batches(
+        train, batch_size, positives=positives, generator=torch.Generator().manual_seed(seed)
+    ):
+        assert pos.shape == (len(user), positives) and len(user) <= batch_size
+        assert (mask is None) == (positives == 1)
+        mask = torch.ones_like(pos, dtype=torch.bool) if mask is None else mask
+        rows, columns = mask.nonzero(as_tuple=True)
+        seen += zip(user[rows].tolist(), pos[rows, columns].tolist(), strict=True)
+        for u in user.tolist():
+            per_user[u] = per_user.get(u, 0) + 1
+    assert sorted(seen) == sorted(zip(*(x.tolist() for x in train.nonzero()), strict=True))
+    degree = np.diff(train.indptr)
+    assert per_user == {u: -(-d // positives) for u, d in enumerate(degree.tolist()) if d}
+
+
+def test_same_seed_same_batches_other_seed_other_batches():
+    def epoch(seed):
+        g = torch.Generator().manual_seed(seed)
+        return [(u.tolist(), p.tolist()) for u, p, _ in batches(random_train(0), 8, generator=g)]
+
+    assert epoch(1) == epoch(1) != epoch(2)
+
+
+def test_positives_of_a_row_are_a_random_subset_of_the_users():
+    train = csr_array(np.ones((1, 6), dtype=bool))
+    firsts = set()
+    for seed in range(60):
+        g = torch.Generator().manual_seed(seed)
+        _, pos, _ = next(batches(train, 1, positives=2, generator=g))
+        firsts.add(tuple(sorted(pos[0].tolist())))
+    assert len(firsts) == 15  # all pairs of 6 items turn up
+
+
+def test_uniform_negatives_are_uniform():
+    draws = uniform_negatives(8, (80_000,), generator=torch.Generator().manual_seed(0))
+    counts = torch.bincount(draws, minlength=8).double()
+    chi2 = ((counts - 10_000) ** 2 / 10_000).sum()
+    assert chi2 < 24.3  # 99.9 % point of chi-square with 7 degrees of freedom
+
+
+def test_in_batch_mask_leaves_out_own_items_wherever_they_stand():
+    mask = in_batch_mask(torch.tensor([[1, 2], [3, 1], [4, 4]]))
+    assert mask.tolist() == [
+        [False, False, True, False, True, True],
+        [False, True, False, False, True, True],
+        [True, True, True, True, False, False],
+    ]
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        next(batches(random_train(0), 0))
+    with pytest.raises(ValueError, match="positives must be at least 1, got -1"):
+        next(batches(random_train(0), 4, positives=-1))
+    with pytest.raises(ValueError, match="no training pair"):
+        next(batches(csr_array((3, 3), dtype=bool), 4))
+    with pytest.raises(ValueError, match=r"at least 1, got 5, \(0,\)"):
+        uniform_negatives(5, (0,))
+    with pytest.raises(ValueError, match=r"pos must be \(B, P\), got \(3,\)"):
+        in_batch_mask(torch.arange(3))
