@@ -78,10 +78,9 @@ def ranked(
         )
     device = user_vectors.device
     k = min(k, data.n_items)
-    for users in np.array_split(active := np.flatnonzero(np.diff(target.indptr)),
-                                max(1, -(-len(active) // chunk))):
-        if len(users) == 0:
-            return
+    active = np.flatnonzero(np.diff(target.indptr))
+    for start in range(0, len(active), chunk):
+        users = active[start : start + chunk]
         scores = shared_scores(user_vectors[torch.as_tensor(users).to(device)], item_vectors)
         if scores.isnan().any():
             row = int(scores.isnan().any(1).nonzero()[0])

@@ -10,8 +10,9 @@ def test_training_vectors_and_tables_agree():
     for score in ("cosine", "dot"):
         model = MatrixFactorization(5, 7, dim=4, score=score)
         users, items = model.embed()
-        u, i = model(torch.tensor([4, 0]), torch.tensor([[1, 6], [2, 2]]))
-        assert torch.equal(u, users[[4, 0]]) and torch.equal(i, items[[[1, 6], [2, 2]]])
+        ids = torch.tensor([[1, 6], [2, 2]])
+        u, i = model(torch.tensor([4, 0]), ids)
+        assert torch.equal(u, users[[4, 0]]) and torch.equal(i, items[ids])
 
 
 def test_cosine_scores_lie_in_the_unit_interval_and_dot_scores_do_not_have_to():

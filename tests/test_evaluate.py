@@ -1,0 +1,142 @@
+"""Ranking and metrics, against trec_eval and a slow reference."""
+
+import ir_measures
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import pessimistic_order
+
+from bslutils.data import from_pairs
+from bslutils.evaluate import evaluate, ranked
+
+KS = (1, 3, 10, 50)
+OURS = {"recall": "R", "ndcg": "nDCG", "precision": "P", "mrr": "RR", "hit": "Success"}
+
+
+class Table(torch.nn.Module):
+    """A model whose score of user u for item i is ``scores[u, i]``."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = torch.as_tensor(scores)
+
+    def embed(self):
+        return self.scores, torch.eye(self.scores.shape[1], dtype=self.scores.dtype)
+
+
+def random_case(seed, n_users=12, n_items=30, levels=6):
+    """Scores with many ties; some users without test items, some with hardly any candidate."""
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(4, size=(n_users, n_items), p=[0.55, 0.2, 0.1, 0.15])
+    kind[0][kind[0] == 3] = 0  # nothing to find
+    kind[1] = np.where(np.arange(n_items) < n_items - 4, 1, [0] * (n_items - 4) + [0, 3, 3, 0])
+    kind[2, 0] = 1
+    pairs = {name: np.argwhere(kind == k) for k, name in ((1, "train"), (2, "valid"), (3, "test"))}
+    data = from_pairs(**pairs, n_users=n_users, n_items=n_items)
+    scores = rng.integers(levels, size=(n_users, n_items)) / levels
+    return data, scores, kind
+
+
+def slow_run(scores, kind, split):
+    """Rankings and judgements in the form of ir-measures, ties already resolved."""
+    target, hidden = {"test": (3, (1, 2)), "valid": (2, (1,))}[split]
+    run, qrels = {}, {}
+    for user in range(len(scores)):
+        relevant = kind[user] == target
+        if relevant.any():
+            order = pessimistic_order(scores[user], relevant, np.isin(kind[user], hidden))
+            run[str(user)] = {str(item): float(-rank) for rank, item in enumerate(order)}
+            qrels[str(user)] = {str(item): 1 for item in np.flatnonzero(relevant)}
+    return run, qrels
+
+
+@given(st.integers(0, 100_000), st.sampled_from([1, 2, 6, 1000]))
+@settings(max_examples=40, deadline=None)
+def test_metrics_equal_trec_eval(seed, levels):
+    data, scores, kind = random_case(seed, levels=levels)
+    for split in ("test", "valid"):
+        run, qrels = slow_run(scores, kind, split)
+        measures = {
+            f"{ours}@{k}": getattr(ir_measures, theirs) @ k
+            for ours, theirs in OURS.items()
+            for k in KS
+        }
+        expected = ir_measures.calc_aggregate(measures.values(), qrels, run)
+        got = evaluate(Table(scores), data, split=split, ks=KS, chunk=5)
+        assert got.keys() == measures.keys()
+        for name, measure in measures.items():
+            assert got[name] == pytest.approx(expected[measure], abs=1e-9), name
+
+
+def test_ties_are_resolved_against_the_model():
+    data = from_pairs([[0, 0], [1, 0]], [[0, 1], [1, 2]], n_items=30, valid_fraction=0)
+    constant = evaluate(Table(np.zeros((2, 30))), data, ks=(20, 29))
+    assert constant["recall@20"] == 0 and constant["recall@29"] == 1
+    assert constant["mrr@29"] == pytest.approx(1 / 29)
+
+
+def test_perfect_and_worst_rankings():
+    data, _, kind = random_case(0)
+    perfect = evaluate(Table((kind == 3).astype(float)), data, ks=(30,))
+    assert perfect["ndcg@30"] == perfect["recall@30"] == perfect["mrr@30"] == 1
+    worst = evaluate(Table((kind != 3).astype(float)), data, ks=(1,))
+    assert worst["hit@1"] == 0
+
+
+def test_per_user_values_average_to_the_means():
+    data, scores, kind = random_case(3)
+    arrays = evaluate(Table(scores), data, ks=(5,), per_user=True, chunk=4)
+    means = evaluate(Table(scores), data, ks=(5,), chunk=100)
+    users = arrays.pop("user")
+    assert users.tolist() == np.flatnonzero((kind == 3).any(axis=1)).tolist()
+    assert {name: pytest.approx(values.mean()) for name, values in arrays.items()} == means
+
+
+def test_the_paper_protocol_hides_nothing_that_is_to_be_found():
+    data, _, kind = random_case(4)
+    oracle = Table((kind == 3).astype(float))
+    assert evaluate(oracle, data.paper_protocol(), split="valid", ks=(30,))["recall@30"] == 1
+    assert evaluate(oracle, data.paper_protocol(), split="test", ks=(30,))["recall@30"] == 1
+
+
+def test_lists_are_padded_where_candidates_run_out():
+    data, scores, _ = random_case(5)
+    (users, items, hits), *_ = ranked(Table(scores), data, split="test", k=10)
+    row = items[list(users).index(1)]
+    assert (row[:4] >= 26).all() and (row[4:] == -1).all()  # user 1 has four candidates
+    assert not hits[list(users).index(1)][4:].any()
+    for user, row in zip(users, items.numpy(), strict=True):
+        listed = row[row >= 0]
+        assert len(set(listed)) == len(listed)
+        assert not data.seen("test")[[user]].toarray()[0, listed].any()
+
+
+def test_evaluating_leaves_the_model_in_training_mode():
+    data, scores, _ = random_case(6)
+    model = Table(scores)
+    model.train()
+    evaluate(model, data)
+    assert model.training
+
+
+def test_bad_input():
+    data, scores, _ = random_case(7)
+    with pytest.raises(ValueError, match="unknown split 'dev'"):
+        evaluate(Table(scores), data, split="dev")
+    with pytest.raises(ValueError, match=r"ks must hold cut-offs of at least 1, got \(0,\)"):
+        evaluate(Table(scores), data, ks=(0,))
+    with pytest.raises(ValueError, match=r"ks must hold .* got \(\)"):
+        evaluate(Table(scores), data, ks=())
+    with pytest.raises(ValueError, match="chunk must be at least 1, got 0"):
+        evaluate(Table(scores), data, chunk=0)
+    with pytest.raises(ValueError, match="the model has 11 users and 30 items, custom has 12"):
+        evaluate(Table(scores[:11]), data)
+    bad = scores.copy()
+    bad[5, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN scores, first for user 5"):
+        evaluate(Table(bad), data)
+    empty = from_pairs([[0, 0]], [[0, 1]], valid_fraction=0)
+    with pytest.raises(ValueError, match="the valid split of custom is empty"):
+        evaluate(Table(np.zeros((1, 2))), empty, split="valid")

@@ -1,0 +1,43 @@
+"""One look for every figure."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from bslutils.losses import LOSSES
+from bslutils.plots import LOSS_STYLES, band, loss_style, use_style
+
+
+@pytest.fixture(autouse=True)
+def fresh_style():
+    with matplotlib.rc_context():
+        yield
+    plt.close("all")
+
+
+def test_every_loss_has_a_style_and_different_losses_different_colours():
+    assert set(LOSS_STYLES) == set(LOSSES)
+    colours = {name: loss_style(name)["color"] for name in LOSSES if name != "softmax_risk"}
+    assert len(set(colours.values())) == len(colours)
+    with pytest.raises(ValueError, match="no style for loss 'hinge'; choose one of mse"):
+        loss_style("hinge")
+
+
+def test_figures_are_transparent(tmp_path):
+    use_style()
+    figure, ax = plt.subplots()
+    band(ax, [1, 2, 3], np.random.default_rng(0).random((4, 3)), **loss_style("bpr"))
+    figure.savefig(tmp_path / "figure.png")
+    assert plt.imread(tmp_path / "figure.png")[0, 0, 3] == 0
+
+
+def test_band_covers_the_runs():
+    _, ax = plt.subplots()
+    runs = np.array([[0.0, 1.0], [2.0, 1.0]])
+    band(ax, [0, 1], runs, label="x")
+    assert ax.lines[0].get_ydata().tolist() == [1, 1]
+    edge = ax.collections[0].get_paths()[0].vertices
+    assert edge[:, 1].min() == 0 and edge[:, 1].max() == 2
+    with pytest.raises(ValueError, match=r"runs must be \(n_runs, 3\), got \(2, 2\)"):
+        band(ax, [0, 1, 2], runs)

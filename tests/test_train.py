@@ -1,0 +1,206 @@
+"""The trainer."""
+
+import json
+import math
+
+import pytest
+import torch
+
+import bslutils as bsl
+from bslutils.losses import LOSSES, SoftmaxLoss, make_loss
+from bslutils.train import Run, TrainConfig, batch_scores, fit
+
+PARAMS = {
+    "softmax": {"tau": 0.1},
+    "softmax_risk": {"tau": 0.1},
+    "bilateral_softmax": {"tau_pos": 0.3, "tau_neg": 0.1},
+    "reweighted_softmax": {"tau": 0.1, "neg_weight": 1.1},
+}
+
+
+def model_for(data, **kwargs):
+    return bsl.models.MatrixFactorization(data.n_users, data.n_items, **{"dim": 16} | kwargs)
+
+
+def config(**kwargs):
+    return TrainConfig(**{"epochs": 2, "lr": 1e-2, "n_negatives": 64, "progress": False} | kwargs)
+
+
+@pytest.mark.parametrize("sampler", ["shared", "independent", "in-batch"])
+@pytest.mark.parametrize("positives", [1, 4])
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_with_every_sampler(synthetic, name, positives, sampler):
+    run = fit(
+        model_for(synthetic),
+        synthetic,
+        make_loss(name, **PARAMS.get(name, {})),
+        config(sampler=sampler, positives=positives, batch_size=512, n_negatives=16, epochs=1),
+    )
+    assert math.isfinite(run.history[0]["loss"]) and run.best_epoch == 1
+
+
+def test_training_finds_the_planted_preferences(synthetic):
+    class Popularity(torch.nn.Module):
+        def embed(self):
+            degree = torch.tensor(synthetic.item_degree, dtype=torch.float32)
+            return torch.ones(synthetic.n_users, 1), degree.unsqueeze(1)
+
+    popularity = bsl.evaluate(Popularity(), synthetic)["ndcg@20"]
+    model = model_for(synthetic)
+    untrained = bsl.evaluate(model, synthetic)["ndcg@20"]
+    run = fit(model, synthetic, SoftmaxLoss(tau=0.2), config(epochs=30, batch_size=256))
+    trained = bsl.evaluate(run.model, synthetic)["ndcg@20"]
+    assert untrained < popularity and trained > 1.5 * popularity
+
+
+def test_same_seed_same_run_bit_for_bit(synthetic):
+    def history(seed):
+        model = model_for(synthetic, user_dropout=0.2)
+        run = fit(model, synthetic, SoftmaxLoss(tau=0.2), config(seed=seed))
+        return [{k: v for k, v in e.items() if k != "seconds"} for e in run.history]
+
+    torch.manual_seed(123)
+    first = history(0)
+    torch.manual_seed(456)
+    before = torch.random.get_rng_state()
+    assert history(0) == first != history(1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_best_validation_epoch_is_kept_and_patience_stops(synthetic):
+    model = model_for(synthetic)
+    run = fit(
+        model,
+        synthetic,
+        SoftmaxLoss(tau=0.05),
+        config(epochs=60, lr=0.05, patience=3, metric="recall@10"),
+    )
+    values = [entry["recall@10"] for entry in run.history]
+    assert run.stopped == "patience" and len(values) < 60
+    assert run.best_epoch == values.index(max(values)) + 1 == len(values) - 3
+    assert bsl.evaluate(model, synthetic, split="valid", ks=(10,))["recall@10"] == max(values)
+    assert run.best["recall@10"] == max(values)
+
+
+def test_validation_every_few_epochs(synthetic):
+    run = fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(epochs=5, eval_every=2))
+    assert [entry["epoch"] for entry in run.history if "ndcg@20" in entry] == [2, 4, 5]
+
+
+def test_without_validation_the_last_epoch_is_kept():
+    data = bsl.load("synthetic", valid_fraction=0)
+    run = fit(model_for(data), data, SoftmaxLoss(tau=0.2), config(epochs=3))
+    assert run.best_epoch == 3 and "ndcg@20" not in run.best
+
+
+def test_test_pairs_are_never_looked_at(synthetic):
+    """Another test split gives the same run."""
+    other = bsl.data.from_pairs(
+        *(list(zip(*synthetic.pairs(s), strict=True)) for s in ("train", "test")),
+        valid=list(zip(*synthetic.pairs("valid"), strict=True)),
+    )
+    other = bsl.Interactions("other", other.train, other.valid, other.valid[::-1].tocsr())
+    losses = []
+    for data in (synthetic, other):
+        run = fit(model_for(data), data, SoftmaxLoss(tau=0.2), config())
+        losses.append([(e["loss"], e["ndcg@20"]) for e in run.history])
+    assert losses[0] == losses[1]
+
+
+def test_a_loss_that_breaks_stops_and_keeps_the_last_good_weights(synthetic):
+    class Breaks(torch.nn.Module):
+        calls = 0
+
+        def forward(self, pos, neg, **masks):
+            self.calls += 1
+            value = bsl.losses.softmax_loss(pos, neg, tau=0.2)
+            return value * math.nan if self.calls == 20 else value
+
+    model, reference = model_for(synthetic), model_for(synthetic)
+    # 14,223 training pairs make 14 steps an epoch: call 20 is step 6 of epoch 2.
+    with pytest.raises(FloatingPointError, match="nan at step 6 of epoch 2.* epoch 1"):
+        fit(model, synthetic, Breaks(), config(epochs=3))
+    fit(reference, synthetic, SoftmaxLoss(tau=0.2), config(epochs=1))
+    assert torch.equal(model.item_table, reference.item_table)
+
+
+def test_an_interrupt_keeps_the_best_epoch(synthetic):
+    class Interrupted(torch.nn.Module):
+        calls = 0
+
+        def forward(self, pos, neg, **masks):
+            self.calls += 1
+            if self.calls == 20:
+                raise KeyboardInterrupt
+            return bsl.losses.softmax_loss(pos, neg, tau=0.2)
+
+    model = model_for(synthetic)
+    run = fit(model, synthetic, Interrupted(), config(epochs=3))
+    assert run.stopped == "interrupted" and run.best_epoch == len(run.history) == 1
+    assert bsl.evaluate(model, synthetic, split="valid")["ndcg@20"] == run.best["ndcg@20"]
+    early = fit(model, synthetic, InterruptAtOnce(), config())
+    assert early.best == {} and early.history == []
+
+
+class InterruptAtOnce(torch.nn.Module):
+    def forward(self, *scores, **masks):
+        raise KeyboardInterrupt
+
+
+def test_shared_and_independent_negatives_estimate_the_same_loss(synthetic):
+    """Same expectation: many draws of both agree within their standard error."""
+    model = model_for(synthetic)
+    user, pos = torch.arange(50), torch.arange(50).unsqueeze(1)
+    means = {}
+    for sampler in ("shared", "independent"):
+        g = torch.Generator().manual_seed(0)
+        values = []
+        for _ in range(300):
+            scores = batch_scores(
+                model, user, pos, None, config(sampler=sampler), synthetic.n_items, g
+            )
+            values.append(bsl.losses.softmax_risk_loss(*scores[:2], tau=0.1).item())
+        values = torch.tensor(values)
+        means[sampler] = (values.mean(), values.std() / 300**0.5)
+    (a, sa), (b, sb) = means.values()
+    assert abs(a - b) < 4 * (sa**2 + sb**2).sqrt()
+
+
+def test_record_is_json(synthetic):
+    run = fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(epochs=1))
+    record = json.loads(json.dumps(run.record()))
+    assert record["config"]["lr"] == 0.01 and record["data"]["hash"] == synthetic.hash
+    assert isinstance(run, Run) and "dim=16" in record["model"]
+
+
+def test_progress_bar(synthetic, capfd):
+    fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(progress=True))
+    shown = capfd.readouterr().err
+    assert "28/28" in shown and "valid ndcg@20" in shown
+    fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(progress=None))
+    assert capfd.readouterr().err == ""  # not a terminal
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"n_negatives": 0}, "n_negatives must be at least 1"),
+        ({"patience": 0}, "patience must be at least 1 or None"),
+        ({"lr": 0.0}, "lr must be positive and finite, got 0.0"),
+        ({"lr": math.nan}, "lr must be positive and finite, got nan"),
+        ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
+        ({"sampler": "hard"}, "sampler must be one of shared, independent, in-batch, got 'hard'"),
+        ({"metric": "ndcg"}, "metric must be one of .*, got 'ndcg'"),
+        ({"metric": "auc@20"}, "got 'auc@20'"),
+    ],
+)
+def test_bad_settings(setting, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**setting)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_where_there_is_none():
+    with pytest.raises(ValueError, match="device 'cuda' was asked for, but torch sees no CUDA"):
+        TrainConfig(device="cuda")
