@@ -13,8 +13,8 @@ Example:
 from . import losses, models, sampling, scoring
 from .data import Interactions
 from .datasets import load
-from .files import load_files
 from .evaluate import evaluate
+from .files import load_files
 from .train import Run, TrainConfig, fit
 
 __version__ = "0.1.0"

@@ -93,7 +93,7 @@ def _train(args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in every if getattr(args, name) is not None}
     loss = make_loss(args.loss, **given)
     names = [spec.name for spec in dataclasses.fields(TrainConfig) if spec.name != "progress"]
-    progress = False if args.no_progress else True
+    progress = not args.no_progress
     config = TrainConfig(**{name: getattr(args, name) for name in names}, progress=progress)
     if args.out is not None and not args.out.resolve().parent.is_dir():
         raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")

@@ -13,7 +13,9 @@ from .scoring import SCORES, ready
 
 
 class MatrixFactorization(nn.Module):
-    r"""One vector per user and one per item: :math:`f(u, i) = \cos(p_u, q_i)` or :math:`p_u^\top q_i`.
+    r"""One vector per user and one per item.
+
+    .. math:: f(u, i) = \cos(p_u, q_i) \quad\text{or}\quad p_u^\top q_i
 
     Args:
         n_users, n_items: sizes of the two tables.

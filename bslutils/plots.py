@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -94,6 +93,7 @@ def band(ax: Axes, x: Sequence[float], runs: np.ndarray, **style) -> None:
         ValueError: shapes that do not fit.
 
     Example:
+        >>> from matplotlib import pyplot as plt
         >>> _, ax = plt.subplots()
         >>> band(ax, [1, 2], np.array([[0.1, 0.2], [0.3, 0.2]]), **loss_style("softmax"))
         >>> plt.close()

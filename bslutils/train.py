@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,7 +146,14 @@ def batch_scores(
     return pos_scores, shared_scores(users, items), neg_mask
 
 
-def fit(model: nn.Module, data: Interactions, loss: nn.Module, config: TrainConfig) -> Run:
+def fit(
+    model: nn.Module,
+    data: Interactions,
+    loss: nn.Module,
+    config: TrainConfig,
+    *,
+    on_epoch: Callable[[int, nn.Module], None] | None = None,
+) -> Run:
     """Train a model on the training pairs and keep the epoch that is best on validation.
 
     The test split is never looked at. Without validation pairs the last epoch is kept. An
@@ -157,6 +165,7 @@ def fit(model: nn.Module, data: Interactions, loss: nn.Module, config: TrainConf
         loss: ``loss(pos, neg, pos_mask=…, neg_mask=…)`` to a scalar: any loss of
             :mod:`bslutils.losses`, or your own.
         config: the settings.
+        on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
     Raises:
         ValueError: no training pair.
@@ -189,6 +198,7 @@ def fit(model: nn.Module, data: Interactions, loss: nn.Module, config: TrainConf
     rows = int((-(-data.user_degree // config.positives)).sum())
     steps = -(-rows // config.batch_size)
     best_value, best_state = -float("inf"), _state(model)
+    last_good = best_state
     seconds = 0.0
     progress = tqdm(
         total=config.epochs * steps,
@@ -220,11 +230,13 @@ def fit(model: nn.Module, data: Interactions, loss: nn.Module, config: TrainConf
                     progress.update()
                 values = torch.stack(losses).cpu()
                 seconds += time.perf_counter() - start
-                _check_finite(values, epoch, model, last_good if epoch > 1 else best_state)
+                _check_finite(values, epoch, model, last_good)
                 last_good = _state(model)
 
                 entry = {"epoch": epoch, "loss": float(values.mean()), "seconds": seconds}
                 run.history.append(entry)
+                if on_epoch is not None:
+                    on_epoch(epoch, model)
                 if not validate:
                     run.best_epoch, best_state = epoch, last_good
                 elif epoch % config.eval_every == 0 or epoch == config.epochs:

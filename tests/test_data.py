@@ -47,9 +47,9 @@ def test_hash_knows_the_pairs_and_their_splits_but_not_the_name():
     base = build()
     assert len(base.hash) == 64 and base.hash == build(name="renamed").hash
     others = [
-        from_pairs(TRAIN[:-1] + [[2, 2]], TEST, valid_fraction=0),
+        from_pairs([*TRAIN[:-1], [2, 2]], TEST, valid_fraction=0),
         from_pairs(TRAIN, [[0, 2], [2, 2]], valid_fraction=0),
-        from_pairs(TRAIN + [TEST[0]], TEST[1:], valid_fraction=0),
+        from_pairs([*TRAIN, TEST[0]], TEST[1:], valid_fraction=0),
         build(n_items=5),
         from_pairs(TRAIN, TEST, valid=[[1, 3]]),
     ]

@@ -78,7 +78,9 @@ def test_draws_follow_the_planted_weights():
     assert len(pairs) == 4000 * 10  # the least a user draws, and the quarter of 40 items
 
 
-@pytest.mark.parametrize("bad", [{"n_users": 0}, {"n_items": 10}, {"zipf": -1}, {"sharpness": np.nan}])
+@pytest.mark.parametrize(
+    "bad", [{"n_users": 0}, {"n_items": 10}, {"zipf": -1}, {"sharpness": np.nan}]
+)
 def test_bad_plant(bad):
     (name,) = bad
     with pytest.raises(ValueError, match=f"{name} must be finite and at least"):

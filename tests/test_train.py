@@ -166,6 +166,21 @@ def test_shared_and_independent_negatives_estimate_the_same_loss(synthetic):
     assert abs(a - b) < 4 * (sa**2 + sb**2).sqrt()
 
 
+def test_on_epoch_watches_without_touching(synthetic):
+    seen = []
+
+    def watch(epoch, model):
+        torch.rand(3)
+        seen.append((epoch, bsl.evaluate(model, synthetic, split="valid")["ndcg@20"]))
+
+    histories = []
+    for on_epoch in (None, watch):
+        model = model_for(synthetic)
+        run = fit(model, synthetic, SoftmaxLoss(tau=0.2), config(epochs=3), on_epoch=on_epoch)
+        histories.append([(e["epoch"], e["ndcg@20"]) for e in run.history])
+    assert histories[0] == histories[1] == seen
+
+
 def test_record_is_json(synthetic):
     run = fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(epochs=1))
     record = json.loads(json.dumps(run.record()))

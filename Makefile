@@ -1,0 +1,42 @@
+# make book   render the executed book to _build/html/index.html
+# make test   lint, unit tests, doctests, coverage
+# See README.md; `make help` lists everything.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help book test test-slow lab clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+# The stamp comes last, so an install that fails half-way is tried again.
+$(INSTALLED): requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# Sphinx does not read an unchanged page again, so a warning would be seen once and never more:
+# after a failure the page state goes. Executed notebooks stay in their cache.
+book: $(INSTALLED)  ## execute every chapter and render the book, warnings as errors
+	$(BIN)/jupyter-book build . --warningiserror --keep-going \
+	  || { rm -rf _build/html _build/.doctrees; exit 1; }
+
+test: $(INSTALLED)  ## lint, unit tests and doctests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest --cov --cov-report=term -q
+
+test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a browser, full-size data
+	$(BIN)/pytest -m slow -q
+
+# Lab's settings live in .venv, so that nothing outside this folder changes.
+lab: export JUPYTER_CONFIG_DIR := $(CURDIR)/.venv/jupyter
+lab: export JUPYTERLAB_SETTINGS_DIR := $(CURDIR)/.venv/jupyter/lab/user-settings
+lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks
+	$(BIN)/jupytext-config --settings-path $(JUPYTER_CONFIG_DIR)/labconfig set-default-viewer
+	$(BIN)/jupyter lab intro.md
+
+clean:  ## remove the environment and everything built
+	rm -rf .venv _build build *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,66 @@
+"""What the book needs of Sphinx beyond its extensions.
+
+* The cache of executed notebooks is keyed on everything a page computes from.
+* MathJax comes from an installed package, so that pages read offline.
+* Every chapter can be downloaded as a notebook.
+"""
+
+import hashlib
+import shutil
+from importlib.metadata import distribution
+from pathlib import Path
+
+import jupytext
+from sphinx.application import Sphinx
+
+INPUTS = ("bslutils/**/*.py", "results/**/*", "requirements.txt")
+MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff")
+CACHES_KEPT = 2
+
+
+def key_cache(app: Sphinx, config) -> None:
+    """jupyter-cache looks at a page's code only; a change of the package must count as well."""
+    root = Path(app.srcdir)
+    digest = hashlib.sha256()
+    for path in sorted(p for pattern in INPUTS for p in root.glob(pattern) if p.is_file()):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    caches = root / "_build" / ".jupyter_cache"
+    cache = caches / digest.hexdigest()[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.touch()
+    by_age = sorted(caches.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
+    for stale in by_age[CACHES_KEPT:]:
+        shutil.rmtree(stale)
+    config.nb_execution_cache_path = str(cache)
+
+
+def vendor_mathjax(app: Sphinx, config) -> None:
+    """Put the script and its fonts below a folder of static files."""
+    package = distribution("sphinx-mathjax-offline")
+    source = next(Path(package.locate_file(f)).parent for f in package.files if f.name == MATHJAX[0])
+    static = Path(app.srcdir, "_build", "vendor")
+    for path in (p for pattern in MATHJAX for p in source.glob(pattern)):
+        target = static / "mathjax" / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    config.html_static_path = [*config.html_static_path, str(static)]
+
+
+def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Write the page's notebook beside its source; the theme then shows a button for it."""
+    source = Path(app.env.doc2path(pagename)) if pagename in app.env.found_docs else None
+    if source is None or source.suffix != ".md" or "kernelspec:" not in source.read_text():
+        return
+    target = Path(app.outdir, "_sources", f"{pagename}.ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    jupytext.write(jupytext.read(source), target)
+    context["ipynb_source"] = f"{pagename}.ipynb"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("config-inited", key_cache)
+    app.connect("config-inited", vendor_mathjax)
+    # Before the theme builds its buttons, which it does at the default priority of 500.
+    app.connect("html-page-context", offer_notebook, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
