@@ -31,11 +31,9 @@ test: $(INSTALLED)  ## lint, unit tests and doctests
 test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a browser, full-size data
 	$(BIN)/pytest -m slow -q
 
-# Lab's settings live in .venv, so that nothing outside this folder changes.
-lab: export JUPYTER_CONFIG_DIR := $(CURDIR)/.venv/jupyter
-lab: export JUPYTERLAB_SETTINGS_DIR := $(CURDIR)/.venv/jupyter/lab/user-settings
+# The setting lives in .venv, so that nothing outside this folder changes.
 lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks
-	$(BIN)/jupytext-config --settings-path $(JUPYTER_CONFIG_DIR)/labconfig set-default-viewer
+	$(BIN)/jupytext-config --settings-file .venv/etc/jupyter/labconfig/default_setting_overrides.json set-default-viewer
 	$(BIN)/jupyter lab intro.md
 
 clean:  ## remove the environment and everything built
