@@ -37,7 +37,8 @@ def key_cache(app: Sphinx, config) -> None:
 def vendor_mathjax(app: Sphinx, config) -> None:
     """Put the script and its fonts below a folder of static files."""
     package = distribution("sphinx-mathjax-offline")
-    source = next(Path(package.locate_file(f)).parent for f in package.files if f.name == MATHJAX[0])
+    script = next(f for f in package.files if f.name == MATHJAX[0])
+    source = Path(package.locate_file(script)).parent
     static = Path(app.srcdir, "_build", "vendor")
     for path in (p for pattern in MATHJAX for p in source.glob(pattern)):
         target = static / "mathjax" / path.relative_to(source)
