@@ -3,6 +3,7 @@
 * The cache of executed notebooks is keyed on everything a page computes from.
 * MathJax comes from an installed package, so that pages read offline.
 * Every chapter can be downloaded as a notebook.
+* No page loads Thebe, which Jupyter Book always switches on.
 """
 
 import hashlib
@@ -58,10 +59,19 @@ def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> Non
     context["ipynb_source"] = f"{pagename}.ipynb"
 
 
+def without_thebe(app: Sphinx, config) -> None:
+    """Thebe's script comes from elsewhere, and declares its constants twice on a second build."""
+    for listeners in app.events.listeners.values():
+        for listener in list(listeners):
+            if getattr(listener.handler, "__module__", "").startswith("sphinx_thebe"):
+                app.disconnect(listener.id)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("config-inited", key_cache)
     app.connect("config-inited", vendor_mathjax)
+    app.connect("config-inited", without_thebe)
     # Before the theme builds its buttons, which it does at the default priority of 500.
     app.connect("html-page-context", offer_notebook, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
