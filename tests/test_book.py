@@ -121,7 +121,10 @@ def test_pages_as_a_person_sees_them(browser, site, page, screen, theme):
 @pytest.mark.parametrize("page", [p for p in PAGES if "0" in p])
 def test_a_chapter_folds_its_proofs_and_downloads_as_a_notebook(browser, site, page):
     tab, wrong = open_page(browser, site, page)
-    assert tab.locator("article details:not([open])").count() >= 4  # proofs and solutions, code
+    assert tab.locator("article details:not([open])").count() >= 3  # proofs and plotting code
+    solutions = tab.locator("article div.solution")
+    assert solutions.count() >= 2
+    assert tab.locator("article div.solution.toggle-hidden").count() == solutions.count()
     fold = tab.locator("article details.sd-dropdown").first
     fold.locator("summary").click()
     assert fold.get_attribute("open") is not None
@@ -142,6 +145,8 @@ def test_search_finds_a_word_offline(browser, site):
 # What makes a page run again ---------------------------------------------------------------------
 
 CHAPTER = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
 kernelspec: {display_name: Python 3, language: python, name: python3}
 ---
 
