@@ -8,17 +8,17 @@ from matplotlib.axes import Axes
 
 from .intervals import mean_interval
 
-# Name in ``losses.LOSSES`` -> (label, colour). Okabe and Ito's palette, safe for colour-blind
-# readers; a colour means the same loss in every figure of the book.
+# Name in ``losses.LOSSES`` -> (label, colour). A colour means the same loss in every figure of
+# the book. All are of middle lightness, so that inverting it on dark pages hardly changes them.
 LOSS_STYLES: dict[str, tuple[str, str]] = {
-    "mse": ("MSE", "#8c6d46"),
-    "bce": ("BCE", "#56b4e9"),
-    "bpr": ("BPR", "#e69f00"),
-    "ccl": ("CCL", "#009e73"),
-    "softmax": ("SL", "#0072b2"),
-    "softmax_risk": ("SL (risk form)", "#0072b2"),
-    "bilateral_softmax": ("BSL", "#d55e00"),
-    "reweighted_softmax": ("reweighted SL", "#cc79a7"),
+    "mse": ("MSE", "#868686"),
+    "bce": ("BCE", "#9a6fd6"),
+    "bpr": ("BPR", "#bd8100"),
+    "ccl": ("CCL", "#1f9e6b"),
+    "softmax": ("SL", "#1f7fd0"),
+    "softmax_risk": ("SL (risk form)", "#1f7fd0"),
+    "bilateral_softmax": ("BSL", "#e0523a"),
+    "reweighted_softmax": ("reweighted SL", "#d967a8"),
 }
 
 
@@ -30,7 +30,7 @@ def loss_style(name: str) -> dict[str, str]:
 
     Example:
         >>> loss_style("softmax")
-        {'label': 'SL', 'color': '#0072b2'}
+        {'label': 'SL', 'color': '#1f7fd0'}
     """
     if name not in LOSS_STYLES:
         raise ValueError(f"no style for loss {name!r}; choose one of {', '.join(LOSS_STYLES)}")
