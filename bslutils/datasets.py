@@ -274,7 +274,7 @@ def synthetic(
 
     Example:
         >>> data = synthetic(n_users=50, n_items=60, zipf=0)
-        >>> data.n_users, round(60 * data.truth.exposure.max(), 6)
+        >>> data.n_users, round(60 * float(data.truth.exposure.max()), 6)
         (50, 1.0)
     """
     pairs, truth = plant(seed=plant_seed, **parameters)

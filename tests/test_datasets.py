@@ -118,6 +118,7 @@ def served(tmp_path, monkeypatch):
     monkeypatch.delenv("BSLUTILS_DATA", raising=False)
     yield folder, cache, remote
     server.shutdown()
+    server.server_close()
 
 
 def tar(files, links=()):
