@@ -4,9 +4,12 @@ import functools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -228,13 +231,37 @@ def test_a_bad_page_fails_again_and_again(small_book, bad, message):
 
 
 def test_lab_opens_chapters_as_notebooks(tmp_path):
-    """The setting that `make lab` writes is the one that JupyterLab reads."""
-    settings = tmp_path / "labconfig" / "default_setting_overrides.json"
-    command = [str(Path(sys.executable).parent / "jupytext-config")]
-    command += ["--settings-file", str(settings), "set-default-viewer"]
-    subprocess.run(command, check=True, capture_output=True)
-    assert "labconfig/default_setting_overrides.json set-default-viewer" in (
-        (ROOT / "Makefile").read_text()
+    """The setting that `make lab` writes reaches JupyterLab."""
+    here = Path(sys.executable).parent
+    settings = "etc/jupyter/labconfig/default_setting_overrides.json"
+    assert f"--settings-file .venv/{settings} set-default-viewer" in (ROOT / "Makefile").read_text()
+    written = tmp_path / "labconfig" / Path(settings).name
+    subprocess.run(
+        [here / "jupytext-config", "--settings-file", written, "set-default-viewer"], check=True
     )
-    viewers = json.loads(settings.read_text())["@jupyterlab/docmanager-extension:plugin"]
-    assert viewers["defaultViewers"]["myst"] == "Jupytext Notebook"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=open"]
+    lab = subprocess.Popen(
+        [here / "jupyter", "lab", *options],
+        cwd=ROOT,
+        env=os.environ | {"JUPYTER_CONFIG_PATH": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    plugin = "@jupyterlab/docmanager-extension:plugin"
+    url = f"http://127.0.0.1:{port}/lab/api/settings/{plugin}?token=open"
+    try:
+        for _ in range(60):
+            try:
+                with urllib.request.urlopen(url) as answer:
+                    schema = json.load(answer)["schema"]
+                break
+            except OSError:
+                time.sleep(1)
+        viewers = schema["properties"]["defaultViewers"]["default"]
+    finally:
+        lab.terminate()
+        lab.wait()
+    assert viewers["myst"] == viewers["markdown"] == "Jupytext Notebook"

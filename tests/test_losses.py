@@ -239,17 +239,42 @@ def test_module_twin(name, params):
 # Closed forms ------------------------------------------------------------------------------
 
 
-def test_equal_scores():
-    pos, neg = torch.full((2, 3), 0.25).double(), torch.full((2, 8), 0.25).double()
-    assert float(losses.softmax_loss(pos, neg, tau=0.1)) == pytest.approx(math.log(8))
-    with_pos = losses.softmax_loss(pos, neg, tau=0.1, pos_in_denominator=True)
-    assert float(with_pos) == pytest.approx(math.log(9))
-    assert float(losses.softmax_risk_loss(pos, neg, tau=0.1)) == pytest.approx(0, abs=1e-12)
-    bsl = losses.bilateral_softmax_loss(pos, neg, tau_pos=0.7, tau_neg=0.1)
-    assert float(bsl) == pytest.approx(0, abs=1e-12)
-    assert float(losses.bpr_loss(pos, neg)) == pytest.approx(math.log(2))
-    assert float(losses.mse_loss(pos, neg)) == pytest.approx(0.75**2 + 0.25**2)
-    assert float(losses.ccl_loss(pos, neg, margin=0.0)) == pytest.approx(1.0)
+A, B, N = 0.75, 0.25, 8  # one positive at A, N negatives at B
+SOFT = math.log1p(math.exp(B - A))  # softplus of the gap
+CLOSED_FORMS = [
+    ("mse", {}, (1 - A) ** 2 + B**2),
+    ("mse", {"neg_weight": 3.0}, (1 - A) ** 2 + 3 * B**2),
+    ("bce", {}, math.log1p(math.exp(-A)) + math.log1p(math.exp(B))),
+    ("bce", {"tau": 0.25}, math.log1p(math.exp(-3)) + math.log1p(math.exp(1))),
+    ("bpr", {}, SOFT),
+    ("bpr", {"tau": 0.5}, math.log1p(math.exp(-1))),
+    ("ccl", {"margin": 0.5}, 1 - A),
+    ("ccl", {"margin": 0.0, "neg_weight": 4.0}, 1 - A + 4 * B),
+    ("softmax", {"tau": 0.5}, math.log(N) - 1),
+    ("softmax", {"tau": 0.5, "pos_in_denominator": True}, math.log1p(N * math.exp(-1))),
+    ("softmax_risk", {"tau": 0.5}, B - A),
+    ("bilateral_softmax", {"tau_pos": 0.3, "tau_neg": 0.5}, B - A),
+    ("reweighted_softmax", {"tau": 0.5, "neg_weight": 2.0}, 2 * (math.log(N) + 0.5) - 1.5),
+]
+
+
+def test_every_loss_has_a_closed_form():
+    assert {name for name, _, _ in CLOSED_FORMS} == set(losses.LOSSES)
+
+
+@pytest.mark.parametrize(("name", "params", "value"), CLOSED_FORMS)
+@pytest.mark.parametrize("n_pos", [1, 3])
+def test_closed_forms(name, params, value, n_pos):
+    pos, neg = torch.full((2, n_pos), A).double(), torch.full((2, N), B).double()
+    assert float(f(name)(pos, neg, **params)) == pytest.approx(value, abs=1e-12)
+
+
+def test_two_positives_by_hand():
+    """BSL weighs the higher of two positives more; SL does not."""
+    pos, neg = torch.tensor([[1.0, 0.0]]).double(), torch.zeros(1, N).double()
+    bsl = losses.bilateral_softmax_loss(pos, neg, tau_pos=0.5, tau_neg=0.1)
+    assert float(bsl) == pytest.approx(-0.5 * math.log((math.exp(2) + 1) / 2))
+    assert float(losses.softmax_risk_loss(pos, neg, tau=0.1)) == pytest.approx(-0.5)
 
 
 @given(st.floats(0.02, 5), st.integers(1, 40), st.integers(0, 2**31))
