@@ -61,8 +61,8 @@ def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> Non
 
 def without_thebe(app: Sphinx, config) -> None:
     """Thebe's script comes from elsewhere, and declares its constants twice on a second build."""
-    for listeners in app.events.listeners.values():
-        for listener in list(listeners):
+    for event in ("env-before-read-docs", "doctree-resolved"):
+        for listener in list(app.events.listeners[event]):
             if getattr(listener.handler, "__module__", "").startswith("sphinx_thebe"):
                 app.disconnect(listener.id)
 
