@@ -26,13 +26,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     data = commands.add_parser("data", help="list the data sets, or count one")
-    _add_data(data, required=False)
+    _add_data(data, "data", nargs="?")
 
     formatter = argparse.ArgumentDefaultsHelpFormatter
     train = commands.add_parser(
         "train", help="train matrix factorisation and report on test", formatter_class=formatter
     )
-    _add_data(train, required=True)
+    _add_data(train, "--data", required=True)
     train.add_argument(
         "--protocol",
         choices=("honest", "paper"),
@@ -64,10 +64,10 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _add_data(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--data", required=required, help=f"one of {', '.join(DATASETS)}")
+def _add_data(parser: argparse.ArgumentParser, name: str, **options) -> None:
+    parser.add_argument(name, help=f"one of {', '.join(DATASETS)}", **options)
     parser.add_argument(
-        "--test-file", type=Path, help="pairs to test on; --data is then the file to train on"
+        "--test-file", type=Path, help="pairs to test on; the data is then a file to train on"
     )
     parser.add_argument("--valid-fraction", type=float, default=0.1, help="held out of train")
 

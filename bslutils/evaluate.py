@@ -43,6 +43,27 @@ def _top(scores: Tensor, relevant: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
+def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
+    """``model.embed()`` in evaluation mode, checked against the sizes of the data.
+
+    Raises:
+        ValueError: a model whose numbers of users and items are not those of the data.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        users, items = model.embed()
+    finally:
+        model.train(was_training)
+    if (len(users), len(items)) != (data.n_users, data.n_items):
+        raise ValueError(
+            f"the model has {len(users)} users and {len(items)} items, "
+            f"{data.name} has {data.n_users} and {data.n_items}"
+        )
+    return users, items
+
+
+@torch.no_grad()
 def ranked(
     model: nn.Module,
     data: Interactions,
@@ -65,17 +86,7 @@ def ranked(
     for name, value in (("k", k), ("chunk", chunk)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    was_training = model.training
-    model.eval()
-    try:
-        user_vectors, item_vectors = model.embed()
-    finally:
-        model.train(was_training)
-    if (len(user_vectors), len(item_vectors)) != (data.n_users, data.n_items):
-        raise ValueError(
-            f"the model has {len(user_vectors)} users and {len(item_vectors)} items, "
-            f"{data.name} has {data.n_users} and {data.n_items}"
-        )
+    user_vectors, item_vectors = embeddings(model, data)
     device = user_vectors.device
     k = min(k, data.n_items)
     active = np.flatnonzero(np.diff(target.indptr))

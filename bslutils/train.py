@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .data import Interactions
-from .evaluate import METRICS, evaluate
+from .evaluate import METRICS, embeddings, evaluate
+from .losses import BilateralSoftmaxLoss
 from .sampling import SAMPLERS, batches, in_batch_mask, uniform_negatives
 from .scoring import pair_scores, shared_scores
 
@@ -168,7 +170,7 @@ def fit(
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
     Raises:
-        ValueError: no training pair.
+        ValueError: no training pair, or a model whose sizes are not those of the data.
         FloatingPointError: the loss became NaN or infinite; the message says at which step,
             and the model is left with the weights of the last good epoch.
 
@@ -182,6 +184,13 @@ def fit(
 
     Used from the chapter *A tour of losses* on.
     """
+    embeddings(model, data)  # sizes that do not fit fail here, not in the middle of an epoch
+    if isinstance(loss, BilateralSoftmaxLoss) and config.positives == 1:
+        warnings.warn(
+            "with one positive per row the bilateral loss is softmax loss at tau_neg, whatever "
+            "tau_pos: set TrainConfig(positives=…) to pool several positives of a user",
+            stacklevel=2,
+        )
     device = torch.device(config.device)
     model.to(device)
     generator = torch.Generator(device).manual_seed(config.seed)

@@ -12,7 +12,7 @@ TRAIN = ["train", "--data", "synthetic", "--epochs", "1", "--dim", "8", "--no-pr
 def test_data_lists_and_counts(capsys):
     assert main(["data"]) == 0
     assert capsys.readouterr().out.split()[0] == "movielens-small"
-    assert main(["data", "--data", "synthetic"]) == 0
+    assert main(["data", "synthetic"]) == 0
     out = capsys.readouterr().out
     assert "users                    500" in out and "hash" in out
 

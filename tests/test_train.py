@@ -29,6 +29,7 @@ def config(**kwargs):
 @pytest.mark.parametrize("sampler", ["shared", "independent", "in-batch"])
 @pytest.mark.parametrize("positives", [1, 4])
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.filterwarnings("ignore:with one positive per row")
 def test_every_loss_with_every_sampler(synthetic, name, positives, sampler):
     run = fit(
         model_for(synthetic),
@@ -164,6 +165,28 @@ def test_shared_and_independent_negatives_estimate_the_same_loss(synthetic):
         means[sampler] = (values.mean(), values.std() / 300**0.5)
     (a, sa), (b, sb) = means.values()
     assert abs(a - b) < 4 * (sa**2 + sb**2).sqrt()
+
+
+def test_an_idle_bilateral_loss_is_pointed_out(synthetic):
+    """It trains exactly like softmax loss (risk form); nobody should find that out later."""
+    bilateral = bsl.losses.BilateralSoftmaxLoss(tau_pos=0.1, tau_neg=0.2)
+    losses = []
+    for loss in (bilateral, bsl.losses.SoftmaxRiskLoss(tau=0.2)):
+        model = model_for(synthetic)
+        if loss is bilateral:
+            with pytest.warns(UserWarning, match=r"the bilateral loss is softmax loss at tau_neg"):
+                run = fit(model, synthetic, loss, config())
+        else:
+            run = fit(model, synthetic, loss, config())
+        losses.append([entry["loss"] for entry in run.history])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    fit(model, synthetic, bilateral, config(positives=4))  # no warning
+
+
+def test_a_model_of_another_size_is_refused_before_training(synthetic):
+    model = bsl.models.MatrixFactorization(synthetic.n_users - 1, synthetic.n_items)
+    with pytest.raises(ValueError, match=r"499 users and 800 items, synthetic has 500 and 800"):
+        fit(model, synthetic, SoftmaxLoss(tau=0.2), config())
 
 
 def test_on_epoch_watches_without_touching(synthetic):
