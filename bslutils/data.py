@@ -15,7 +15,7 @@ from .synthetic import Truth
 SPLITS = ("train", "valid", "test")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Interactions:
     """User-item pairs in three disjoint splits. Build one with :func:`from_pairs` or ``load``.
 
@@ -54,6 +54,13 @@ class Interactions:
                     raise ValueError(f"{name} has {len(names)} entries, expected {size}")
                 names.flags.writeable = False
         object.__setattr__(self, "dropped", MappingProxyType(dict(self.dropped)))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.split(name).nnz:,} {name}" for name in SPLITS)
+        return (
+            f"Interactions({self.name!r}, {self.n_users:,} users, {self.n_items:,} items, "
+            f"{counts}, {self.protocol} protocol)"
+        )
 
     @property
     def n_users(self) -> int:

@@ -98,7 +98,7 @@ class Run:
     model: nn.Module
     config: TrainConfig
     data: dict[str, str]
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list, repr=False)
     best_epoch: int = 0
     stopped: str = "epochs"
 

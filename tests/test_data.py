@@ -32,6 +32,12 @@ def test_pairs_come_back():
     assert described["train"] == 6 and described["density"] == pytest.approx(8 / 12)
 
 
+def test_the_representation_is_one_line():
+    assert repr(build(name="mine")) == (
+        "Interactions('mine', 3 users, 4 items, 6 train, 0 valid, 2 test, honest protocol)"
+    )
+
+
 def test_nothing_can_be_written():
     data = build(item_names=np.array(list("abcd")))
     for array in (data.train.data, data.train.indices, data.test.indptr, data.item_names):
