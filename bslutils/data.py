@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.sparse import csr_array
 
+from .splits import hold_out, matrix_of
 from .synthetic import Truth
 
 SPLITS = ("train", "valid", "test")
@@ -17,7 +18,9 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interactions:
-    """User-item pairs in three disjoint splits. Build one with :func:`from_pairs` or ``load``.
+    """User-item pairs in three splits. Build one with :func:`from_pairs` or ``load``.
+
+    No training pair is in another split.
 
     Attributes:
         name: what the data is called.
@@ -50,9 +53,11 @@ class Interactions:
         for name, size in (("user_names", self.n_users), ("item_names", self.n_items)):
             names = getattr(self, name)
             if names is not None:
-                if len(names) != size:
+                names = np.array(names)  # a copy: the caller's array stays writable
+                if names.shape != (size,):
                     raise ValueError(f"{name} has {len(names)} entries, expected {size}")
                 names.flags.writeable = False
+                object.__setattr__(self, name, names)
         object.__setattr__(self, "dropped", MappingProxyType(dict(self.dropped)))
 
     def __repr__(self) -> str:
@@ -75,12 +80,12 @@ class Interactions:
     @cached_property
     def user_degree(self) -> np.ndarray:
         """Training pairs of each user, ``(n_users,)``."""
-        return np.diff(self.train.indptr).astype(np.int64)
+        return _read_only(np.diff(self.train.indptr).astype(np.int64))
 
     @cached_property
     def item_degree(self) -> np.ndarray:
         """Training pairs of each item, its popularity: ``(n_items,)``."""
-        return np.bincount(self.train.indices, minlength=self.n_items)
+        return _read_only(np.bincount(self.train.indices, minlength=self.n_items))
 
     @cached_property
     def hash(self) -> str:
@@ -116,7 +121,8 @@ class Interactions:
         to be found is hidden. For ``train`` nothing is left out.
         """
         if split == "test" and self.protocol == "honest":
-            return (self.train + self.valid).tocsr()
+            known = (self.train + self.valid).tocsr()
+            return _minus(known, known.multiply(self.test).tocsr())
         if split in ("valid", "test"):
             return self.train
         self.split(split)
@@ -131,7 +137,8 @@ class Interactions:
             (2, 1.0)
         """
         counts = {name: int(self.split(name).nnz) for name in SPLITS}
-        per_user = np.diff(self.seen("test").indptr) + np.diff(self.test.indptr)
+        everything = self.train + self.valid + self.test  # a pair of two splits counts once
+        per_user = np.diff(everything.tocsr().indptr)
         return {
             "name": self.name,
             "protocol": self.protocol,
@@ -174,8 +181,11 @@ def from_pairs(
     from there with a warning, since a ranking leaves training items out and it could never be
     found. Both are counted in ``dropped``.
 
+    A pair may be in both ``valid`` and ``test``; a ranking for test then does not leave it out.
+
     Args:
-        train, test: the pairs.
+        train, test: the pairs; also a tuple ``(users, items)`` of two ``(n,)`` arrays, as
+            :meth:`Interactions.pairs` gives them.
         valid: validation pairs; without them a part of ``train`` is held out.
         n_users, n_items: sizes; by default what the largest ids ask for.
         name: what to call the data.
@@ -201,10 +211,12 @@ def from_pairs(
     top = np.concatenate(list(pairs.values())).max(axis=0) + 1
     shape = []
     for axis, (what, size) in enumerate((("users", n_users), ("items", n_items))):
+        if size is not None and not isinstance(size, (int, np.integer)):
+            raise ValueError(f"n_{what} must be an integer, got {size!r}")
         if size is not None and top[axis] > size:
             raise ValueError(f"id {top[axis] - 1} is beyond n_{what} = {size} (ids count from 0)")
         shape.append(int(top[axis]) if size is None else size)
-    matrices = {split: _matrix(array, tuple(shape)) for split, array in pairs.items()}
+    matrices = {split: matrix_of(array, tuple(shape)) for split, array in pairs.items()}
     duplicates = sum(len(array) - matrices[split].nnz for split, array in pairs.items())
     overlap = 0
     for split in ("valid", "test"):
@@ -228,7 +240,17 @@ def from_pairs(
     )
 
 
-def _check_pairs(split: str, pairs: np.ndarray) -> np.ndarray:
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
+
+
+def _check_pairs(split: str, pairs: np.ndarray | tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    if isinstance(pairs, tuple) and all(isinstance(ids, np.ndarray) for ids in pairs):
+        lengths = [ids.shape for ids in pairs]
+        if len(pairs) != 2 or lengths[0] != lengths[1] or len(lengths[0]) != 1:
+            raise ValueError(f"{split} must be (users, items), (n,) each, got shapes {lengths}")
+        pairs = np.stack(pairs, axis=1)
     array = np.asarray(pairs)
     if array.size == 0:
         return np.empty((0, 2), np.int64)
@@ -242,72 +264,8 @@ def _check_pairs(split: str, pairs: np.ndarray) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _matrix(pairs: np.ndarray, shape: tuple[int, int]) -> csr_array:
-    ones = np.ones(len(pairs), dtype=bool)
-    matrix = csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=shape)
-    matrix.sum_duplicates()
-    return matrix
-
-
 def _minus(a: csr_array, b: csr_array) -> csr_array:
     """The pairs of ``a`` that are not in its subset ``b``."""
     rest = (a.astype(np.int8) - b.astype(np.int8)).tocsr()
     rest.eliminate_zeros()
     return rest.astype(bool)
-
-
-def hold_out(train: csr_array, fraction: float, seed: int) -> tuple[csr_array, csr_array]:
-    """Hold out a random part of each user's pairs: ``(train, valid)``.
-
-    A user with n pairs gives ``round(fraction * n)`` of them, halves upward, but keeps at least
-    one to train on.
-
-    Raises:
-        ValueError: ``fraction`` outside [0, 1).
-
-    Example:
-        >>> kept, held = hold_out(csr_array(np.ones((2, 10), dtype=bool)), 0.2, seed=0)
-        >>> kept.sum(axis=1).tolist(), held.sum(axis=1).tolist()
-        ([8, 8], [2, 2])
-    """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"the fraction held out must lie in [0, 1), got {fraction}")
-    degree = np.diff(train.indptr)
-    n_held = np.minimum(np.floor(fraction * degree + 0.5).astype(np.int64), degree - 1)
-    users = np.repeat(np.arange(train.shape[0]), degree)
-    key = np.random.default_rng(seed).random(train.nnz)
-    order = np.lexsort((key, users))  # users stay in order, their pairs are shuffled
-    rank = np.arange(train.nnz) - np.repeat(train.indptr[:-1], degree)
-    held = np.zeros(train.nnz, dtype=bool)
-    held[order] = rank < np.repeat(n_held, degree)
-    pairs = np.stack([users, train.indices], axis=1)
-    return _matrix(pairs[~held], train.shape), _matrix(pairs[held], train.shape)
-
-
-def k_core(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
-    """Which pairs are in the k-core: every user and every item left has at least k of them.
-
-    Args:
-        users, items: ids of distinct pairs, ``(n,)``.
-        k: at least 1.
-
-    Returns:
-        ``(n,)`` bool.
-
-    Raises:
-        ValueError: ``k`` below 1.
-
-    Example:
-        >>> k_core(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1]), 2)
-        array([ True,  True,  True,  True, False])
-    """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
-    keep = np.ones(len(users), dtype=bool)
-    while True:
-        stays = keep.copy()
-        for ids in (users, items):
-            stays &= np.bincount(ids[keep], minlength=ids.max(initial=0) + 1)[ids] >= k
-        if (stays == keep).all():
-            return keep
-        keep = stays

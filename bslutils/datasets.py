@@ -3,8 +3,10 @@
 import hashlib
 import io
 import os
+import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,8 +14,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from scipy import sparse
 
-from .data import Interactions, from_pairs, hold_out, k_core
+from .data import Interactions, from_pairs
 from .files import parse_pairs
+from .splits import hold_out, k_core
 from .synthetic import plant
 
 
@@ -176,7 +179,9 @@ def members(path: Path, names: tuple[str, ...]) -> list[bytes]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                _check_members(path, archive.namelist(), links=[])
+                entries = archive.infolist()
+                links = [e.filename for e in entries if stat.S_ISLNK(e.external_attr >> 16)]
+                _check_members(path, [entry.filename for entry in entries], links)
                 return [archive.read(name) for name in names]
         with tarfile.open(path) as archive:
             entries = archive.getmembers()
@@ -185,14 +190,15 @@ def members(path: Path, names: tuple[str, ...]) -> list[bytes]:
             return [archive.extractfile(name).read() for name in names]
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]}") from error
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ValueError(f"{path} is not a readable archive: {error}") from error
 
 
 def _check_members(path: Path, names: list[str], links: list[str]) -> None:
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        drive = ":" in "".join(parts.parts[:1])  # "./" has no parts at all
+        if parts.is_absolute() or ".." in parts.parts or drive:
             raise ValueError(f"{path} holds {name!r}, which leaves its folder; refused")
     if links:
         raise ValueError(f"{path} holds {links[0]!r}, which is not a plain file; refused")

@@ -47,7 +47,8 @@ def parse_pairs(text: str, source: str) -> np.ndarray:
         tokens = np.array(" ".join(body).split(), dtype=np.int64)
     except (ValueError, OverflowError):
         tokens = None
-    if tokens is None or (len(tokens) and tokens.min() < 0) or (header and (counts > 2).any()):
+    ragged = header and not np.isin(counts, (0, 2)).all()
+    if tokens is None or (len(tokens) and tokens.min() < 0) or ragged:
         raise ValueError(_first_offence(body, source, offset=1 + header, table=header))
     counts = counts[counts > 0]
     starts = np.cumsum(counts) - counts
@@ -73,8 +74,8 @@ def _first_offence(lines: list[str], source: str, *, offset: int, table: bool) -
                 return f"{source}, line {number}: {token!r} is not an integer id"
             if int(token) < 0:
                 return f"{source}, line {number}: the id {token} is negative"
-        if table and len(tokens) > 2:
-            return f"{source}, line {number}: {len(tokens)} columns in a table of two"
+        if table and len(tokens) not in (0, 2):
+            return f"{source}, line {number}: {len(tokens)} column(s) in a table of two"
     raise AssertionError("an offence was reported, but none was found")
 
 
@@ -85,7 +86,7 @@ def read_pairs(path: str | os.PathLike) -> np.ndarray:
         ValueError: a file that is missing or is not UTF-8 text, or that breaks the format.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # a byte-order mark is no part of an id
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text file in UTF-8 ({error.reason})") from error
     except OSError as error:

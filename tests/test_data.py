@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import bslutils as bsl
-from bslutils.data import from_pairs, hold_out, k_core
+from bslutils.data import from_pairs
 from bslutils.files import load_files, parse_pairs, read_pairs
+from bslutils.splits import hold_out, k_core
 
 TRAIN = [[0, 0], [0, 1], [1, 1], [1, 2], [2, 0], [2, 3]]
 TEST = [[0, 2], [2, 1]]
@@ -40,9 +41,14 @@ def test_the_representation_is_one_line():
 
 def test_nothing_can_be_written():
     data = build(item_names=np.array(list("abcd")))
-    for array in (data.train.data, data.train.indices, data.test.indptr, data.item_names):
+    arrays = (data.train.data, data.train.indices, data.test.indptr, data.item_names)
+    for array in (*arrays, data.item_degree, data.user_degree):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = array[0]
+    names = np.array(list("abcd"))
+    build(item_names=names)
+    names[0] = "z"  # the caller's array is not frozen
+    assert build(item_names=list("abcd")).item_names.tolist() == list("abcd")
     with pytest.raises(AttributeError):
         data.name = "other"
     with pytest.raises(TypeError):
@@ -75,6 +81,24 @@ def test_seen_hides_what_the_user_has_and_never_what_is_to_be_found():
         assert pair_set(paper.seen(split)) == pair_set(paper.train)
     with pytest.raises(ValueError, match="unknown split 'tests'; choose one of train, valid"):
         data.seen("tests")
+
+
+def test_a_validation_pair_that_is_also_a_test_pair_can_be_found():
+    pairs = [[0, 2], [2, 1]]
+    data = from_pairs(TRAIN, pairs, valid=[*pairs, [1, 3]])
+    assert pair_set(data.seen("test")) == pair_set(data.train) | {(1, 3)}
+    assert data.describe()["density"] == pytest.approx(9 / 12)  # each pair once
+
+
+def test_pairs_build_the_same_data_again():
+    data = from_pairs(TRAIN, TEST, valid=[[1, 3]])
+    again = from_pairs(data.pairs("train"), data.pairs("test"), valid=data.pairs("valid"))
+    assert again.hash == data.hash
+    # two pairs in a tuple of arrays are two columns, not two rows
+    users, items = data.pairs("test")
+    assert from_pairs(TRAIN, (users, items), valid_fraction=0).hash == build().hash
+    with pytest.raises(ValueError, match=r"train must be \(users, items\).*\(3,\), \(2,\)"):
+        from_pairs((np.arange(3), np.arange(2)), TEST)
 
 
 def test_duplicates_and_overlap_are_dropped_counted_and_reported():
@@ -129,6 +153,7 @@ def test_k_core_equals_peeling_one_at_a_time(seed, k):
         ([[0, 1, 2]], {}, r"train must be \(n, 2\) pairs of user and item, got \(1, 3\)"),
         ([], {}, "train holds no pair"),
         ([[0, 9]], {"n_items": 9}, "id 9 is beyond n_items = 9"),
+        ([[0, 1]], {"n_items": 9.5}, "n_items must be an integer, got 9.5"),
         ([[0, 9]], {"valid_fraction": 1.0}, r"must lie in \[0, 1\), got 1.0"),
         ([[0, 9]], {"valid_fraction": float("nan")}, r"must lie in \[0, 1\), got nan"),
         ([[0, 1]], {"item_names": np.array(["a"])}, "item_names has 1 entries, expected 3"),
@@ -176,7 +201,8 @@ def test_load_files(tmp_path):
         ("0 1\n1 -3\n", "mine, line 2: the id -3 is negative"),
         ("0 99999999999999999999\n", "mine, line 1: '99999999999999999999' is not an integer"),
         ("user item\n0 1\n0 x\n", "mine, line 3: 'x' is not an integer id"),
-        ("user item\n0 1 2\n", "mine, line 2: 3 columns in a table of two"),
+        ("user item\n0 1 2\n", r"mine, line 2: 3 column\(s\) in a table of two"),
+        ("user item\n0 1\n7\n", r"mine, line 3: 1 column\(s\) in a table of two"),
         ("user item rating\n0 1 5\n", "a header must name two columns.*names 3"),
         ("", "mine: the file is empty"),
         ("\n0 1\n", "mine: the file is empty or its first line is"),
@@ -185,6 +211,11 @@ def test_load_files(tmp_path):
 def test_bad_text(text, message):
     with pytest.raises(ValueError, match=message):
         parse_pairs(text, "mine")
+
+
+def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path):
+    (tmp_path / "a.txt").write_text("0 1 2\n", encoding="utf-8-sig")
+    assert read_pairs(tmp_path / "a.txt").tolist() == [[0, 1], [0, 2]]
 
 
 def test_bad_files(tmp_path):

