@@ -10,7 +10,7 @@ Example:
     ['hit@20', 'mrr@20', 'ndcg@20', 'precision@20', 'recall@20']
 """
 
-from . import losses, models, sampling, scoring
+from . import dro, losses, models, sampling, scoring
 from .data import Interactions
 from .datasets import load
 from .evaluate import evaluate
@@ -23,6 +23,7 @@ __all__ = [
     "Interactions",
     "Run",
     "TrainConfig",
+    "dro",
     "evaluate",
     "fit",
     "load",

@@ -1,0 +1,62 @@
+"""What every function of :mod:`bslutils.dro` asks of its scores and weights."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def check_scores(scores: ArrayLike, weights: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """Check; return float64 ``scores (…, n)`` and a distribution ``weights`` of the same shape.
+
+    ``weights`` may be ``(n,)`` for all rows; ``None`` is uniform. They are divided by their sum,
+    so that their rounding does not enter what follows.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim == 0 or scores.size == 0:
+        raise ValueError(f"scores must be (n,) or (…, n) with n at least 1, got {scores.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"scores must be finite, got {scores[~np.isfinite(scores)][0]}")
+    if weights is None:
+        return scores, np.full(scores.shape, 1 / scores.shape[-1])
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.ndim == 0 or weights.shape not in (scores.shape, scores.shape[-1:]):
+        raise ValueError(
+            f"weights must be {scores.shape[-1:]} or {scores.shape}, as the scores, "
+            f"got {weights.shape}"
+        )
+    if not (weights >= 0).all():
+        raise ValueError(f"weights must be at least 0, got {weights[~(weights >= 0)][0]}")
+    total = weights.sum(-1, keepdims=True)
+    if not (np.abs(total - 1) <= 1e-6).all():
+        wrong = total[~(np.abs(total - 1) <= 1e-6)][0]
+        raise ValueError(f"weights must sum to 1 over the last axis, got {wrong}")
+    return scores, np.broadcast_to(weights / total, scores.shape)
+
+
+def check_number(name: str, value: float, *, least: float = 0.0, open_end: bool = False) -> float:
+    """A number of at least ``least`` (more than it if ``open_end``); infinity is allowed."""
+    bound = f"greater than {least:g}" if open_end else f"at least {least:g}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number {bound}, got {value!r}") from None
+    if not (number > least or (number == least and not open_end)):
+        raise ValueError(f"{name} must be {bound}, got {value!r}")
+    return number
+
+
+def check_count(name: str, value: int) -> int:
+    """An integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    return int(value)
+
+
+def one_row(scores: np.ndarray) -> None:
+    """Refuse more than one row, where the answer is found by a search."""
+    if scores.ndim != 1:
+        raise ValueError(f"scores must be (n,) here, one row at a time, got {scores.shape}")
+
+
+def top(scores: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Largest score of an item with positive weight: ``(…, n) -> (…, 1)``."""
+    return np.where(p > 0, scores, -np.inf).max(-1, keepdims=True)
