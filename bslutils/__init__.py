@@ -10,7 +10,7 @@ Example:
     ['hit@20', 'mrr@20', 'ndcg@20', 'precision@20', 'recall@20']
 """
 
-from . import dro, losses, models, sampling, scoring
+from . import dro, losses, models, sampling, scoring, verify
 from .data import Interactions
 from .datasets import load
 from .evaluate import evaluate
@@ -32,4 +32,5 @@ __all__ = [
     "models",
     "sampling",
     "scoring",
+    "verify",
 ]

@@ -1,4 +1,4 @@
-"""Command line: ``python -m bslutils {data,train}``."""
+"""Command line: ``python -m bslutils {data,train,verify}``."""
 
 import argparse
 import dataclasses
@@ -18,6 +18,7 @@ from .losses import LOSSES, loss_parameters, make_loss
 from .models import MatrixFactorization
 from .scoring import SCORES
 from .train import TrainConfig, fit
+from .verify import CLAIMS, iter_claims, ledger_line
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--no-progress", action="store_true", help="no progress bar")
     train.add_argument("--ks", type=int, nargs="+", default=[20], help="cut-offs of the metrics")
     train.add_argument("--out", type=Path, help="append the run to this file as a line of JSON")
+    verify = commands.add_parser("verify", help="run the programs that check the book's claims")
+    verify.add_argument("ids", nargs="*", metavar="ID", help="claims to check; all by default")
+    verify.add_argument("--list", action="store_true", help="list the claims, run nothing")
     return parser
 
 
@@ -132,15 +136,32 @@ def _train(args: argparse.Namespace) -> None:
             file.write(json.dumps(record) + "\n")
 
 
+def _verify(args: argparse.Namespace) -> int:
+    if args.list:
+        for claim in CLAIMS.values():
+            print(f"{claim.id:22} {claim.verdict:26} {claim.sentence}")
+        return 0
+    results = []
+    for result in iter_claims(args.ids or None):
+        print(ledger_line(result) + "\n", flush=True)
+        results.append(result)
+    fallen = [result.claim.id for result in results if not result.stands]
+    seconds = sum(result.seconds for result in results)
+    print(f"{len(results) - len(fallen)} of {len(results)} verdicts stand ({seconds:.0f} s)")
+    if fallen:
+        print(f"no longer as recorded: {', '.join(fallen)}", file=sys.stderr)
+    return 1 if fallen else 0
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return the exit status (2 for bad input, with one line on stderr)."""
+    """Run one command; return the exit status: 1 for a fallen claim, 2 for bad input."""
     args = _parser().parse_args(argv)
     try:
-        {"data": _data, "train": _train}[args.command](args)
+        run = {"data": _data, "train": _train, "verify": _verify}[args.command]
+        return run(args) or 0
     except (ValueError, FloatingPointError, ImportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

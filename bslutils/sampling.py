@@ -5,6 +5,7 @@ Everything here is drawn from an explicit ``torch.Generator`` on the device of t
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -110,3 +111,29 @@ def in_batch_mask(pos: Tensor) -> Tensor:
         raise ValueError(f"pos must be (B, P), got {tuple(pos.shape)}")
     own = pos.unsqueeze(1) == pos.flatten().view(1, -1, 1)  # (B, B·P, P)
     return ~own.any(2)
+
+
+def expected_partners(train: csr_array, batch_size: int) -> float:
+    r"""How many other positives of the same user a pair meets in a random batch, on average.
+
+    .. math:: (b - 1) \frac{\sum_u n_u (n_u - 1)}{n (n - 1)}
+
+    for a batch of ``b`` of all ``n`` training pairs, ``n_u`` of them of user u. A loss that pools
+    the positives of a user within such a batch has this many to pool beside the pair itself.
+
+    Raises:
+        ValueError: ``batch_size`` below 1, or fewer than two training pairs.
+
+    Example:
+        >>> import numpy as np
+        >>> expected_partners(csr_array(np.ones((3, 2), dtype=bool)), 6)  # the whole data
+        1.0
+
+    Source: this book, chapter *One name, several losses*.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if train.nnz < 2:
+        raise ValueError(f"there must be at least two training pairs, got {train.nnz}")
+    degree, n = np.diff(train.indptr).astype(float), train.nnz
+    return float((min(batch_size, n) - 1) * (degree * (degree - 1)).sum() / (n * (n - 1)))

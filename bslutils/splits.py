@@ -67,3 +67,34 @@ def k_core(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
         if (stays == keep).all():
             return keep
         keep = stays
+
+
+def false_positives(train: csr_array, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random pairs to be added as false positives: ``(users, items)``.
+
+    A user with n training pairs gets ``floor(fraction * n)`` distinct items that are not among
+    them, each free item being as likely (fewer if there are not as many).
+
+    Raises:
+        ValueError: ``fraction`` negative or not finite.
+
+    Example:
+        >>> train = csr_array(np.array([[1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], dtype=bool))
+        >>> users, items = false_positives(train, 0.5, seed=0)
+        >>> users.tolist(), bool(items[0] >= 2)
+        ([0], True)
+
+    Source: the noise protocol of the public code of Wu et al., *BSL: Understanding and Improving
+    Softmax Loss for Recommendation*, ICDE 2024.
+    """
+    if not 0 <= fraction < np.inf:
+        raise ValueError(f"fraction must be at least 0 and finite, got {fraction}")
+    rng = np.random.default_rng(seed)
+    users, items = [], []
+    for user, degree in enumerate(np.diff(train.indptr)):
+        taken = train.indices[train.indptr[user] : train.indptr[user + 1]]
+        free = np.setdiff1d(np.arange(train.shape[1]), taken)
+        count = min(int(fraction * degree + 1e-9), len(free))
+        items.append(rng.choice(free, count, replace=False))
+        users.append(np.full(count, user))
+    return np.concatenate(users), np.concatenate(items)

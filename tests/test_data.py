@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 import bslutils as bsl
 from bslutils.data import from_pairs
 from bslutils.files import load_files, parse_pairs, read_pairs
-from bslutils.splits import hold_out, k_core
+from bslutils.splits import false_positives, hold_out, k_core
 
 TRAIN = [[0, 0], [0, 1], [1, 1], [1, 2], [2, 0], [2, 3]]
 TEST = [[0, 2], [2, 1]]
@@ -224,3 +224,17 @@ def test_bad_files(tmp_path):
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"binary.txt: not a text file in UTF-8"):
         read_pairs(tmp_path / "binary.txt")
+
+
+def test_false_positives_are_new_and_as_many_as_asked(movielens):
+    users, items = false_positives(movielens.train, 0.3, seed=1)
+    assert (np.asarray(movielens.train[users, items]).ravel() == 0).all()
+    assert len(np.unique(users * movielens.n_items + items)) == len(users)
+    wanted = np.floor(0.3 * movielens.user_degree + 1e-9)
+    assert (np.bincount(users, minlength=movielens.n_users) == wanted).all()
+    again = false_positives(movielens.train, 0.3, seed=1)
+    assert (again[0] == users).all() and (again[1] == items).all()
+    # Uniform over free items: popular films are not favoured.
+    assert movielens.item_degree[items].mean() < 1.2 * movielens.item_degree.mean()
+    with pytest.raises(ValueError, match="fraction must be at least 0"):
+        false_positives(movielens.train, -0.1, seed=0)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from bslutils.sampling import batches, in_batch_mask, uniform_negatives
+from bslutils.sampling import batches, expected_partners, in_batch_mask, uniform_negatives
 
 
 def random_train(seed, n_users=12, n_items=15):
@@ -79,3 +79,14 @@ def test_bad_input():
         uniform_negatives(5, (0,))
     with pytest.raises(ValueError, match=r"pos must be \(B, P\), got \(3,\)"):
         in_batch_mask(torch.arange(3))
+
+
+def test_expected_partners_counts_pairs_of_a_user():
+    train = csr_array(np.array([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]], dtype=bool))
+    # ordered pairs of one user: 6 + 0 + 2 of 30
+    assert expected_partners(train, 2) == pytest.approx(8 / 30)
+    assert expected_partners(train, 6) == expected_partners(train, 99) == pytest.approx(8 / 6)
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        expected_partners(train, 0)
+    with pytest.raises(ValueError, match="at least two training pairs"):
+        expected_partners(csr_array(np.array([[1]], dtype=bool)), 2)

