@@ -1,7 +1,7 @@
 """What the book needs of Sphinx beyond its extensions.
 
 * The cache of executed notebooks is keyed on everything a page computes from.
-* MathJax comes from an installed package, so that pages read offline.
+* MathJax and Plotly come from installed packages, so that pages read offline.
 * Every chapter can be downloaded as a notebook.
 * No page loads Thebe, which Jupyter Book always switches on.
 """
@@ -48,6 +48,15 @@ def vendor_mathjax(app: Sphinx, config) -> None:
     config.html_static_path = [*config.html_static_path, str(static)]
 
 
+def vendor_plotly(app: Sphinx, config) -> None:
+    """Put the script that draws interactive figures beside it; pages load it by name."""
+    package = distribution("plotly")
+    script = next(f for f in package.files if f.name == "plotly.min.js")
+    target = Path(app.srcdir, "_build", "vendor", "plotly", script.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(package.locate_file(script), target)
+
+
 def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Write the page's notebook beside its source; the theme then shows a button for it."""
     source = Path(app.env.doc2path(pagename)) if pagename in app.env.found_docs else None
@@ -71,6 +80,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("config-inited", key_cache)
     app.connect("config-inited", vendor_mathjax)
+    app.connect("config-inited", vendor_plotly)
     app.connect("config-inited", without_thebe)
     # Before the theme builds its buttons, which it does at the default priority of 500.
     app.connect("html-page-context", offer_notebook, priority=400)

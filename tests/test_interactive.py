@@ -1,0 +1,38 @@
+"""Figures with a slider."""
+
+import json
+
+import numpy as np
+import pytest
+from plotly.graph_objects import Scatter
+
+from bslutils.interactive import SCRIPT, Interactive, slider
+
+
+def line(slope):
+    return [Scatter(x=np.array([0.0, 1.0]), y=np.array([0.0, slope / 3]))]
+
+
+def test_a_frame_for_every_stop_and_the_start_drawn():
+    figure = slider(line, [1, 2, 3], label="a = ", start=2, layout={}, title=lambda a: f"{a:g}!")
+    assert [frame.data[0].y[1] for frame in figure.frames] == [0.333333, 0.666667, 1.0]
+    assert figure.data[0].y[1] == 0.666667 and figure.layout.title.text == "2!"
+    [control] = figure.layout.sliders
+    assert control.active == 1
+    assert [step.args[0] for step in control.steps] == [[frame.name] for frame in figure.frames]
+    with pytest.raises(ValueError, match="start must be one of the 3 values, got 4"):
+        slider(line, [1, 2, 3], label="", start=4, layout={})
+
+
+def test_the_book_and_the_lab_get_the_same_figure():
+    figure = slider(line, [1, 2], label="a = ", start=1, layout={"xaxis_title": "x"})
+    bundle = Interactive(figure, alt='A "line" that rises.')._repr_mimebundle_()
+    page = bundle["text/html"]
+    assert f'<script src="{SCRIPT}">' in page and "http" not in page.split("<script", 2)[1]
+    assert 'aria-label="A &quot;line&quot; that rises."' in page
+    assert "Plotly.addFrames" in page and "Plotly.animate(" not in page  # it waits for a reader
+    assert len(page) < 20_000  # the script is not in it
+    assert bundle["application/vnd.plotly.v1+json"]["layout"]["xaxis"]["title"]["text"] == "x"
+    json.dumps(bundle["application/vnd.plotly.v1+json"]["config"])
+    with pytest.raises(ValueError, match="alt must describe"):
+        Interactive(figure, alt=" ")
