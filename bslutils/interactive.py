@@ -77,6 +77,8 @@ def slider(
                 "pad": {"t": 48},
                 "ticklen": 0,
                 "font": {"color": "black"},
+                "bgcolor": "#868686",  # as visible on dark pages, where it is inverted
+                "bordercolor": "#868686",
             }
         ],
         title=head(start),

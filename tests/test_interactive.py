@@ -19,7 +19,7 @@ def test_a_frame_for_every_stop_and_the_start_drawn():
     assert figure.data[0].y[1] == 0.666667 and figure.layout.title.text == "2!"
     [control] = figure.layout.sliders
     assert control.active == 1
-    assert [step.args[0] for step in control.steps] == [[frame.name] for frame in figure.frames]
+    assert [step.args[0][0] for step in control.steps] == [f.name for f in figure.frames]
     with pytest.raises(ValueError, match="start must be one of the 3 values, got 4"):
         slider(line, [1, 2, 3], label="", start=4, layout={})
 
