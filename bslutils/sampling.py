@@ -91,6 +91,58 @@ def uniform_negatives(
     return torch.randint(n_items, shape, generator=generator, device=device)
 
 
+class NoisyNegatives:
+    r"""Shared negatives in which a user's own positives come up more or less often.
+
+    A training positive of the user is a negative with relative weight r, any other item with
+    weight 1: r = 1 is uniform, r = 0 true negatives only, more than 1 noise. For r > 1 each
+    uniform column is replaced, with probability :math:`(r-1) n_u / (M + (r-1) n_u)`, by a random
+    training positive of that user (M items, n_u positives); for r < 1 a column that holds a
+    positive of the user is masked with probability 1 - r. Both give the stated weights exactly.
+
+    Args:
+        train: training pairs, ``(n_users, n_items)``.
+        ratio: r, at least 0 and finite.
+        device: where the batches live.
+
+    Raises:
+        ValueError: ``ratio`` negative or not finite.
+
+    Source: the sampler ``uniform_gpu_ratio`` of the public code of Wu et al., *BSL:
+    Understanding and Improving Softmax Loss for Recommendation*, ICDE 2024.
+    """
+
+    def __init__(self, train: csr_array, ratio: float, device: torch.device | str = "cpu"):
+        if not 0 <= ratio < float("inf"):
+            raise ValueError(f"ratio must be at least 0 and finite, got {ratio}")
+        train = train.sorted_indices()
+        self.ratio, self.n_items = ratio, train.shape[1]
+        self.items = torch.tensor(train.indices, dtype=torch.long).to(device)
+        self.start = torch.tensor(train.indptr, dtype=torch.long).to(device)
+        self.degree = self.start.diff()
+        users = torch.arange(len(self.degree), device=device).repeat_interleave(self.degree)
+        self.keys = users * self.n_items + self.items  # sorted
+
+    def replaced(
+        self, user: Tensor, n_negatives: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """For r > 1: which columns ``(B, N)`` to replace, and by which items, row by row."""
+        extra = (self.ratio - 1) * self.degree[user]
+        chance = extra / (self.n_items + extra)  # (B,)
+        shape, device = (len(user), n_negatives), user.device
+        where = torch.rand(shape, generator=generator, device=device) < chance.unsqueeze(1)
+        rows = user[where.nonzero()[:, 0]]
+        place = torch.rand(len(rows), generator=generator, device=device) * self.degree[rows]
+        return where, self.items[self.start[rows] + place.long()]
+
+    def kept(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> Tensor:
+        """For r < 1: which columns of ``neg (N,)`` count for each row, ``(B, N)`` bool."""
+        wanted = user.unsqueeze(1) * self.n_items + neg  # (B, N)
+        place = torch.searchsorted(self.keys, wanted).clamp(max=len(self.keys) - 1)
+        lucky = torch.rand(wanted.shape, generator=generator, device=user.device) < self.ratio
+        return (self.keys[place] != wanted) | lucky
+
+
 def in_batch_mask(pos: Tensor) -> Tensor:
     """Which positives of a batch serve a row as negatives: ``(B, P) -> (B, B·P)``, bool.
 

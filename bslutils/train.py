@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from .data import Interactions
 from .evaluate import METRICS, embeddings, evaluate
 from .losses import BilateralSoftmaxLoss
-from .sampling import SAMPLERS, batches, in_batch_mask, uniform_negatives
+from .sampling import SAMPLERS, NoisyNegatives, batches, in_batch_mask, uniform_negatives
 from .scoring import pair_scores, shared_scores
 
 
@@ -30,6 +31,8 @@ class TrainConfig:
             product), ``"independent"`` (a list for every row, the literal algorithm of most
             papers) or ``"in-batch"`` (the other rows' positives).
         n_negatives: negatives in a list; in-batch sampling ignores it.
+        negative_noise: relative weight with which a user's training positives are drawn as
+            negatives, for ``"shared"``: 1 is uniform, 0 true negatives only, more is noise.
         lr: learning rate of Adam.
         weight_decay: L2 term of Adam on all embeddings.
         metric: chooses the epoch on the validation split, such as ``"ndcg@20"``.
@@ -53,6 +56,7 @@ class TrainConfig:
     positives: int = 1
     sampler: str = "shared"
     n_negatives: int = 1024
+    negative_noise: float = 1.0
     lr: float = 1e-3
     weight_decay: float = 0.0
     metric: str = "ndcg@20"
@@ -72,6 +76,10 @@ class TrainConfig:
             raise ValueError(f"lr must be positive and finite, got {self.lr}")
         if not 0 <= self.weight_decay < float("inf"):
             raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if not 0 <= self.negative_noise < float("inf"):
+            raise ValueError(f"negative_noise must be at least 0, got {self.negative_noise}")
+        if self.negative_noise != 1 and self.sampler != "shared":
+            raise ValueError(f"negative_noise needs sampler='shared', got {self.sampler!r}")
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
         name, _, k = self.metric.partition("@")
@@ -127,6 +135,7 @@ def batch_scores(
     config: TrainConfig,
     n_items: int,
     generator: torch.Generator,
+    noise: NoisyNegatives | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Scores of a batch: positives ``(B, P)``, negatives ``(B, N)``, and the negatives' mask."""
     batch, n_pos = pos.shape
@@ -134,8 +143,17 @@ def batch_scores(
         neg = uniform_negatives(n_items, (config.n_negatives,), generator=generator)
         users, items = model(user, torch.cat([pos.flatten(), neg]))
         pos_items, neg_items = items.split([batch * n_pos, config.n_negatives])
-        pos_items = pos_items.view(batch, n_pos, -1)
-        return pair_scores(users, pos_items), shared_scores(users, neg_items), None
+        pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
+        neg_scores, neg_mask = shared_scores(users, neg_items), None
+        if noise is not None and noise.ratio < 1:
+            neg_mask = noise.kept(user, neg, generator)
+        elif noise is not None:
+            where, false = noise.replaced(user, config.n_negatives, generator)
+            _, false_items = model(user[:0], false)
+            false_users = F.embedding(where.nonzero()[:, 0], users)  # faster backward than [...]
+            false_scores = (false_users * false_items).sum(1)
+            neg_scores = neg_scores.masked_scatter(where, false_scores)
+        return pos_scores, neg_scores, neg_mask
     if config.sampler == "independent":
         neg = uniform_negatives(n_items, (batch, config.n_negatives), generator=generator)
         scores = pair_scores(*model(user, torch.cat([pos, neg], 1)))  # (B, P + N)
@@ -202,6 +220,9 @@ def fit(
         config,
         {"name": data.name, "hash": data.hash, "protocol": data.protocol},
     )
+    noise = None
+    if config.negative_noise != 1:
+        noise = NoisyNegatives(data.train, config.negative_noise, device)
     validate = data.valid.nnz > 0
     cutoff = int(config.metric.partition("@")[2])
     rows = int((-(-data.user_degree // config.positives)).sum())
@@ -229,7 +250,7 @@ def fit(
                 model.train()
                 for user, pos, pos_mask in epoch_batches:
                     pos_scores, neg_scores, neg_mask = batch_scores(
-                        model, user, pos, pos_mask, config, data.n_items, generator
+                        model, user, pos, pos_mask, config, data.n_items, generator, noise
                     )
                     value = loss(pos_scores, neg_scores, pos_mask=pos_mask, neg_mask=neg_mask)
                     optimizer.zero_grad(set_to_none=True)

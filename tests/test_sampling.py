@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from bslutils.sampling import batches, expected_partners, in_batch_mask, uniform_negatives
+from bslutils.sampling import (
+    NoisyNegatives,
+    batches,
+    expected_partners,
+    in_batch_mask,
+    uniform_negatives,
+)
 
 
 def random_train(seed, n_users=12, n_items=15):
@@ -90,3 +96,32 @@ def test_expected_partners_counts_pairs_of_a_user():
         expected_partners(train, 0)
     with pytest.raises(ValueError, match="at least two training pairs"):
         expected_partners(csr_array(np.array([[1]], dtype=bool)), 2)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.4, 3.0, 10.0])
+def test_noisy_negatives_have_the_stated_weights(ratio):
+    train = random_train(3)
+    g = torch.Generator().manual_seed(0)
+    noise = NoisyNegatives(train, ratio)
+    user = torch.arange(12)
+    count = np.zeros((12, 15))
+    for _ in range(300):
+        neg = uniform_negatives(15, (200,), generator=g)
+        drawn = neg.expand(12, 200).clone()
+        keep = torch.ones(12, 200, dtype=torch.bool)
+        if ratio < 1:
+            keep = noise.kept(user, neg, g)
+        else:
+            where, false = noise.replaced(user, 200, g)
+            drawn = drawn.masked_scatter(where, false)
+        for u in range(12):
+            count[u] += np.bincount(drawn[u][keep[u]], minlength=15)
+    weight = np.where(train.toarray(), ratio, 1.0)
+    expected = weight / weight.sum(1, keepdims=True)
+    share = count / count.sum(1, keepdims=True)
+    np.testing.assert_allclose(share, expected, atol=0.006)
+
+
+def test_noise_outside_its_domain():
+    with pytest.raises(ValueError, match="ratio must be at least 0 and finite, got -1"):
+        NoisyNegatives(random_train(0), -1)

@@ -228,6 +228,8 @@ def test_progress_bar(synthetic, capfd):
         ({"lr": 0.0}, "lr must be positive and finite, got 0.0"),
         ({"lr": math.nan}, "lr must be positive and finite, got nan"),
         ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
+        ({"negative_noise": -1}, "negative_noise must be at least 0, got -1"),
+        ({"negative_noise": 2, "sampler": "in-batch"}, "negative_noise needs sampler='shared'"),
         ({"sampler": "hard"}, "sampler must be one of shared, independent, in-batch, got 'hard'"),
         ({"metric": "ndcg"}, "metric must be one of .*, got 'ndcg'"),
         ({"metric": "auc@20"}, "got 'auc@20'"),
@@ -242,3 +244,27 @@ def test_bad_settings(setting, message):
 def test_cuda_where_there_is_none():
     with pytest.raises(ValueError, match="device 'cuda' was asked for, but torch sees no CUDA"):
         TrainConfig(device="cuda")
+
+
+def test_noise_in_the_negatives_reaches_the_loss(synthetic):
+    """With noise the user's own positives, which score high, are among the negatives."""
+
+    def mean_negative(noise):
+        torch.manual_seed(0)
+        model = bsl.models.MatrixFactorization(synthetic.n_users, synthetic.n_items, dim=16)
+        bsl.fit(model, synthetic, bsl.losses.SoftmaxLoss(tau=0.2), config(epochs=3, lr=1e-2))
+        seen = []
+
+        class Watch(bsl.losses.SoftmaxLoss):
+            def forward(self, pos, neg, pos_mask=None, neg_mask=None):
+                kept = torch.ones_like(neg) if neg_mask is None else neg_mask.float()
+                rows = (neg * kept).sum(1) / kept.sum(1)
+                seen.append(rows.detach().mean().item())
+                return super().forward(pos, neg, pos_mask, neg_mask)
+
+        settings = config(epochs=1, lr=1e-9, n_negatives=2048, negative_noise=noise)
+        fit(model, synthetic, Watch(tau=0.2), settings)
+        return sum(seen) / len(seen)
+
+    clean, plain, noisy = (mean_negative(noise) for noise in (0.0, 1.0, 10.0))
+    assert clean < plain - 0.01 and plain < noisy - 0.05
