@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.sparse import csr_array
 
-from .splits import hold_out, matrix_of
+from .splits import false_positives, hold_out, matrix_of
 from .synthetic import Truth
 
 SPLITS = ("train", "valid", "test")
@@ -159,6 +159,40 @@ class Interactions:
             return self
         train = (self.train + self.valid).tocsr()
         return replace(self, train=train, valid=self.test, protocol="paper")
+
+    def with_false_positives(self, fraction: float, seed: int = 0) -> "Interactions":
+        """Noisy positives: random pairs added to train; validation and test stay clean.
+
+        A user with n training pairs gets ``floor(fraction * n)`` random items that are not among
+        them (:func:`bslutils.splits.false_positives`). One that is a held-out pair of the user is
+        not added: it is a like, and would be lost to the test. A ranking masks the training pairs
+        of the data that it is given, so evaluate on the *clean* data to leave what was added
+        among the candidates.
+
+        Args:
+            fraction: of a user's training pairs, at least 0 and finite.
+            seed: chooses the pairs.
+
+        Raises:
+            ValueError: ``fraction`` negative or not finite.
+
+        Example:
+            >>> data = from_pairs([[0, 0], [0, 1]], [[0, 2]], n_items=9, valid_fraction=0)
+            >>> noisy = data.with_false_positives(0.5)
+            >>> noisy.train.nnz, (noisy.test != data.test).nnz
+            (3, 0)
+
+        Source: the noise protocol of the public code of Wu et al., *BSL: Understanding and
+        Improving Softmax Loss for Recommendation*, ICDE 2024. Used from the chapter *Noisy
+        positives* on.
+        """
+        pairs = np.stack(false_positives(self.train, fraction, seed), axis=1)
+        added = matrix_of(pairs, self.train.shape)
+        held_out = (self.valid + self.test).tocsr()
+        added = _minus(added, added.multiply(held_out).tocsr())
+        train = (self.train + added).tocsr()
+        name = f"{self.name} with {fraction:.0%} false positives"
+        return replace(self, train=train, name=name)
 
 
 def from_pairs(

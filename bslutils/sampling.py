@@ -165,6 +165,26 @@ def in_batch_mask(pos: Tensor) -> Tensor:
     return ~own.any(2)
 
 
+def same_user_mask(user: Tensor) -> Tensor:
+    """Which pairs of a batch belong to the same user: ``(B,) -> (B, B)``, bool.
+
+    With the scores ``(B, B)`` of every row's user with every positive of the batch it is the
+    ``pos_mask`` that pools the positives of a user within a random batch.
+
+    Raises:
+        ValueError: ``user`` is not ``(B,)``.
+
+    Example:
+        >>> same_user_mask(torch.tensor([7, 8, 7]))
+        tensor([[ True, False,  True],
+                [False,  True, False],
+                [ True, False,  True]])
+    """
+    if user.ndim != 1:
+        raise ValueError(f"user must be (B,), got {tuple(user.shape)}")
+    return user.unsqueeze(1) == user
+
+
 def expected_partners(train: csr_array, batch_size: int) -> float:
     r"""How many other positives of the same user a pair meets in a random batch, on average.
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .data import Interactions
 from .evaluate import METRICS, embeddings, evaluate
-from .losses import BilateralSoftmaxLoss
+from .losses import BilateralSoftmaxLoss, PessimisticBilateralSoftmaxLoss
 from .sampling import SAMPLERS, NoisyNegatives, batches, in_batch_mask, uniform_negatives
 from .scoring import pair_scores, shared_scores
 
@@ -203,7 +203,8 @@ def fit(
     Used from the chapter *A tour of losses* on.
     """
     embeddings(model, data)  # sizes that do not fit fail here, not in the middle of an epoch
-    if isinstance(loss, BilateralSoftmaxLoss) and config.positives == 1:
+    pools = isinstance(loss, BilateralSoftmaxLoss | PessimisticBilateralSoftmaxLoss)
+    if pools and config.positives == 1:
         warnings.warn(
             "with one positive per row the bilateral loss is softmax loss at tau_neg, whatever "
             "tau_pos: set TrainConfig(positives=…) to pool several positives of a user",

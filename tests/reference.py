@@ -58,6 +58,22 @@ def reweighted_softmax(pos, neg, *, tau, neg_weight):
     return neg_weight * _log_sum_exp([j / tau for j in neg]) - _mean(i / tau for i in pos)
 
 
+def pessimistic_bilateral_softmax(pos, neg, *, tau_pos, tau_neg):
+    return bilateral_softmax([0.0], neg, tau_pos=1.0, tau_neg=tau_neg) + tau_pos * (
+        _log_sum_exp([-i / tau_pos for i in pos]) - math.log(len(pos))
+    )
+
+
+def pooled_softmax(pos, neg, *, tau, neg_weight):
+    gain = math.log(_mean(math.exp(i / tau) for i in pos))
+    return neg_weight * math.log(_mean(math.exp(j / tau) for j in neg)) - gain
+
+
+def rescaled_softmax(pos, neg, *, tau_pos, tau_neg):
+    risk = tau_neg / tau_pos * _log_sum_exp([j / tau_neg for j in neg])
+    return risk - _mean(i / tau_pos for i in pos)
+
+
 LOSSES = {
     "mse": mse,
     "bce": bce,
@@ -66,7 +82,10 @@ LOSSES = {
     "softmax": softmax,
     "softmax_risk": softmax_risk,
     "bilateral_softmax": bilateral_softmax,
+    "pessimistic_bilateral_softmax": pessimistic_bilateral_softmax,
     "reweighted_softmax": reweighted_softmax,
+    "pooled_softmax": pooled_softmax,
+    "rescaled_softmax": rescaled_softmax,
 }
 
 

@@ -238,3 +238,21 @@ def test_false_positives_are_new_and_as_many_as_asked(movielens):
     assert movielens.item_degree[items].mean() < 1.2 * movielens.item_degree.mean()
     with pytest.raises(ValueError, match="fraction must be at least 0"):
         false_positives(movielens.train, -0.1, seed=0)
+
+
+def test_noisy_data_keeps_what_is_held_out(movielens):
+    noisy = movielens.with_false_positives(0.4, seed=2)
+    assert (noisy.test != movielens.test).nnz == 0 and (noisy.valid != movielens.valid).nnz == 0
+    assert (noisy.train.multiply(movielens.train) != movielens.train).nnz == 0
+    assert noisy.train.multiply(movielens.valid + movielens.test).nnz == 0
+    added = noisy.user_degree - movielens.user_degree
+    assert (added <= 0.4 * movielens.user_degree + 1e-9).all()
+    assert added.sum() > 0.38 * movielens.user_degree.sum()
+    assert noisy.hash == movielens.with_false_positives(0.4, seed=2).hash
+    assert noisy.hash != movielens.with_false_positives(0.4, seed=3).hash
+    assert (
+        noisy.item_names is movielens.item_names or (noisy.item_names == movielens.item_names).all()
+    )
+    assert movielens.with_false_positives(0).hash == movielens.hash
+    with pytest.raises(ValueError, match="fraction must be at least 0 and finite, got -1"):
+        movielens.with_false_positives(-1)

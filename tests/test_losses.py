@@ -25,7 +25,10 @@ CASES = [
     ("softmax", {"tau": 0.1, "pos_in_denominator": True}),
     ("softmax_risk", {"tau": 0.1}),
     ("bilateral_softmax", {"tau_pos": 0.3, "tau_neg": 0.1}),
+    ("pessimistic_bilateral_softmax", {"tau_pos": 0.3, "tau_neg": 0.1}),
     ("reweighted_softmax", {"tau": 0.1, "neg_weight": 1.2}),
+    ("pooled_softmax", {"tau": 0.1, "neg_weight": 1.2}),
+    ("rescaled_softmax", {"tau_pos": 0.3, "tau_neg": 0.1}),
 ]
 IDS = [f"{name}-{'-'.join(f'{v:g}' for v in params.values())}" for name, params in CASES]
 TAUS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0]
@@ -109,8 +112,14 @@ def analytic_gradients(name, pos, neg, p):
         return -uniform, torch.softmax(neg / tau, 1)
     if name == "bilateral_softmax":
         return -torch.softmax(pos / p["tau_pos"], 1), torch.softmax(neg / p["tau_neg"], 1)
+    if name == "pessimistic_bilateral_softmax":
+        return -torch.softmax(-pos / p["tau_pos"], 1), torch.softmax(neg / p["tau_neg"], 1)
     if name == "reweighted_softmax":
         return -uniform / tau, w * torch.softmax(neg / tau, 1) / tau
+    if name == "pooled_softmax":
+        return -torch.softmax(pos / tau, 1) / tau, w * torch.softmax(neg / tau, 1) / tau
+    if name == "rescaled_softmax":
+        return -uniform / p["tau_pos"], torch.softmax(neg / p["tau_neg"], 1) / p["tau_pos"]
     raise KeyError(name)
 
 
@@ -160,7 +169,14 @@ def test_bfloat16_is_no_worse_than_plain_operations(name, params):
     assert (ours - exact).abs().max() <= 6 * 2**-8 * scale * params.get("neg_weight", 1.0) + 0.02
 
 
-SHIFT_INVARIANT = {"bpr", "softmax", "softmax_risk", "bilateral_softmax"}
+SHIFT_INVARIANT = {
+    "bpr",
+    "softmax",
+    "softmax_risk",
+    "bilateral_softmax",
+    "pessimistic_bilateral_softmax",
+    "rescaled_softmax",
+}
 
 
 @every_loss
@@ -254,7 +270,10 @@ CLOSED_FORMS = [
     ("softmax", {"tau": 0.5, "pos_in_denominator": True}, math.log1p(N * math.exp(-1))),
     ("softmax_risk", {"tau": 0.5}, B - A),
     ("bilateral_softmax", {"tau_pos": 0.3, "tau_neg": 0.5}, B - A),
+    ("pessimistic_bilateral_softmax", {"tau_pos": 0.3, "tau_neg": 0.5}, B - A),
     ("reweighted_softmax", {"tau": 0.5, "neg_weight": 2.0}, 2 * (math.log(N) + 0.5) - 1.5),
+    ("pooled_softmax", {"tau": 0.5, "neg_weight": 2.0}, 2 * 0.5 - 1.5),
+    ("rescaled_softmax", {"tau_pos": 0.25, "tau_neg": 0.5}, 2 * (math.log(N) - 1)),
 ]
 
 
@@ -319,6 +338,41 @@ def test_reweighted_at_weight_one_is_softmax_and_else_is_not():
     one = losses.reweighted_softmax_loss(pos, neg, tau=0.2, neg_weight=1.0)
     torch.testing.assert_close(one, losses.softmax_loss(pos, neg, tau=0.2))
     assert losses.reweighted_softmax_loss(pos, neg, tau=0.2, neg_weight=1.1) > one
+
+
+@given(st.floats(0.02, 5), st.floats(0.02, 5), st.floats(0.3, 3), st.integers(0, 2**31))
+@settings(max_examples=50, deadline=None)
+def test_conversions_between_the_variants(a, b, w, seed):
+    """What public code calls BSL, in terms of SL and BSL."""
+    pos, neg = scores(seed=seed)
+    n = math.log(neg.shape[1])
+    close = torch.testing.assert_close
+    sl, bsl = losses.softmax_loss, losses.bilateral_softmax_loss
+    close(losses.rescaled_softmax_loss(pos, neg, tau_pos=a, tau_neg=b), b / a * sl(pos, neg, tau=b))
+    one = losses.pooled_softmax_loss(pos, neg, tau=a, neg_weight=1.0)
+    close(one, bsl(pos, neg, tau_pos=a, tau_neg=a) / a)
+    alone = losses.pooled_softmax_loss(pos[:, :1], neg, tau=a, neg_weight=w)
+    close(alone, losses.reweighted_softmax_loss(pos[:, :1], neg, tau=a, neg_weight=w) - w * n)
+    # With a power inside the positive side's mean, as another public code base has it.
+    powered = w * torch.logsumexp(neg / a, 1) - w * n - torch.exp(w * pos / a).mean(1).log()
+    close(powered.mean(), w / a * bsl(pos, neg, tau_pos=a / w, tau_neg=a))
+
+
+@given(st.floats(0.02, 5), st.floats(0.02, 5), st.integers(0, 2**31))
+@settings(max_examples=50, deadline=None)
+def test_optimism_is_below_the_mean_and_pessimism_above(a, b, seed):
+    pos, neg = scores(seed=seed)
+    ask = {"tau_pos": a, "tau_neg": b, "reduction": "none"}
+    bsl = losses.bilateral_softmax_loss(pos, neg, **ask)
+    sl = losses.softmax_risk_loss(pos, neg, tau=b, reduction="none")
+    twin = losses.pessimistic_bilateral_softmax_loss(pos, neg, **ask)
+    assert (bsl <= sl + 1e-12).all() and (sl <= twin + 1e-12).all()
+    width = pos.amax(1) - pos.amin(1)
+    assert (twin - bsl <= width**2 / (4 * a) + 1e-12).all()  # Hoeffding, on either side
+    one = losses.pessimistic_bilateral_softmax_loss(pos[:, :1], neg, **ask)
+    torch.testing.assert_close(
+        one, losses.softmax_risk_loss(pos[:, :1], neg, tau=b, reduction="none")
+    )
 
 
 def test_temperature_can_be_learned():

@@ -12,6 +12,7 @@ from bslutils.sampling import (
     batches,
     expected_partners,
     in_batch_mask,
+    same_user_mask,
     uniform_negatives,
 )
 
@@ -85,6 +86,23 @@ def test_bad_input():
         uniform_negatives(5, (0,))
     with pytest.raises(ValueError, match=r"pos must be \(B, P\), got \(3,\)"):
         in_batch_mask(torch.arange(3))
+
+
+def test_same_user_mask_finds_the_partners_that_are_expected(movielens):
+    """The pooling of a random batch, counted by the mask, against the formula."""
+    generator = torch.Generator().manual_seed(0)
+    counted = [
+        (same_user_mask(user).sum(1) - 1).double().mean().item()
+        for _ in range(10)
+        for user, _, _ in batches(movielens.train, 512, generator=generator)
+        if len(user) == 512
+    ]
+    said = expected_partners(movielens.train, 512)
+    assert sum(counted) / len(counted) == pytest.approx(said, rel=0.02)
+    assert torch.equal(same_user_mask(torch.tensor([3, 1, 3])), torch.tensor(
+        [[True, False, True], [False, True, False], [True, False, True]]))  # fmt: skip
+    with pytest.raises(ValueError, match=r"user must be \(B,\), got \(2, 1\)"):
+        same_user_mask(torch.zeros(2, 1))
 
 
 def test_expected_partners_counts_pairs_of_a_user():

@@ -17,6 +17,7 @@ BOOK = Path(__file__).parent.parent / "book"
 @pytest.mark.parametrize("path", sorted(BOOK.glob("0*.md")), ids=lambda path: path.stem)
 def test_solutions_run(path, monkeypatch):
     matplotlib.use("Agg")
+    monkeypatch.chdir(BOOK)  # where the book runs it
     glue = types.ModuleType("myst_nb")
     glue.glue = lambda *args, **kwargs: None
     monkeypatch.setitem(sys.modules, "myst_nb", glue)

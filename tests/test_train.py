@@ -14,7 +14,10 @@ PARAMS = {
     "softmax": {"tau": 0.1},
     "softmax_risk": {"tau": 0.1},
     "bilateral_softmax": {"tau_pos": 0.3, "tau_neg": 0.1},
+    "pessimistic_bilateral_softmax": {"tau_pos": 0.3, "tau_neg": 0.1},
     "reweighted_softmax": {"tau": 0.1, "neg_weight": 1.1},
+    "pooled_softmax": {"tau": 0.1, "neg_weight": 1.1},
+    "rescaled_softmax": {"tau_pos": 0.3, "tau_neg": 0.1},
 }
 
 

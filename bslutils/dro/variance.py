@@ -304,8 +304,20 @@ def _bilateral(neg, mean, other, tau_pos, tau_neg):
     return 1 / (2 * tau_neg) if neg else -1 / (2 * tau_pos)
 
 
+def _pessimistic(neg, mean, other, tau_pos, tau_neg):
+    return 1 / (2 * tau_neg) if neg else 1 / (2 * tau_pos)
+
+
 def _reweighted(neg, mean, other, tau, neg_weight):
     return neg_weight / (2 * tau**2) if neg else 0.0
+
+
+def _pooled(neg, mean, other, tau, neg_weight):
+    return neg_weight / (2 * tau**2) if neg else -1 / (2 * tau**2)
+
+
+def _rescaled(neg, mean, other, tau_pos, tau_neg):
+    return 1 / (2 * tau_pos * tau_neg) if neg else 0.0
 
 
 # Loss -> its coefficient and its parameters with their defaults; None has to be given.
@@ -317,7 +329,10 @@ COEFFICIENTS = {
     "softmax": (_softmax, {"tau": None}),
     "softmax_risk": (_softmax_risk, {"tau": None}),
     "bilateral_softmax": (_bilateral, {"tau_pos": None, "tau_neg": None}),
+    "pessimistic_bilateral_softmax": (_pessimistic, {"tau_pos": None, "tau_neg": None}),
     "reweighted_softmax": (_reweighted, {"tau": None, "neg_weight": None}),
+    "pooled_softmax": (_pooled, {"tau": None, "neg_weight": None}),
+    "rescaled_softmax": (_rescaled, {"tau_pos": None, "tau_neg": None}),
 }
 
 

@@ -4,7 +4,7 @@ Every loss is ``f(pos, neg, *, …)``:
 
 * ``pos`` holds the scores of positives, ``(B,)`` or ``(B, P)``; ``neg`` those of negatives,
   ``(B, N)``. A row is a user; the N negatives of a row may be shared with the others or not.
-* A row's loss averages over its positives (the bilateral loss pools them instead).
+* A row's loss averages over its positives (the bilateral losses pool them instead).
 * ``pos_mask`` and ``neg_mask`` are True where a score counts. A row with no positive or no
   negative left is worth 0 in ``none`` and ``sum`` and is left out of ``mean``.
 * ``reduction`` is ``"none"``, ``"mean"`` or ``"sum"`` over rows.
@@ -20,6 +20,9 @@ from .modules import (
     BPRLoss,
     CCLLoss,
     MSELoss,
+    PessimisticBilateralSoftmaxLoss,
+    PooledSoftmaxLoss,
+    RescaledSoftmaxLoss,
     ReweightedSoftmaxLoss,
     SoftmaxLoss,
     SoftmaxRiskLoss,
@@ -28,10 +31,11 @@ from .modules import (
 )
 from .softmax import (
     bilateral_softmax_loss,
-    reweighted_softmax_loss,
+    pessimistic_bilateral_softmax_loss,
     softmax_loss,
     softmax_risk_loss,
 )
+from .variants import pooled_softmax_loss, rescaled_softmax_loss, reweighted_softmax_loss
 
 __all__ = [
     "LOSSES",
@@ -40,6 +44,9 @@ __all__ = [
     "BilateralSoftmaxLoss",
     "CCLLoss",
     "MSELoss",
+    "PessimisticBilateralSoftmaxLoss",
+    "PooledSoftmaxLoss",
+    "RescaledSoftmaxLoss",
     "ReweightedSoftmaxLoss",
     "SoftmaxLoss",
     "SoftmaxRiskLoss",
@@ -50,6 +57,9 @@ __all__ = [
     "loss_parameters",
     "make_loss",
     "mse_loss",
+    "pessimistic_bilateral_softmax_loss",
+    "pooled_softmax_loss",
+    "rescaled_softmax_loss",
     "reweighted_softmax_loss",
     "softmax_loss",
     "softmax_risk_loss",

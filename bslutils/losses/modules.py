@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from .classic import bce_loss, bpr_loss, ccl_loss, mse_loss
 from .softmax import (
     bilateral_softmax_loss,
-    reweighted_softmax_loss,
+    pessimistic_bilateral_softmax_loss,
     softmax_loss,
     softmax_risk_loss,
 )
+from .variants import pooled_softmax_loss, rescaled_softmax_loss, reweighted_softmax_loss
 
 
 class _LossModule(nn.Module):
@@ -102,6 +103,15 @@ class BilateralSoftmaxLoss(_LossModule):
         super().__init__(tau_pos=tau_pos, tau_neg=tau_neg, reduction=reduction)
 
 
+class PessimisticBilateralSoftmaxLoss(_LossModule):
+    """Module twin of :func:`pessimistic_bilateral_softmax_loss`."""
+
+    function = staticmethod(pessimistic_bilateral_softmax_loss)
+
+    def __init__(self, *, tau_pos: float, tau_neg: float, reduction: str = "mean"):
+        super().__init__(tau_pos=tau_pos, tau_neg=tau_neg, reduction=reduction)
+
+
 class ReweightedSoftmaxLoss(_LossModule):
     """Module twin of :func:`reweighted_softmax_loss`."""
 
@@ -109,6 +119,24 @@ class ReweightedSoftmaxLoss(_LossModule):
 
     def __init__(self, *, tau: float, neg_weight: float, reduction: str = "mean"):
         super().__init__(tau=tau, neg_weight=neg_weight, reduction=reduction)
+
+
+class PooledSoftmaxLoss(_LossModule):
+    """Module twin of :func:`pooled_softmax_loss`."""
+
+    function = staticmethod(pooled_softmax_loss)
+
+    def __init__(self, *, tau: float, neg_weight: float, reduction: str = "mean"):
+        super().__init__(tau=tau, neg_weight=neg_weight, reduction=reduction)
+
+
+class RescaledSoftmaxLoss(_LossModule):
+    """Module twin of :func:`rescaled_softmax_loss`."""
+
+    function = staticmethod(rescaled_softmax_loss)
+
+    def __init__(self, *, tau_pos: float, tau_neg: float, reduction: str = "mean"):
+        super().__init__(tau_pos=tau_pos, tau_neg=tau_neg, reduction=reduction)
 
 
 LOSSES: dict[str, type[_LossModule]] = {
@@ -119,7 +147,10 @@ LOSSES: dict[str, type[_LossModule]] = {
     "softmax": SoftmaxLoss,
     "softmax_risk": SoftmaxRiskLoss,
     "bilateral_softmax": BilateralSoftmaxLoss,
+    "pessimistic_bilateral_softmax": PessimisticBilateralSoftmaxLoss,
     "reweighted_softmax": ReweightedSoftmaxLoss,
+    "pooled_softmax": PooledSoftmaxLoss,
+    "rescaled_softmax": RescaledSoftmaxLoss,
 }
 
 

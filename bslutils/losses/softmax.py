@@ -157,46 +157,47 @@ def bilateral_softmax_loss(
     return reduce(risk - gain, live, reduction)
 
 
-def reweighted_softmax_loss(
+def pessimistic_bilateral_softmax_loss(
     pos: Tensor,
     neg: Tensor,
     *,
-    tau: float,
-    neg_weight: float,
+    tau_pos: float,
+    tau_neg: float,
     pos_mask: Tensor | None = None,
     neg_mask: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    r"""SL with a weight on its negative term: what the ``reweight`` mode of the BSL code computes.
+    r"""The twin of BSL that takes the worst case of the positives too.
 
-    .. math:: \ell = \frac1P \sum_i -\frac{f_i}{\tau} + w \log \sum_j e^{f_j/\tau}
+    .. math:: \ell = \tau_1 \log \frac1P \sum_i e^{-f_i/\tau_1}
+              + \tau_2 \log \frac1N \sum_j e^{f_j/\tau_2}
 
-    ``w = 1`` is :func:`softmax_loss`. For any other weight the loss is not invariant to a shift
-    of all scores, and ``w`` is no temperature: the distribution over negatives does not depend
-    on it. In the public code ``tau`` is called t1 and ``w`` t2.
+    The positive side weighs the positives of a row by ``softmax(-pos / tau_pos)``: those with low
+    scores count *more*, it penalises the variance of positive scores. With ``P = 1`` it is
+    :func:`softmax_risk_loss` at ``tau_neg``, and it tends to that loss as ``tau_pos`` grows.
 
     Args:
-        pos: scores of positives, ``(B,)`` or ``(B, P)``, any floating dtype.
+        pos: scores of positives of one user, ``(B,)`` or ``(B, P)``, any floating dtype.
         neg: scores of negatives, ``(B, N)``.
-        tau: temperature in score units, ``> 0``; a 0-dim tensor may carry a gradient.
-        neg_weight: the weight ``w > 0`` of the negative term.
+        tau_pos, tau_neg: temperatures in score units, ``> 0``; 0-dim tensors may carry a
+            gradient.
         pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
         reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
 
     Raises:
-        ValueError: shapes that do not fit, an empty batch, ``tau`` or ``neg_weight`` not
-            positive and finite, an unknown reduction.
+        ValueError: shapes that do not fit, an empty batch, a temperature not positive and
+            finite, an unknown reduction.
 
     Example:
         >>> import torch
-        >>> pos, neg = torch.tensor([1.0]), torch.tensor([[0.0, 0.0]])
-        >>> reweighted_softmax_loss(pos, neg, tau=1.0, neg_weight=2.0)  # 2 log 2 - 1
-        tensor(0.3863)
+        >>> pos, neg = torch.tensor([[0.9, 0.8, -0.5]]), torch.tensor([[0.1, -0.2]])
+        >>> pessimistic_bilateral_softmax_loss(pos, neg, tau_pos=0.2, tau_neg=0.1)
+        tensor(0.3163)
 
-    Source: the authors' public code of Wu et al., *BSL: Understanding and Improving Softmax
-    Loss for Recommendation*, ICDE 2024. Introduced in the chapter *A tour of losses*.
+    Source: this book, chapter *Bilateral softmax loss*.
     """
-    check_positive(tau=tau, neg_weight=neg_weight)
+    check_positive(tau_pos=tau_pos, tau_neg=tau_neg)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    rows = neg_weight * log_sum_exp(neg / tau, neg_mask) - masked_mean(pos / tau, pos_mask)
-    return reduce(rows, live, reduction)
+    shortfall = tau_pos * log_mean_exp(-pos / tau_pos, pos_mask)  # (B,)
+    risk = tau_neg * log_mean_exp(neg / tau_neg, neg_mask)  # (B,)
+    return reduce(risk + shortfall, live, reduction)

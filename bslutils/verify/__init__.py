@@ -11,11 +11,13 @@ Example:
 
 from collections.abc import Iterable, Iterator
 
-from . import bilateral, duality, variance
+from . import bilateral, duality, variance, variants
 from .claim import VERDICTS, Claim, Finding, Result, check
 
 CLAIMS: dict[str, Claim] = {
-    claim.id: claim for module in (duality, variance, bilateral) for claim in module.CLAIMS
+    claim.id: claim
+    for module in (duality, variance, bilateral, variants)
+    for claim in module.CLAIMS
 }
 
 

@@ -9,12 +9,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..data import Interactions, from_pairs
+from ..data import Interactions
 from ..datasets import load
 from ..evaluate import evaluate, ranked
 from ..losses import make_loss
 from ..models import MatrixFactorization
-from ..splits import false_positives
 from ..train import TrainConfig, fit
 
 
@@ -25,26 +24,9 @@ def data() -> Interactions:
 
 
 @lru_cache
-def noisy_data(fraction: float, seed: int = 0) -> Interactions:
+def noisy_data(fraction: float) -> Interactions:
     """The same with false positives added to every user's training pairs."""
-    clean = data()
-    users, items = clean.pairs("train")
-    extra_users, extra_items = false_positives(clean.train, fraction, seed)
-    # What was added may be a held-out like; it then stays held out, and is not added.
-    held_out = (clean.valid + clean.test).tocsr()
-    new = np.asarray(held_out[extra_users, extra_items]).ravel() == 0
-    train = (
-        np.concatenate([users, extra_users[new]]),
-        np.concatenate([items, extra_items[new]]),
-    )
-    return from_pairs(
-        train,
-        clean.pairs("test"),
-        valid=clean.pairs("valid"),
-        n_users=clean.n_users,
-        n_items=clean.n_items,
-        name=f"{clean.name} with {fraction:.0%} false positives",
-    )
+    return data().with_false_positives(fraction)
 
 
 @lru_cache

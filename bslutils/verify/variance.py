@@ -19,7 +19,10 @@ CASES = (
     ("softmax", {"tau": 0.2}),
     ("softmax_risk", {"tau": 0.2}),
     ("bilateral_softmax", {"tau_pos": 0.5, "tau_neg": 0.2}),
+    ("pessimistic_bilateral_softmax", {"tau_pos": 0.5, "tau_neg": 0.2}),
     ("reweighted_softmax", {"tau": 0.2, "neg_weight": 1.3}),
+    ("pooled_softmax", {"tau": 0.2, "neg_weight": 1.3}),
+    ("rescaled_softmax", {"tau_pos": 0.5, "tau_neg": 0.2}),
 )
 
 
