@@ -23,6 +23,11 @@ PAGES = [
     "book/02-tour-of-losses",
     "book/03-scores-and-temperature",
     "book/04-robust-loss",
+    "book/05-temperature-radius",
+    "book/06-variance-fairness",
+    "book/07-noisy-positives",
+    "book/08-bilateral",
+    "book/09-one-name",
     "book/claims-ledger",
     "book/notation",
     "book/bibliography",
@@ -148,7 +153,13 @@ def test_search_finds_a_word_offline(browser, site):
     assert wrong == []
 
 
-MOVED = {"book/04-robust-loss": 1}
+MOVED = {
+    "book/04-robust-loss": 1,
+    "book/05-temperature-radius": 1,
+    "book/06-variance-fairness": 1,
+    "book/07-noisy-positives": 2,
+    "book/08-bilateral": 1,
+}
 
 
 @pytest.mark.parametrize("screen", SCREENS)
