@@ -13,6 +13,8 @@ import numpy as np
 # Relative to a page in book/; the book's Sphinx extension puts the script there.
 SCRIPT = "../_static/plotly/plotly.min.js"
 GRID = "#d9d9d9"
+# Plotly measures its place before the theme has settled: let it measure once more.
+MEASURE = '<script>addEventListener("load", () => dispatchEvent(new Event("resize")))</script>'
 
 
 def slider(
@@ -132,7 +134,7 @@ class Interactive:
         described = html.escape(self.alt, quote=True)
         page = (
             f'<script src="{SCRIPT}"></script>'
-            f'<div class="interactive" role="group" aria-label="{described}">{body}</div>'
+            f'<div class="interactive" role="group" aria-label="{described}">{body}</div>{MEASURE}'
         )
         return {
             "text/html": page,
@@ -141,11 +143,16 @@ class Interactive:
 
 
 def _plain(traces: Sequence[Any]) -> list[Any]:
-    """Round to six digits: the page is a third of the size, and nobody sees the rest."""
+    """Round to six digits: the page is a third of the size, and nobody sees the rest.
+
+    What is not a number becomes a gap: JSON has no NaN.
+    """
     for trace in traces:
         for axis in ("x", "y"):
             if trace[axis] is not None and np.issubdtype(
                 np.asarray(trace[axis]).dtype, np.floating
             ):
-                trace[axis] = [float(f"{v:.6g}") for v in np.asarray(trace[axis])]
+                trace[axis] = [
+                    None if np.isnan(v) else float(f"{v:.6g}") for v in np.asarray(trace[axis])
+                ]
     return list(traces)

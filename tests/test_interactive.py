@@ -24,6 +24,18 @@ def test_a_frame_for_every_stop_and_the_start_drawn():
         slider(line, [1, 2, 3], label="", start=4, layout={})
 
 
+def test_what_is_not_a_number_is_a_gap():
+    figure = slider(
+        lambda a: [Scatter(x=np.array([0.0, 1.0]), y=np.array([np.nan, a]))],
+        [1, 2],
+        label="",
+        start=1,
+        layout={},
+    )
+    assert figure.data[0].y == (None, 1.0)
+    json.dumps(figure.to_plotly_json()["data"][0]["y"], allow_nan=False)
+
+
 def test_the_book_and_the_lab_get_the_same_figure():
     figure = slider(line, [1, 2], label="a = ", start=1, layout={"xaxis_title": "x"})
     bundle = Interactive(figure, alt='A "line" that rises.')._repr_mimebundle_()

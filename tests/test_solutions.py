@@ -1,5 +1,6 @@
-"""The solutions of the exercises run, after their chapters."""
+"""The solutions of the exercises run, after what they need of their chapters."""
 
+import ast
 import re
 import sys
 import types
@@ -10,6 +11,54 @@ import matplotlib
 import pytest
 
 BOOK = Path(__file__).parent.parent / "book"
+
+
+def names(source: str) -> tuple[set[str], set[str]]:
+    """Names that a piece of code gives a value, and those that it expects to have one."""
+    given, used = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else given).add(node.id)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name):  # x[k] = … gives x a value
+                given.add(node.value.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            given.add(node.name)
+            if isinstance(node, ast.FunctionDef):
+                given.update(arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg))
+        elif isinstance(node, ast.Lambda):
+            given.update(arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            given.update((name.asname or name.name).split(".")[0] for name in node.names)
+    return given, used - given
+
+
+def what_solutions_need(cells: list[str], solutions: list[str]) -> list[str]:
+    """The cells, in order, that give the names that the solutions use.
+
+    The build runs every cell; to run the long experiments again would show nothing new.
+    """
+    wanted = {name for solution in solutions for name in names(solution)[1]}
+    kept = []
+    for source in reversed(cells):
+        given, used = names(source)
+        if given & wanted:
+            kept.append(source)
+            wanted |= used
+    return kept[::-1]
+
+
+def test_a_cell_is_kept_for_what_it_gives():
+    cells = [
+        "import a",
+        "x = a.b",
+        "y = 1",
+        "x[0] = f(2)",
+        "def f(n): return n",
+        "z = [y for y in x]",
+    ]
+    assert what_solutions_need(cells, ["print(x)"]) == ["import a", "x = a.b", "x[0] = f(2)"]
+    assert what_solutions_need(cells, ["f = 1; f"]) == []
 
 
 @pytest.mark.slow
@@ -23,12 +72,15 @@ def test_solutions_run(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "myst_nb", glue)
     solutions = re.findall(r"\{solution\}.*?```python\n(.*?)```", path.read_text(), re.DOTALL)
     assert len(solutions) >= 2
-    names = {}
+    cells = [
+        re.sub(r"\A---\n.*?\n---\n", "", cell.source, flags=re.DOTALL)
+        for cell in jupytext.read(path).cells
+        if cell.cell_type == "code"
+    ]
+    namespace = {}
     with matplotlib.rc_context():
-        for cell in jupytext.read(path).cells:
-            if cell.cell_type == "code":
-                source = re.sub(r"\A---\n.*?\n---\n", "", cell.source, flags=re.DOTALL)
-                exec(compile(source, path.name, "exec"), names)
+        for source in what_solutions_need(cells, solutions):
+            exec(compile(source, path.name, "exec"), namespace)
         for solution in solutions:
-            exec(compile(solution, f"a solution of {path.name}", "exec"), names)
+            exec(compile(solution, f"a solution of {path.name}", "exec"), namespace)
     matplotlib.pyplot.close("all")
