@@ -76,7 +76,7 @@ def slider(
                 "active": values.index(start),
                 "steps": steps,
                 "currentvalue": {"prefix": label, "xanchor": "left"},
-                "pad": {"t": 48},
+                "pad": {"t": 66},  # clear of the title of the axis, on a phone too
                 "ticklen": 0,
                 "font": {"color": "black"},
                 "bgcolor": "#868686",  # as visible on dark pages, where it is inverted
@@ -97,7 +97,7 @@ def style(figure, layout: dict[str, Any]):
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": "black", "size": 13},
         margin={"l": 60, "r": 16, "t": 84, "b": 48},
-        height=430,
+        height=450,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         title_font_size=14,
         title_x=0.02,

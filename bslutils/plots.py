@@ -18,7 +18,7 @@ LOSS_STYLES: dict[str, tuple[str, str]] = {
     "softmax": ("SL", "#1f7fd0"),
     "softmax_risk": ("SL (risk form)", "#1f7fd0"),
     "bilateral_softmax": ("BSL", "#e0523a"),
-    "pessimistic_bilateral_softmax": ("pessimistic twin", "#1a9a9a"),
+    "pessimistic_bilateral_softmax": ("pessimistic twin", "#a0694e"),
     "reweighted_softmax": ("reweighted SL", "#d967a8"),
     "pooled_softmax": ("pooled SL", "#8a8f1c"),
     "rescaled_softmax": ("rescaled SL", "#5f6fd8"),
