@@ -1,4 +1,4 @@
-"""What public code calls BSL: three losses of one positive and two parameters.
+"""What public code calls BSL: three losses, each with two parameters.
 
 They are kept under names that say what they compute. Shapes, masks and reductions are those of
 :mod:`bslutils.losses`.
