@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         run = {"data": _data, "train": _train, "verify": _verify}[args.command]
         return run(args) or 0
-    except (ValueError, FloatingPointError, ImportError, OSError) as error:
+    except (ValueError, FloatingPointError, ImportError, MemoryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 

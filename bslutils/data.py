@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.sparse import csr_array
 
-from .splits import false_positives, hold_out, matrix_of
+from .splits import false_positives, hold_out, matrix_of, popularity_groups
 from .synthetic import Truth
 
 SPLITS = ("train", "valid", "test")
@@ -86,6 +86,13 @@ class Interactions:
     def item_degree(self) -> np.ndarray:
         """Training pairs of each item, its popularity: ``(n_items,)``."""
         return _read_only(np.bincount(self.train.indices, minlength=self.n_items))
+
+    def popularity_groups(self, n_groups: int = 10) -> np.ndarray:
+        """Group of each item: equal shares of the training pairs, least popular items first.
+
+        See :func:`bslutils.splits.popularity_groups`.
+        """
+        return popularity_groups(self.item_degree, n_groups)
 
     @cached_property
     def hash(self) -> str:

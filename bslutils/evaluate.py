@@ -13,32 +13,55 @@ from .scoring import shared_scores
 METRICS = ("recall", "ndcg", "precision", "mrr", "hit")
 
 
+WIDTH = 64  # items in a block whose maximum is looked at first
+CHUNK = 1 << 23  # scores held at a time by default: 32 MB in float32, about a cache
+
+
 def _fill(rows: csr_array, device: torch.device) -> tuple[Tensor, Tensor]:
     """Coordinates (row, column) of the pairs in a block of users."""
-    row, column = rows.nonzero()
-    return torch.as_tensor(row).to(device), torch.as_tensor(column).to(device)
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    return torch.as_tensor(row).to(device), torch.as_tensor(rows.indices).long().to(device)
 
 
-def _top(scores: Tensor, relevant: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Best ``k`` items of each row, ties resolved against the relevant ones.
+def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """What ``scores.topk(k)`` gives, sooner: the largest entries of each row, and where.
 
-    ``scores (C, n_items)`` with ``-inf`` for masked items; returns scores and ids, ``(C, k)``.
-    Among equal scores the items that are not relevant come first, so a model cannot gain by
-    giving everything the same score.
+    An entry among the k largest lies in one of the k blocks with the largest maxima, so only
+    those blocks and what is left after the last whole one are sorted.
     """
-    k_plus = min(k + 1, scores.shape[1])
-    value, item = scores.topk(k_plus, dim=1)
-    # topk breaks ties as it likes; rows where that can matter are sorted in full.
+    n_blocks = scores.shape[1] // WIDTH
+    if n_blocks <= 2 * k:
+        return scores.topk(k, dim=1)
+    whole = n_blocks * WIDTH
+    blocks = scores[:, :whole].unflatten(1, (n_blocks, WIDTH)).amax(2).topk(k, dim=1).indices
+    place = torch.arange(WIDTH, device=scores.device)
+    columns = (blocks.unsqueeze(2) * WIDTH + place).flatten(1)  # (C, k · WIDTH)
+    rest = torch.arange(whole, scores.shape[1], device=scores.device)
+    columns = torch.cat([columns, rest.expand(len(scores), -1)], dim=1)
+    value, order = scores.gather(1, columns).topk(k, dim=1)
+    return value, columns.gather(1, order)
+
+
+def _top(scores: Tensor, target: csr_array, k: int) -> tuple[Tensor, Tensor]:
+    """Best ``k`` items of each row, ties resolved against the items of ``target``.
+
+    ``scores (C, n_items)`` with ``-inf`` for masked items, ``target (C, n_items)``; returns
+    scores and ids, ``(C, k)``. Among equal scores the items that are not in the target come
+    first, so a model cannot gain by giving everything the same score.
+    """
+    value, item = _largest(scores, min(k + 1, scores.shape[1]))
+    # Ties come in any order so far; rows where that can matter are sorted in full.
     equal = (value[:, 1:] == value[:, :-1]) & value[:, 1:].isfinite()
     tied = equal.any(1).nonzero().squeeze(1)
     value, item = value[:, :k], item[:, :k]
-    for block in tied.split(256):
-        irrelevant_first = relevant[block].to(torch.int8).argsort(dim=1, stable=True)
+    for rows in tied.split(256):
+        relevant = torch.as_tensor(target[rows.cpu().numpy()].toarray()).to(scores.device)
+        irrelevant_first = relevant.to(torch.int8).argsort(dim=1, stable=True)
         sorted_scores, order = (
-            scores[block].gather(1, irrelevant_first).sort(dim=1, descending=True, stable=True)
+            scores[rows].gather(1, irrelevant_first).sort(dim=1, descending=True, stable=True)
         )
-        value[block] = sorted_scores[:, :k]
-        item[block] = irrelevant_first.gather(1, order[:, :k])
+        value[rows] = sorted_scores[:, :k]
+        item[rows] = irrelevant_first.gather(1, order[:, :k])
     return value, item
 
 
@@ -70,38 +93,45 @@ def ranked(
     *,
     split: str = "test",
     k: int = 20,
-    chunk: int = 1024,
+    chunk: int | None = None,
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
     """Rank all items for every user that has something in ``split``, in chunks of users.
 
     Items already seen (``data.seen(split)``) are left out. Yields ``(users (C,), items (C, k),
     hits (C, k))``: ids, best first, and whether each is in the split. A list shorter than ``k``
-    is padded with item ``-1``. Ties are resolved against the items of the split.
+    is padded with item ``-1``. Ties are resolved against the items of the split. ``chunk`` is
+    the number of users ranked at a time; by default what keeps the scores in a cache.
 
     Raises:
         ValueError: an unknown split, ``k`` or ``chunk`` below 1, a model whose sizes are not
-            those of the data, a score that is not a number.
+            those of the data, a vector that is not finite.
     """
     target, seen = data.split(split), data.seen(split)
+    if chunk is None:
+        chunk = max(1, CHUNK // data.n_items)
     for name, value in (("k", k), ("chunk", chunk)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     user_vectors, item_vectors = embeddings(model, data)
+    for name, vectors in (("user", user_vectors), ("item", item_vectors)):
+        bad = (~vectors.isfinite()).any(1).nonzero()
+        if len(bad):
+            first = f"{name} {int(bad[0])}"
+            raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
     device = user_vectors.device
     k = min(k, data.n_items)
     active = np.flatnonzero(np.diff(target.indptr))
+    owner, item = data.pairs(split)
+    keys = torch.as_tensor(owner * data.n_items + item).to(device)  # sorted
     for start in range(0, len(active), chunk):
         users = active[start : start + chunk]
-        scores = shared_scores(user_vectors[torch.as_tensor(users).to(device)], item_vectors)
-        if scores.isnan().any():
-            row = int(scores.isnan().any(1).nonzero()[0])
-            raise ValueError(f"the model gives NaN scores, first for user {users[row]}")
+        ids = torch.as_tensor(users).to(device)
+        scores = shared_scores(user_vectors[ids], item_vectors)
         scores[_fill(seen[users], device)] = -torch.inf
-        relevant = torch.zeros(scores.shape, dtype=torch.bool, device=device)
-        relevant[_fill(target[users], device)] = True
-        value, item = _top(scores, relevant, k)
-        hits = relevant.gather(1, item)
-        yield users, item.masked_fill(value == -torch.inf, -1), hits
+        value, item = _top(scores, target[users], k)
+        wanted = ids.unsqueeze(1) * data.n_items + item
+        place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+        yield users, item.masked_fill(value == -torch.inf, -1), keys[place] == wanted
 
 
 def user_metrics(hits: Tensor, n_relevant: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:
@@ -146,28 +176,36 @@ def evaluate(
     *,
     split: str = "test",
     ks: Sequence[int] = (20,),
+    groups: np.ndarray | None = None,
     per_user: bool = False,
-    chunk: int = 1024,
-) -> dict[str, float] | dict[str, np.ndarray]:
+    chunk: int | None = None,
+) -> dict[str, float | np.ndarray]:
     """Recall, NDCG, Precision, MRR and Hit at every K, over a ranking of all items.
 
     Means are over the users with at least one item in the split. Items seen before are left
     out of the ranking; ties count against the model. Runs on the device of the model.
+
+    With ``groups`` every item is in a group (:meth:`Interactions.popularity_groups`), and
+    Recall and NDCG are split by the group of the hit as well, in the same pass: the parts sum to
+    the whole.
 
     Args:
         model: has ``embed() -> (users (n_users, d), items (n_items, d))``, ready to score.
         data: the interactions.
         split: ``"test"``, ``"valid"`` or ``"train"``.
         ks: cut-offs K.
+        groups: group of each item, ``(n_items,)`` integers from 0.
         per_user: return an array per metric, and ``"user"`` with the users they belong to.
-        chunk: users ranked at a time; memory is about ``5 · chunk · n_items`` bytes.
+        chunk: users ranked at a time; by default what keeps their scores in a cache. Memory is
+            about ``4 · chunk · n_items`` bytes.
 
     Returns:
-        ``{"recall@20": 0.25, "ndcg@20": …, "precision@20": …, "mrr@20": …, "hit@20": …}``.
+        ``{"recall@20": 0.25, "ndcg@20": …, "precision@20": …, "mrr@20": …, "hit@20": …}``, and
+        with ``groups`` ``"recall@20 by group"`` and ``"ndcg@20 by group"``, ``(n_groups,)`` each.
 
     Raises:
-        ValueError: an unknown split, an empty split, no cut-off or one below 1, a model that
-            does not fit the data or gives NaN.
+        ValueError: an unknown split, an empty split, no cut-off or one below 1, groups that do
+            not fit the items, a model that does not fit the data or gives NaN or infinity.
 
     Example:
         >>> import bslutils as bsl
@@ -183,14 +221,43 @@ def evaluate(
     target = data.split(split)
     if target.nnz == 0:
         raise ValueError(f"the {split} split of {data.name} is empty, there is nothing to evaluate")
+    groups = _check_groups(groups, data.n_items)
     degree = np.diff(target.indptr)
     parts: dict[str, list[np.ndarray]] = {}
-    for users, _, hits in ranked(model, data, split=split, k=max(ks), chunk=chunk):
-        metrics = user_metrics(hits, torch.as_tensor(degree[users]).to(hits.device), ks)
+    for users, items, hits in ranked(model, data, split=split, k=max(ks), chunk=chunk):
+        n_relevant = torch.as_tensor(degree[users]).to(hits.device)
+        metrics = user_metrics(hits, n_relevant, ks)
+        if groups is not None:
+            metrics |= _by_group(hits, n_relevant, ks, groups.to(hits.device)[items])
         for name, values in {"user": torch.as_tensor(users), **metrics}.items():
             parts.setdefault(name, []).append(values.cpu().numpy())
     arrays = {name: np.concatenate(values) for name, values in parts.items()}
     if per_user:
         return arrays
     arrays.pop("user")
-    return {name: float(values.mean()) for name, values in arrays.items()}
+    means = {name: values.mean(axis=0) for name, values in arrays.items()}
+    return {name: value if value.ndim else float(value) for name, value in means.items()}
+
+
+def _check_groups(groups: np.ndarray | None, n_items: int) -> Tensor | None:
+    if groups is None:
+        return None
+    array = np.asarray(groups)
+    fits = array.shape == (n_items,) and np.issubdtype(array.dtype, np.integer)
+    if not fits or array.min() < 0:
+        raise ValueError(
+            f"groups must be ({n_items},) integers from 0, got {array.dtype} {array.shape}"
+        )
+    return torch.as_tensor(array.astype(np.int64))
+
+
+def _by_group(
+    hits: Tensor, n_relevant: Tensor, ks: Sequence[int], group: Tensor
+) -> dict[str, Tensor]:
+    """Recall and NDCG of each user's hits by the group of the item, ``(C, n_groups)``."""
+    result = {}
+    for g in range(int(group.max()) + 1):
+        metrics = user_metrics(hits & (group == g), n_relevant, ks)
+        for name in (f"{metric}@{k}" for metric in ("recall", "ndcg") for k in ks):
+            result.setdefault(f"{name} by group", []).append(metrics[name])
+    return {name: torch.stack(values, dim=1) for name, values in result.items()}

@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-SAMPLERS = ("shared", "independent", "in-batch")
+SAMPLERS = ("shared", "independent", "in-batch", "full")
 
 
 def batches(
@@ -72,14 +72,25 @@ def batches(
 
 
 def uniform_negatives(
-    n_items: int, shape: tuple[int, ...], *, generator: torch.Generator | None = None
+    n_items: int,
+    shape: tuple[int, ...],
+    *,
+    generator: torch.Generator | None = None,
+    replacement: bool = True,
 ) -> Tensor:
-    """Draw item ids uniformly and with replacement over all items, positives included.
+    """Draw item ids uniformly over all items, positives included.
 
     Shape ``(N,)`` serves negatives *shared by the batch*, ``(B, N)`` independent ones.
 
+    Args:
+        n_items: how many items there are.
+        shape: of the answer.
+        generator: source of randomness; its device is where the ids live.
+        replacement: whether an id may be drawn twice; without, ``shape`` must be ``(N,)``.
+
     Raises:
-        ValueError: ``n_items`` or an entry of ``shape`` below 1.
+        ValueError: ``n_items`` or an entry of ``shape`` below 1; without replacement, another
+            shape or more negatives than items.
 
     Example:
         >>> uniform_negatives(10, (4, 3), generator=torch.Generator().manual_seed(0)).shape
@@ -88,7 +99,23 @@ def uniform_negatives(
     if n_items < 1 or min(shape, default=0) < 1:
         raise ValueError(f"n_items and every dimension must be at least 1, got {n_items}, {shape}")
     device = generator.device if generator is not None else None
-    return torch.randint(n_items, shape, generator=generator, device=device)
+    if replacement:
+        return torch.randint(n_items, shape, generator=generator, device=device)
+    if len(shape) != 1 or shape[0] > n_items:
+        raise ValueError(f"cannot draw {shape} of {n_items} items without replacement")
+    (n,) = shape
+    if 2 * n > n_items:
+        return torch.randperm(n_items, generator=generator, device=device)[:n]
+    # The first n distinct values of draws with replacement, at a cost that ignores n_items.
+    drawn = torch.empty(0, dtype=torch.long, device=device)
+    while len(drawn) < n:
+        more = torch.randint(n_items, (2 * n,), generator=generator, device=device)
+        drawn = torch.cat([drawn, more])
+        value, place = drawn.sort(stable=True)
+        first = torch.ones_like(value, dtype=torch.bool)
+        first[1:] = value[1:] != value[:-1]
+        drawn = drawn[place[first].sort().values]
+    return drawn[:n]
 
 
 class NoisyNegatives:

@@ -4,10 +4,15 @@ A model hands out vectors that are *ready to score*: a score is always their inn
 Cosine similarity is the inner product of vectors of unit length.
 """
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 SCORES = ("cosine", "dot")
+BLOCK = 1 << 24  # scores held at a time by soft_maximum: 64 MB in float32
 
 
 def ready(vectors: Tensor, score: str) -> Tensor:
@@ -65,9 +70,128 @@ def shared_scores(users: Tensor, items: Tensor) -> Tensor:
         >>> shared_scores(torch.ones(2, 3), torch.ones(5, 3)).shape
         torch.Size([2, 5])
     """
+    check_lists(users, items)
+    return users @ items.T
+
+
+def check_lists(users: Tensor, items: Tensor) -> None:
+    """Raise ``ValueError`` unless ``users`` is ``(B, d)`` and ``items`` ``(N, d)``."""
     if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
         raise ValueError(
             "users must be (B, d) and items (N, d) with the same d, "
             f"got {tuple(users.shape)} and {tuple(items.shape)}"
         )
-    return users @ items.T
+
+
+def soft_maximum(
+    users: Tensor,
+    items: Tensor,
+    *,
+    tau: float,
+    mean: bool = False,
+    mask: Tensor | None = None,
+    dtype: torch.dtype | None = None,
+    block: int = BLOCK,
+) -> Tensor:
+    r"""The soft maximum of each user's scores over a list of items: ``(B, d), (N, d) -> (B,)``.
+
+    .. math:: s_u = \tau \log \sum_j e^{f(u,j)/\tau}
+              \qquad\text{or, with ``mean``,}\qquad
+              s_u = \tau \log \frac1N \sum_j e^{f(u,j)/\tau}
+
+    It is all that a softmax loss asks of its negatives: given as a single negative score, it
+    yields the value and the gradient of the whole list. Here the gradient is written out, so a
+    step reads the scores once forward and twice backward. Beyond ``block`` scores they are
+    computed in blocks of items, forward and again backward, and never held together: memory
+    does not grow with the list.
+
+    Args:
+        users, items: vectors ready to score.
+        tau: temperature, ``> 0``.
+        mean: divide the sum by the number of items that count.
+        mask: ``(B, N)`` bool, True where an item counts. A row without any gives 0 and no
+            gradient.
+        dtype: multiply in this type (``torch.bfloat16``), add up in float32.
+        block: scores held at a time.
+
+    Raises:
+        ValueError: shapes that do not fit, ``tau`` not positive and finite, ``block`` below 1.
+
+    Example:
+        >>> users, items = torch.ones(1, 1), torch.tensor([[0.0], [0.0]])
+        >>> soft_maximum(users, items, tau=1.0), soft_maximum(users, items, tau=1.0, mean=True)
+        (tensor([0.6931]), tensor([0.]))
+
+    Derived in the chapter *Speed and memory*.
+    """
+    check_lists(users, items)
+    if not 0 < tau < math.inf:
+        raise ValueError(f"tau must be a positive finite number, got {tau!r}")
+    if block < 1:
+        raise ValueError(f"block must be at least 1, got {block}")
+    shape = (len(users), len(items))
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != shape):
+        raise ValueError(f"mask must be bool {shape}, got {mask.dtype} {tuple(mask.shape)}")
+    log_sum = _LogSumExp.apply(users / tau, items, mask, dtype or users.dtype, block)
+    if mean:
+        count = len(items) if mask is None else mask.sum(1).clamp(min=1).to(log_sum)
+        log_sum = log_sum - (math.log(count) if mask is None else count.log())
+    return tau * log_sum
+
+
+class _LogSumExp(torch.autograd.Function):
+    """``log Σ_j exp(a_u · b_j)`` by row, with the gradient written out."""
+
+    @staticmethod
+    def forward(ctx, a: Tensor, b: Tensor, mask: Tensor | None, dtype, block: int) -> Tensor:
+        columns = max(1, block // len(a))
+        ctx.whole, ctx.columns, ctx.dtype = len(b) <= columns, columns, dtype
+        top = total = None
+        for scores, _ in _blocks(a, b, mask, dtype, columns):
+            peak = scores.amax(1, keepdim=True)  # (B, 1)
+            if top is not None:
+                peak = torch.maximum(top, peak)
+            peak = peak.masked_fill(peak == -math.inf, 0)  # nothing counts so far
+            part = scores.sub_(peak).exp_().sum(1, keepdim=True)
+            total = part if top is None else part + total * (top - peak).exp()
+            top = peak
+        dead = total == 0  # a row without an item that counts
+        log_sum = (top + total.masked_fill(dead, 1).log()).masked_fill(dead, 0)
+        scale = total.masked_fill(dead, 1)
+        if ctx.whole:
+            ctx.save_for_backward(a, b, scores.to(dtype), scale)
+        else:
+            ctx.mask = mask
+            ctx.save_for_backward(a, b, None, log_sum)
+        return log_sum.squeeze(1).to(a.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        a, b, weights, scale = ctx.saved_tensors
+        grad = grad.unsqueeze(1)  # (B, 1)
+        if ctx.whole:
+            grad = grad / scale
+            rows = (a * grad).to(ctx.dtype)
+            grad_a = (weights @ b.to(ctx.dtype)).to(a.dtype) * grad
+            return grad_a, (weights.T @ rows).to(b.dtype), None, None, None
+        grad_a, grad_b = torch.zeros_like(a), torch.empty_like(b)
+        rows = (a * grad).to(ctx.dtype)
+        for scores, part in _blocks(a, b, ctx.mask, ctx.dtype, ctx.columns):
+            weights = scores.sub_(scale).exp_().to(ctx.dtype)
+            grad_a += weights @ b[part].to(ctx.dtype)
+            grad_b[part] = weights.T @ rows
+        return grad_a * grad, grad_b, None, None, None
+
+
+def _blocks(a: Tensor, b: Tensor, mask: Tensor | None, dtype: torch.dtype, columns: int):
+    """Scores ``(B, ≤ columns)``, at least in float32, and the slice of items that they are of."""
+    a = a.to(dtype)
+    for start in range(0, len(b), columns):
+        part = slice(start, start + columns)
+        scores = a @ b[part].to(dtype).T
+        if dtype in (torch.bfloat16, torch.float16):
+            scores = scores.float()
+        if mask is not None:
+            scores.masked_fill_(~mask[:, part], -math.inf)
+        yield scores, part

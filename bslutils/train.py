@@ -1,92 +1,27 @@
 """The trainer: one loop that reads from top to bottom."""
 
 import dataclasses
+import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from .batch import batch_scores
+from .config import TrainConfig
 from .data import Interactions
-from .evaluate import METRICS, embeddings, evaluate
+from .evaluate import embeddings, evaluate
 from .losses import BilateralSoftmaxLoss, PessimisticBilateralSoftmaxLoss
-from .sampling import SAMPLERS, NoisyNegatives, batches, in_batch_mask, uniform_negatives
-from .scoring import pair_scores, shared_scores
+from .optim import RowAdam
+from .sampling import NoisyNegatives, batches
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """All settings of a training run; they are saved with its result.
-
-    Args:
-        epochs: passes over the training pairs, at most.
-        batch_size: rows in a batch.
-        positives: positives of one user in a row; the bilateral loss needs more than one.
-        sampler: ``"shared"`` (one list of uniform negatives for the whole batch, a matrix
-            product), ``"independent"`` (a list for every row, the literal algorithm of most
-            papers) or ``"in-batch"`` (the other rows' positives).
-        n_negatives: negatives in a list; in-batch sampling ignores it.
-        negative_noise: relative weight with which a user's training positives are drawn as
-            negatives, for ``"shared"``: 1 is uniform, 0 true negatives only, more is noise.
-        lr: learning rate of Adam.
-        weight_decay: L2 term of Adam on all embeddings.
-        metric: chooses the epoch on the validation split, such as ``"ndcg@20"``.
-        eval_every: epochs between two validations.
-        patience: validations without improvement before training stops; ``None`` never stops.
-        seed: seeds batches, negatives and dropout (the model has its own seed).
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
-        progress: show a progress bar; ``None`` shows it on a terminal only.
-
-    Raises:
-        ValueError: a setting outside its domain; the message names it.
-
-    Example:
-        >>> TrainConfig(epochs=0)
-        Traceback (most recent call last):
-        ValueError: epochs must be at least 1, got 0
-    """
-
-    epochs: int = 30
-    batch_size: int = 1024
-    positives: int = 1
-    sampler: str = "shared"
-    n_negatives: int = 1024
-    negative_noise: float = 1.0
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    metric: str = "ndcg@20"
-    eval_every: int = 1
-    patience: int | None = 5
-    seed: int = 0
-    device: str = "cpu"
-    progress: bool | None = None
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size", "positives", "n_negatives", "eval_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience must be at least 1 or None, got {self.patience}")
-        if not 0 < self.lr < float("inf"):
-            raise ValueError(f"lr must be positive and finite, got {self.lr}")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if not 0 <= self.negative_noise < float("inf"):
-            raise ValueError(f"negative_noise must be at least 0, got {self.negative_noise}")
-        if self.negative_noise != 1 and self.sampler != "shared":
-            raise ValueError(f"negative_noise needs sampler='shared', got {self.sampler!r}")
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
-        name, _, k = self.metric.partition("@")
-        if name not in METRICS or not k.isdigit() or int(k) < 1:
-            raise ValueError(f"metric must be one of {METRICS} with '@K', got {self.metric!r}")
-        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"device {self.device!r} was asked for, but torch sees no CUDA device")
+CHECK_EVERY = 100  # steps between two looks at the losses: on a GPU a look waits for the step
 
 
 @dataclass
@@ -127,45 +62,6 @@ class Run:
         }
 
 
-def batch_scores(
-    model: nn.Module,
-    user: Tensor,
-    pos: Tensor,
-    pos_mask: Tensor | None,
-    config: TrainConfig,
-    n_items: int,
-    generator: torch.Generator,
-    noise: NoisyNegatives | None = None,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Scores of a batch: positives ``(B, P)``, negatives ``(B, N)``, and the negatives' mask."""
-    batch, n_pos = pos.shape
-    if config.sampler == "shared":
-        neg = uniform_negatives(n_items, (config.n_negatives,), generator=generator)
-        users, items = model(user, torch.cat([pos.flatten(), neg]))
-        pos_items, neg_items = items.split([batch * n_pos, config.n_negatives])
-        pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
-        neg_scores, neg_mask = shared_scores(users, neg_items), None
-        if noise is not None and noise.ratio < 1:
-            neg_mask = noise.kept(user, neg, generator)
-        elif noise is not None:
-            where, false = noise.replaced(user, config.n_negatives, generator)
-            _, false_items = model(user[:0], false)
-            false_users = F.embedding(where.nonzero()[:, 0], users)  # faster backward than [...]
-            false_scores = (false_users * false_items).sum(1)
-            neg_scores = neg_scores.masked_scatter(where, false_scores)
-        return pos_scores, neg_scores, neg_mask
-    if config.sampler == "independent":
-        neg = uniform_negatives(n_items, (batch, config.n_negatives), generator=generator)
-        scores = pair_scores(*model(user, torch.cat([pos, neg], 1)))  # (B, P + N)
-        return scores[:, :n_pos], scores[:, n_pos:], None
-    users, items = model(user, pos.flatten())
-    neg_mask = in_batch_mask(pos)  # (B, B·P)
-    if pos_mask is not None:
-        neg_mask = neg_mask & pos_mask.flatten()
-    pos_scores = pair_scores(users, items.view(batch, n_pos, -1))
-    return pos_scores, shared_scores(users, items), neg_mask
-
-
 def fit(
     model: nn.Module,
     data: Interactions,
@@ -188,7 +84,10 @@ def fit(
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
     Raises:
-        ValueError: no training pair, or a model whose sizes are not those of the data.
+        ValueError: no training pair, a model whose sizes are not those of the data, or row-wise
+            updates of a model that has no rows to update.
+        MemoryError: memory ran out; the message names the settings that ask for it, and the model
+            is left with the weights of the last good epoch.
         FloatingPointError: the loss became NaN or infinite; the message says at which step,
             and the model is left with the weights of the last good epoch.
 
@@ -213,9 +112,7 @@ def fit(
     device = torch.device(config.device)
     model.to(device)
     generator = torch.Generator(device).manual_seed(config.seed)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
-    )
+    optimizer = _optimizer(model, config)
     run = Run(
         model,
         config,
@@ -227,7 +124,7 @@ def fit(
     validate = data.valid.nnz > 0
     cutoff = int(config.metric.partition("@")[2])
     rows = int((-(-data.user_degree // config.positives)).sum())
-    steps = -(-rows // config.batch_size)
+    steps = -(-rows // config.batch_size)  # of an epoch
     best_value, best_state = -float("inf"), _state(model)
     last_good = best_state
     seconds = 0.0
@@ -237,7 +134,11 @@ def fit(
         unit="step",
     )
     # Dropout draws from the global generator: seed it for this run, and give it back after.
-    with progress, torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with (
+        progress,
+        _row_updates(model, optimizer),
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+    ):
         torch.manual_seed(config.seed)
         try:
             for epoch in range(1, config.epochs + 1):
@@ -250,8 +151,17 @@ def fit(
                 )
                 model.train()
                 for user, pos, pos_mask in epoch_batches:
+                    _set_lr(optimizer, config, (epoch - 1) * steps + len(losses), steps)
                     pos_scores, neg_scores, neg_mask = batch_scores(
-                        model, user, pos, pos_mask, config, data.n_items, generator, noise
+                        model,
+                        user,
+                        pos,
+                        pos_mask,
+                        config,
+                        data.n_items,
+                        generator,
+                        noise=noise,
+                        loss=loss,
                     )
                     value = loss(pos_scores, neg_scores, pos_mask=pos_mask, neg_mask=neg_mask)
                     optimizer.zero_grad(set_to_none=True)
@@ -259,12 +169,16 @@ def fit(
                     optimizer.step()
                     losses.append(value.detach())
                     progress.update()
-                values = torch.stack(losses).cpu()
+                    if len(losses) % CHECK_EVERY == 0:
+                        _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
+                _check_finite(losses, 0, epoch)
+                if isinstance(optimizer, RowAdam):
+                    optimizer.catch_up()
+                mean = float(torch.stack(losses).mean())
                 seconds += time.perf_counter() - start
-                _check_finite(values, epoch, model, last_good)
                 last_good = _state(model)
 
-                entry = {"epoch": epoch, "loss": float(values.mean()), "seconds": seconds}
+                entry = {"epoch": epoch, "loss": mean, "seconds": seconds}
                 run.history.append(entry)
                 if on_epoch is not None:
                     on_epoch(epoch, model)
@@ -285,24 +199,82 @@ def fit(
                         break
         except KeyboardInterrupt:
             run.stopped = "interrupted"
+        except FloatingPointError:
+            model.load_state_dict(last_good)
+            raise
+        except (RuntimeError, MemoryError) as error:
+            model.load_state_dict(last_good)
+            if not _out_of_memory(error):
+                raise
+            raise MemoryError(
+                f"memory ran out with batch_size={config.batch_size}, "
+                f"n_negatives={config.n_negatives}, sampler={config.sampler!r}: lower the first "
+                "two, or share the negatives; the model holds the weights of epoch "
+                f"{len(run.history)}"
+            ) from error
     model.load_state_dict(best_state)
     model.eval()
     return run
+
+
+def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    settings = {"lr": config.lr, "weight_decay": config.weight_decay}
+    if config.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), **settings, fused=True)
+    if not hasattr(model, "rows"):
+        raise ValueError(
+            "optimizer='row-adam' needs a model that reads rows of tables, such as "
+            f"MatrixFactorization; {type(model).__name__} has no method 'rows'"
+        )
+    return RowAdam(model.parameters(), **settings)
+
+
+@contextmanager
+def _row_updates(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """With :class:`RowAdam`, sparse gradients, and rows that are brought up to date when read."""
+    if not isinstance(optimizer, RowAdam):
+        yield
+        return
+
+    def catch_up(model: nn.Module, ids: tuple[Tensor, ...]) -> None:
+        for table, rows in model.rows(*ids):
+            optimizer.catch_up(table, rows)
+
+    hook = model.register_forward_pre_hook(catch_up)
+    model.sparse = True
+    try:
+        yield
+    finally:
+        model.sparse = False
+        hook.remove()
+
+
+def _set_lr(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, steps: int) -> None:
+    """Set the learning rate of a step, counted from 0, for epochs of ``steps`` steps."""
+    if config.schedule == "cosine":
+        share = step / (config.epochs * steps)
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * (1 + math.cos(math.pi * share)) / 2
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _check_finite(
-    losses: Tensor, epoch: int, model: nn.Module, last_good: dict[str, Tensor]
-) -> None:
-    bad = (~losses.isfinite()).nonzero()
-    if len(bad) == 0:
-        return
-    step = int(bad[0])
-    model.load_state_dict(last_good)
-    raise FloatingPointError(
-        f"the loss became {losses[step].item()} at step {step + 1} of epoch {epoch}; "
-        f"the model holds the weights of epoch {epoch - 1}"
-    )
+def _check_finite(losses: list[Tensor], before: int, epoch: int) -> None:
+    """Raise if a loss is not finite; ``before`` counts the steps of the epoch before the first."""
+    values = torch.stack(losses).cpu()
+    bad = (~values.isfinite()).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        raise FloatingPointError(
+            f"the loss became {values[step].item()} at step {before + step + 1} of epoch {epoch}; "
+            f"the model holds the weights of epoch {epoch - 1}"
+        )
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # What torch says on a CPU, by version.
+    return "not enough memory" in str(error) or "can't allocate memory" in str(error)

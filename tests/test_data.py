@@ -256,3 +256,23 @@ def test_noisy_data_keeps_what_is_held_out(movielens):
     assert movielens.with_false_positives(0).hash == movielens.hash
     with pytest.raises(ValueError, match="fraction must be at least 0 and finite, got -1"):
         movielens.with_false_positives(-1)
+
+
+def test_popularity_groups_hold_equal_shares(movielens):
+    groups = movielens.popularity_groups(10)
+    degree = movielens.item_degree
+    share = np.bincount(groups, weights=degree, minlength=10) / degree.sum()
+    assert abs(share - 0.1).max() < degree.max() / degree.sum()
+    for lower in range(9):  # no item of a group is more popular than one of the next
+        assert degree[groups == lower].max() <= degree[groups == lower + 1].min()
+
+
+def test_popularity_groups_of_equal_items_and_bad_numbers():
+    from bslutils.splits import popularity_groups
+
+    assert popularity_groups(np.full(6, 7), 3).tolist() == [0, 0, 1, 1, 2, 2]
+    assert popularity_groups(np.array([0, 5]), 2).tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"n_groups must lie in \[1, 2\], got 3"):
+        popularity_groups(np.ones(2), 3)
+    with pytest.raises(ValueError, match="no pair to cut into groups"):
+        popularity_groups(np.zeros(2), 1)

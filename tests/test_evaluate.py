@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference import pessimistic_order
 
 from bslutils.data import from_pairs
-from bslutils.evaluate import evaluate, ranked
+from bslutils.evaluate import _largest, evaluate, ranked
 
 KS = (1, 3, 10, 50)
 OURS = {"recall": "R", "ndcg": "nDCG", "precision": "P", "mrr": "RR", "hit": "Success"}
@@ -135,8 +135,51 @@ def test_bad_input():
         evaluate(Table(scores[:11]), data)
     bad = scores.copy()
     bad[5, 3] = np.nan
-    with pytest.raises(ValueError, match="NaN scores, first for user 5"):
+    with pytest.raises(ValueError, match="NaN or infinite vectors, first for user 5"):
         evaluate(Table(bad), data)
     empty = from_pairs([[0, 0]], [[0, 1]], valid_fraction=0)
     with pytest.raises(ValueError, match="the valid split of custom is empty"):
         evaluate(Table(np.zeros((1, 2))), empty, split="valid")
+
+
+@given(st.integers(0, 100_000), st.sampled_from([3, 50, 10**6]))
+@settings(max_examples=30, deadline=None)
+def test_the_largest_are_those_of_a_full_sort(seed, levels):
+    """In blocks or not, with ties, masked entries and a rest beyond the last whole block."""
+    generator = torch.Generator().manual_seed(seed)
+    n = int(torch.randint(1, 900, (1,), generator=generator))
+    scores = torch.randint(levels, (7, n), generator=generator).float()
+    scores[torch.rand(7, n, generator=generator) < 0.3] = -torch.inf
+    k = min(n, 1 + seed % 5)
+    value, item = _largest(scores, k)
+    assert value.equal(scores.sort(dim=1, descending=True).values[:, :k])
+    assert value.equal(scores.gather(1, item))
+    assert all(len(row.unique()) == k for row in item)
+
+
+def test_groups_sum_to_the_whole():
+    data, scores, _ = random_case(3, n_items=200, levels=10_000)
+    groups = data.popularity_groups(4)
+    got = evaluate(Table(scores), data, ks=(5, 20), groups=groups, chunk=5)
+    plain = evaluate(Table(scores), data, ks=(5, 20))
+    assert {name: got[name] for name in plain} == plain
+    for metric in ("recall@5", "recall@20", "ndcg@5", "ndcg@20"):
+        parts = got[f"{metric} by group"]
+        assert parts.shape == (4,) and parts.sum() == pytest.approx(plain[metric], abs=1e-12)
+        assert (parts > 0).sum() > 1
+    rows = evaluate(Table(scores), data, groups=groups, per_user=True)
+    assert rows["recall@20 by group"].shape == (len(rows["user"]), 4)
+    # by hand, for one user
+    user = int(rows["user"][4])
+    hidden = data.seen("test")[[user]].toarray()[0]
+    order = np.argsort(np.where(hidden, -np.inf, -0.0 + scores[user]))[::-1][:20]
+    relevant = data.test[[user]].toarray()[0]
+    expected = [(relevant[order] & (groups[order] == g)).sum() / relevant.sum() for g in range(4)]
+    assert rows["recall@20 by group"][4] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("groups", [np.zeros(29, int), np.zeros(30), -np.ones(30, int)])
+def test_groups_that_do_not_fit(groups):
+    data, scores, _ = random_case(7)
+    with pytest.raises(ValueError, match=r"groups must be \(30,\) integers from 0, got"):
+        evaluate(Table(scores), data, groups=groups)

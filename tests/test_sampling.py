@@ -143,3 +143,21 @@ def test_noisy_negatives_have_the_stated_weights(ratio):
 def test_noise_outside_its_domain():
     with pytest.raises(ValueError, match="ratio must be at least 0 and finite, got -1"):
         NoisyNegatives(random_train(0), -1)
+
+
+@pytest.mark.parametrize("n", [1, 3, 50, 51, 99, 100])
+def test_without_replacement_every_item_comes_once_and_equally_often(n):
+    g = torch.Generator().manual_seed(0)
+    draws = torch.stack(
+        [uniform_negatives(100, (n,), generator=g, replacement=False) for _ in range(2000)]
+    )
+    assert all(len(row.unique()) == n for row in draws[:50])
+    counts = torch.bincount(draws.flatten(), minlength=100).double()
+    spread = (2000 * n / 100 * (1 - n / 100)) ** 0.5
+    assert (counts - 2000 * n / 100).abs().max() <= 4.5 * spread
+
+
+def test_more_negatives_than_items():
+    with pytest.raises(ValueError, match=r"cannot draw \(11,\) of 10 items without replacement"):
+        uniform_negatives(10, (11,), replacement=False)
+    assert len(uniform_negatives(10, (11,))) == 11

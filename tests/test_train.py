@@ -2,13 +2,16 @@
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 
 import bslutils as bsl
+from bslutils.batch import batch_scores
 from bslutils.losses import LOSSES, SoftmaxLoss, make_loss
-from bslutils.train import Run, TrainConfig, batch_scores, fit
+from bslutils.sampling import SAMPLERS
+from bslutils.train import Run, TrainConfig, fit
 
 PARAMS = {
     "softmax": {"tau": 0.1},
@@ -29,7 +32,7 @@ def config(**kwargs):
     return TrainConfig(**{"epochs": 2, "lr": 1e-2, "n_negatives": 64, "progress": False} | kwargs)
 
 
-@pytest.mark.parametrize("sampler", ["shared", "independent", "in-batch"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("positives", [1, 4])
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.filterwarnings("ignore:with one positive per row")
@@ -113,19 +116,146 @@ def test_test_pairs_are_never_looked_at(synthetic):
 
 def test_a_loss_that_breaks_stops_and_keeps_the_last_good_weights(synthetic):
     class Breaks(torch.nn.Module):
-        calls = 0
+        def __init__(self, at):
+            super().__init__()
+            self.calls, self.at = 0, at
 
         def forward(self, pos, neg, **masks):
             self.calls += 1
             value = bsl.losses.softmax_loss(pos, neg, tau=0.2)
-            return value * math.nan if self.calls == 20 else value
+            return value * math.nan if self.calls == self.at else value
 
     model, reference = model_for(synthetic), model_for(synthetic)
     # 14,223 training pairs make 14 steps an epoch: call 20 is step 6 of epoch 2.
     with pytest.raises(FloatingPointError, match="nan at step 6 of epoch 2.* epoch 1"):
-        fit(model, synthetic, Breaks(), config(epochs=3))
-    fit(reference, synthetic, SoftmaxLoss(tau=0.2), config(epochs=1))
+        fit(model, synthetic, breaks := Breaks(20), config(epochs=3))
+    assert breaks.calls == 28  # the loss is looked at when the epoch ends
+    fit(reference, synthetic, Breaks(None), config(epochs=1))
     assert torch.equal(model.item_table, reference.item_table)
+
+
+def test_a_broken_loss_stops_a_long_epoch_early(synthetic, monkeypatch):
+    monkeypatch.setattr(bsl.train, "CHECK_EVERY", 5)
+    calls = []
+
+    class Breaks(torch.nn.Module):
+        def forward(self, pos, neg, **masks):
+            calls.append(1)
+            value = bsl.losses.softmax_loss(pos, neg, tau=0.2)
+            return value * math.inf if len(calls) == 7 else value
+
+    with pytest.raises(FloatingPointError, match="inf at step 7 of epoch 1.* epoch 0"):
+        fit(model_for(synthetic), synthetic, Breaks(), config())
+    assert len(calls) == 10
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if LOSSES[name].negatives])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"sampler": "in-batch"}, {"sampler": "full"}, {"negative_noise": 0.3}, {"positives": 3}],
+)
+def test_fast_path_equals_plain_path(movielens, name, settings):
+    """One soft maximum gives a loss the value and the gradient of the whole list, in float32."""
+    loss = make_loss(name, **PARAMS[name])
+    settings = config(n_negatives=700, batch_size=300, **settings)
+    noise = bsl.sampling.NoisyNegatives(movielens.train, settings.negative_noise)
+    user, pos, mask = next(
+        bsl.sampling.batches(
+            movielens.train,
+            300,
+            positives=settings.positives,
+            generator=torch.Generator().manual_seed(0),
+        )
+    )
+    results = []
+    for fast in (loss, None):
+        model = model_for(movielens, dim=64)
+        with torch.no_grad():
+            model.item_table += 0.02  # so that scores are not near zero
+        generator = torch.Generator().manual_seed(1)
+        scores = batch_scores(
+            model,
+            user,
+            pos,
+            mask,
+            settings,
+            movielens.n_items,
+            generator,
+            noise=noise if settings.negative_noise != 1 else None,
+            loss=fast,
+        )
+        assert (scores[1].shape[1] == 1) == (fast is not None)
+        value = loss(*scores[:2], pos_mask=mask, neg_mask=scores[2])
+        value.backward()
+        results.append([value.detach(), model.user_table.grad, model.item_table.grad])
+    for fast, plain in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-5 * plain.abs().max().item())
+
+
+def test_changed_losses_and_learned_temperatures_see_every_score():
+    class Watch(SoftmaxLoss):
+        pass
+
+    assert bsl.losses.negative_form(Watch(tau=0.1)) is None
+    assert bsl.losses.negative_form(SoftmaxLoss(tau=torch.tensor(0.1))) is None
+    assert bsl.losses.negative_form(SoftmaxLoss(tau=0.1)) is not None
+
+
+def test_bfloat16_trains_as_well(movielens):
+    values = {}
+    for precision in ("float32", "bfloat16"):
+        for loss in (SoftmaxLoss(tau=0.1), bsl.losses.BPRLoss(tau=0.2)):
+            model = model_for(movielens)
+            run = fit(model, movielens, loss, config(epochs=4, precision=precision))
+            values.setdefault(str(loss), []).append(run.history[-1]["ndcg@20"])
+    for full, half in values.values():
+        assert full != half and half == pytest.approx(full, rel=0.05)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "row-adam"])
+def test_the_schedule_ends_at_zero_and_does_not_change_the_first_step(synthetic, optimizer):
+    moved = []
+
+    def watch(epoch, model):
+        moved.append(model.item_table.detach().clone())
+
+    rates = []
+    settings = config(epochs=8, optimizer=optimizer, schedule="cosine")
+    fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), settings, on_epoch=watch)
+    rates = [(b - a).abs().mean().item() for a, b in pairwise(moved)]
+    assert rates[-1] < 0.2 * rates[0]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    cosine = TrainConfig(epochs=5, schedule="cosine", lr=0.4)
+    for step, expected in ((0, 0.4), (25, 0.2), (50, 0)):
+        bsl.train._set_lr(optimizer, cosine, step, 10)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_row_updates_train_like_dense_ones_and_repeat_bit_for_bit(movielens, schedule):
+    values = []
+    for optimizer in ("adam", "row-adam", "row-adam"):
+        model = model_for(movielens, user_dropout=0.1)
+        settings = config(epochs=4, optimizer=optimizer, schedule=schedule, batch_size=256)
+        run = fit(model, movielens, SoftmaxLoss(tau=0.1), settings)
+        assert not model.sparse and not model._forward_pre_hooks
+        values.append([(e["loss"], e["ndcg@20"]) for e in run.history])
+    assert values[1] == values[2]
+    for rows, dense in zip(values[1], values[0], strict=True):
+        assert rows == pytest.approx(dense, rel=0.02)
+
+
+def test_row_updates_need_rows(movielens):
+    model = bsl.models.LightGCN(movielens.train, dim=8)
+    with pytest.raises(ValueError, match="row-adam.* LightGCN has no method 'rows'"):
+        fit(model, movielens, SoftmaxLoss(tau=0.2), config(optimizer="row-adam"))
+
+
+def test_memory_that_runs_out_names_the_knobs(synthetic):
+    model, start = model_for(synthetic), model_for(synthetic)
+    with pytest.raises(MemoryError, match="batch_size=1024, n_negatives=1000000000000, sampler"):
+        fit(model, synthetic, SoftmaxLoss(tau=0.2), config(n_negatives=10**12))
+    assert torch.equal(model.item_table, start.item_table)
 
 
 def test_an_interrupt_keeps_the_best_epoch(synthetic):
@@ -233,7 +363,11 @@ def test_progress_bar(synthetic, capfd):
         ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
         ({"negative_noise": -1}, "negative_noise must be at least 0, got -1"),
         ({"negative_noise": 2, "sampler": "in-batch"}, "negative_noise needs sampler='shared'"),
-        ({"sampler": "hard"}, "sampler must be one of shared, independent, in-batch, got 'hard'"),
+        ({"sampler": "hard"}, "sampler must be one of shared, independent, in-batch, full, got 'h"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, row-adam, got 'sgd'"),
+        ({"schedule": "step"}, "schedule must be one of constant, cosine, got 'step'"),
+        ({"precision": "int8"}, "precision must be one of float32, bfloat16, got 'int8'"),
+        ({"replacement": False, "sampler": "full"}, "replacement=False needs sampler='shared'"),
         ({"metric": "ndcg"}, "metric must be one of .*, got 'ndcg'"),
         ({"metric": "auc@20"}, "got 'auc@20'"),
     ],

@@ -28,6 +28,7 @@ from .modules import (
     SoftmaxRiskLoss,
     loss_parameters,
     make_loss,
+    negative_form,
 )
 from .softmax import (
     bilateral_softmax_loss,
@@ -57,6 +58,7 @@ __all__ = [
     "loss_parameters",
     "make_loss",
     "mse_loss",
+    "negative_form",
     "pessimistic_bilateral_softmax_loss",
     "pooled_softmax_loss",
     "rescaled_softmax_loss",

@@ -17,9 +17,14 @@ from .variants import pooled_softmax_loss, rescaled_softmax_loss, reweighted_sof
 
 
 class _LossModule(nn.Module):
-    """Holds the parameters of one function; forward calls it."""
+    """Holds the parameters of one function; forward calls it.
+
+    ``negatives`` names the temperature at which the loss takes the soft maximum of its
+    negatives and says whether it is that of a mean; ``None`` where the loss needs every score.
+    """
 
     function: Callable[..., Tensor]
+    negatives: tuple[str, bool] | None = None
 
     def __init__(self, **params):
         super().__init__()
@@ -80,6 +85,7 @@ class SoftmaxLoss(_LossModule):
     """Module twin of :func:`softmax_loss`."""
 
     function = staticmethod(softmax_loss)
+    negatives = ("tau", False)
 
     def __init__(self, *, tau: float, pos_in_denominator: bool = False, reduction: str = "mean"):
         super().__init__(tau=tau, pos_in_denominator=pos_in_denominator, reduction=reduction)
@@ -89,6 +95,7 @@ class SoftmaxRiskLoss(_LossModule):
     """Module twin of :func:`softmax_risk_loss`."""
 
     function = staticmethod(softmax_risk_loss)
+    negatives = ("tau", True)
 
     def __init__(self, *, tau: float, reduction: str = "mean"):
         super().__init__(tau=tau, reduction=reduction)
@@ -98,6 +105,7 @@ class BilateralSoftmaxLoss(_LossModule):
     """Module twin of :func:`bilateral_softmax_loss`."""
 
     function = staticmethod(bilateral_softmax_loss)
+    negatives = ("tau_neg", True)
 
     def __init__(self, *, tau_pos: float, tau_neg: float, reduction: str = "mean"):
         super().__init__(tau_pos=tau_pos, tau_neg=tau_neg, reduction=reduction)
@@ -107,6 +115,7 @@ class PessimisticBilateralSoftmaxLoss(_LossModule):
     """Module twin of :func:`pessimistic_bilateral_softmax_loss`."""
 
     function = staticmethod(pessimistic_bilateral_softmax_loss)
+    negatives = ("tau_neg", True)
 
     def __init__(self, *, tau_pos: float, tau_neg: float, reduction: str = "mean"):
         super().__init__(tau_pos=tau_pos, tau_neg=tau_neg, reduction=reduction)
@@ -116,6 +125,7 @@ class ReweightedSoftmaxLoss(_LossModule):
     """Module twin of :func:`reweighted_softmax_loss`."""
 
     function = staticmethod(reweighted_softmax_loss)
+    negatives = ("tau", False)
 
     def __init__(self, *, tau: float, neg_weight: float, reduction: str = "mean"):
         super().__init__(tau=tau, neg_weight=neg_weight, reduction=reduction)
@@ -125,6 +135,7 @@ class PooledSoftmaxLoss(_LossModule):
     """Module twin of :func:`pooled_softmax_loss`."""
 
     function = staticmethod(pooled_softmax_loss)
+    negatives = ("tau", True)
 
     def __init__(self, *, tau: float, neg_weight: float, reduction: str = "mean"):
         super().__init__(tau=tau, neg_weight=neg_weight, reduction=reduction)
@@ -134,6 +145,7 @@ class RescaledSoftmaxLoss(_LossModule):
     """Module twin of :func:`rescaled_softmax_loss`."""
 
     function = staticmethod(rescaled_softmax_loss)
+    negatives = ("tau_neg", False)
 
     def __init__(self, *, tau_pos: float, tau_neg: float, reduction: str = "mean"):
         super().__init__(tau_pos=tau_pos, tau_neg=tau_neg, reduction=reduction)
@@ -190,3 +202,20 @@ def make_loss(name: str, **params) -> _LossModule:
     if missing:
         raise ValueError(f"loss {name!r} needs a value for {', '.join(missing)}")
     return LOSSES[name](**params)
+
+
+def negative_form(loss: nn.Module | None) -> dict[str, float | bool] | None:
+    """How a loss sees its negatives, as arguments of :func:`bslutils.scoring.soft_maximum`.
+
+    ``None`` for a loss that needs every score, a loss that is not of this package or changes
+    one of it, and a temperature that is a tensor and may want a gradient.
+
+    Example:
+        >>> negative_form(SoftmaxLoss(tau=0.1)), negative_form(BPRLoss())
+        ({'tau': 0.1, 'mean': False}, None)
+    """
+    if type(loss) not in LOSSES.values() or type(loss).negatives is None:
+        return None
+    name, mean = type(loss).negatives
+    tau = loss.params[name]
+    return None if isinstance(tau, Tensor) else {"tau": tau, "mean": mean}

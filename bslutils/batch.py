@@ -1,0 +1,80 @@
+"""From a batch of ids to the scores that a loss reads."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import TrainConfig
+from .losses import negative_form
+from .sampling import NoisyNegatives, in_batch_mask, uniform_negatives
+from .scoring import pair_scores, shared_scores, soft_maximum
+
+
+def batch_scores(
+    model: nn.Module,
+    user: Tensor,
+    pos: Tensor,
+    pos_mask: Tensor | None,
+    config: TrainConfig,
+    n_items: int,
+    generator: torch.Generator,
+    *,
+    noise: NoisyNegatives | None = None,
+    loss: nn.Module | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Scores of a batch: positives ``(B, P)``, negatives ``(B, N)``, and the negatives' mask.
+
+    For a ``loss`` that asks no more of a list of negatives than their soft maximum
+    (:func:`bslutils.losses.negative_form`), the N negatives come as that one score, ``(B, 1)``:
+    the loss and its gradient are the same, and nothing of size ``(B, N)`` goes through autograd.
+    """
+    batch, n_pos = pos.shape
+    if config.sampler == "independent":
+        neg = uniform_negatives(n_items, (batch, config.n_negatives), generator=generator)
+        scores = pair_scores(*model(user, torch.cat([pos, neg], 1)))  # (B, P + N)
+        return scores[:, :n_pos], scores[:, n_pos:], None
+
+    neg, neg_mask = _negatives(pos, config, n_items, generator)
+    where, false = None, pos.new_empty(0)
+    if noise is not None and noise.ratio < 1:
+        neg_mask = noise.kept(user, neg, generator)
+    elif noise is not None:
+        where, false = noise.replaced(user, len(neg), generator)
+    users, items = model(user, torch.cat([pos.flatten(), neg, false]))
+    pos_items, neg_items, false_items = items.split([pos.numel(), len(neg), len(false)])
+    if config.sampler == "in-batch":
+        neg_items = pos_items
+        if pos_mask is not None:
+            neg_mask = neg_mask & pos_mask.flatten()
+    pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
+
+    form = negative_form(loss)
+    if form is not None and where is None:
+        best = soft_maximum(users, neg_items, **form, mask=neg_mask, dtype=_dtype(config, users))
+        # A row whose negatives are all masked stays without one.
+        live = None if neg_mask is None else neg_mask.any(1, keepdim=True)
+        return pos_scores, best.unsqueeze(1), live
+    dtype = _dtype(config, users)
+    neg_scores = shared_scores(users.to(dtype), neg_items.to(dtype)).to(users)
+    if where is not None:
+        false_users = F.embedding(where.nonzero()[:, 0], users)  # faster backward than [...]
+        neg_scores = neg_scores.masked_scatter(where, (false_users * false_items).sum(1))
+    return pos_scores, neg_scores, neg_mask
+
+
+def _negatives(
+    pos: Tensor, config: TrainConfig, n_items: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor | None]:
+    """Items that are everyone's negatives beside the positives of the batch, and their mask."""
+    if config.sampler == "in-batch":
+        return pos.new_empty(0), in_batch_mask(pos)  # (B, B·P)
+    if config.sampler == "full":
+        return torch.arange(n_items, device=pos.device), None
+    neg = uniform_negatives(
+        n_items, (config.n_negatives,), generator=generator, replacement=config.replacement
+    )
+    return neg, None
+
+
+def _dtype(config: TrainConfig, users: Tensor) -> torch.dtype:
+    return torch.bfloat16 if config.precision == "bfloat16" else users.dtype

@@ -1,0 +1,101 @@
+"""The settings of a training run."""
+
+from dataclasses import dataclass
+
+import torch
+
+from .evaluate import METRICS
+from .sampling import SAMPLERS
+
+CHOICES = {
+    "sampler": SAMPLERS,
+    "optimizer": ("adam", "row-adam"),
+    "schedule": ("constant", "cosine"),
+    "precision": ("float32", "bfloat16"),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All settings of a training run; they are saved with its result.
+
+    Args:
+        epochs: passes over the training pairs, at most.
+        batch_size: rows in a batch.
+        positives: positives of one user in a row; the bilateral loss needs more than one.
+        sampler: ``"shared"`` (one list of uniform negatives for the whole batch, a matrix
+            product), ``"independent"`` (a list for every row, the literal algorithm of most
+            papers), ``"in-batch"`` (the other rows' positives) or ``"full"`` (all items).
+        n_negatives: negatives in a list; in-batch and full sampling ignore it.
+        replacement: whether an item may be drawn twice into a shared list.
+        negative_noise: relative weight with which a user's training positives are drawn as
+            negatives, for ``"shared"``: 1 is uniform, 0 true negatives only, more is noise.
+        optimizer: ``"adam"`` updates every parameter in every step; ``"row-adam"`` does the same
+            row by row when a row is read, at a cost that does not grow with the tables
+            (:class:`bslutils.optim.RowAdam`).
+        lr: learning rate.
+        schedule: ``"constant"``, or ``"cosine"``: from ``lr`` to 0 over all ``epochs``.
+        weight_decay: L2 term of Adam on all embeddings, of row-wise Adam on those of the batch.
+        precision: of the product of users with a list of negatives, ``"float32"`` or
+            ``"bfloat16"``; everything else is in the type of the model.
+        metric: chooses the epoch on the validation split, such as ``"ndcg@20"``.
+        eval_every: epochs between two validations.
+        patience: validations without improvement before training stops; ``None`` never stops.
+        seed: seeds batches, negatives and dropout (the model has its own seed).
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
+        progress: show a progress bar; ``None`` shows it on a terminal only.
+
+    Raises:
+        ValueError: a setting outside its domain; the message names it.
+
+    Example:
+        >>> TrainConfig(epochs=0)
+        Traceback (most recent call last):
+        ValueError: epochs must be at least 1, got 0
+    """
+
+    epochs: int = 30
+    batch_size: int = 1024
+    positives: int = 1
+    sampler: str = "shared"
+    n_negatives: int = 1024
+    replacement: bool = True
+    negative_noise: float = 1.0
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    precision: str = "float32"
+    metric: str = "ndcg@20"
+    eval_every: int = 1
+    patience: int | None = 5
+    seed: int = 0
+    device: str = "cpu"
+    progress: bool | None = None
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "positives", "n_negatives", "eval_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be at least 1 or None, got {self.patience}")
+        if not 0 < self.lr < float("inf"):
+            raise ValueError(f"lr must be positive and finite, got {self.lr}")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if not 0 <= self.negative_noise < float("inf"):
+            raise ValueError(f"negative_noise must be at least 0, got {self.negative_noise}")
+        if self.negative_noise != 1 and self.sampler != "shared":
+            raise ValueError(f"negative_noise needs sampler='shared', got {self.sampler!r}")
+        if not self.replacement and self.sampler != "shared":
+            raise ValueError(f"replacement=False needs sampler='shared', got {self.sampler!r}")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        name, _, k = self.metric.partition("@")
+        if name not in METRICS or not k.isdigit() or int(k) < 1:
+            raise ValueError(f"metric must be one of {METRICS} with '@K', got {self.metric!r}")
+        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device {self.device!r} was asked for, but torch sees no CUDA device")
