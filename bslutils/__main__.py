@@ -1,4 +1,4 @@
-"""Command line: ``python -m bslutils {data,train,verify}``."""
+"""Command line: ``python -m bslutils {data,train,results,verify}``."""
 
 import argparse
 import dataclasses
@@ -13,6 +13,7 @@ from . import __version__
 from .data import Interactions
 from .datasets import DATASETS, load
 from .evaluate import evaluate
+from .experiments import RECORDS, read_records, run_missing, select
 from .files import load_files
 from .losses import LOSSES, loss_parameters, make_loss
 from .models import MatrixFactorization
@@ -58,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--no-progress", action="store_true", help="no progress bar")
     train.add_argument("--ks", type=int, nargs="+", default=[20], help="cut-offs of the metrics")
     train.add_argument("--out", type=Path, help="append the run to this file as a line of JSON")
+    results = commands.add_parser("results", help="list the recorded runs, or make what is missing")
+    results.add_argument("ids", nargs="*", metavar="ID", help="or the beginning of an ID")
+    results.add_argument("--run", action="store_true", help="run and record what is missing")
+    results.add_argument("--again", action="store_true", help="with --run: also what is recorded")
+    results.add_argument("--device", default="cpu", help="where to train")
+    results.add_argument("--file", type=Path, default=RECORDS, help="the file of the records")
     verify = commands.add_parser("verify", help="run the programs that check the book's claims")
     verify.add_argument("ids", nargs="*", metavar="ID", help="claims to check; all by default")
     verify.add_argument("--list", action="store_true", help="list the claims, run nothing")
@@ -136,6 +143,25 @@ def _train(args: argparse.Namespace) -> None:
             file.write(json.dumps(record) + "\n")
 
 
+def _results(args: argparse.Namespace) -> None:
+    chosen = select(args.ids)
+    if args.run:
+        for record in run_missing(args.ids, path=args.file, device=args.device, again=args.again):
+            print(_result_line(record["id"], record), flush=True)
+        return
+    records = read_records(args.file)
+    for experiment in chosen:
+        print(_result_line(experiment.id, records.get(experiment.id)))
+
+
+def _result_line(id: str, record: dict | None) -> str:
+    if record is None:
+        return f"{id:38} missing"
+    test, minutes = record["test"], record["train_seconds"] / 60
+    figures = f"Recall@20 {test['recall@20']:.4f}  NDCG@20 {test['ndcg@20']:.4f}"
+    return f"{id:38} {figures}  {minutes:5.1f} min  {record['hardware']}"
+
+
 def _verify(args: argparse.Namespace) -> int:
     if args.list:
         for claim in CLAIMS.values():
@@ -157,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; return the exit status: 1 for a fallen claim, 2 for bad input."""
     args = _parser().parse_args(argv)
     try:
-        run = {"data": _data, "train": _train, "verify": _verify}[args.command]
+        run = {"data": _data, "train": _train, "results": _results, "verify": _verify}[args.command]
         return run(args) or 0
     except (ValueError, FloatingPointError, ImportError, MemoryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -64,6 +64,9 @@ class RowAdam(torch.optim.Optimizer):
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, defaults)
         self.clock = 0  # steps so far
+        # By table: rows and their moments, caught up and not yet written back, since the step
+        # that follows wants them again.
+        self.held: dict[Tensor, tuple[Tensor, Tensor]] = {}
         for group in self.param_groups:
             beta1, beta2 = group["betas"]
             # owed[a]: the sum above for a row last touched at step a, up to now.
@@ -86,9 +89,8 @@ class RowAdam(torch.optim.Optimizer):
                 if table not in self.state:  # zeros that nobody touched take no memory on a CPU
                     width = 2 * table.shape[1] + 1
                     self.state[table]["moments"] = table.new_zeros(len(table), width)
-                moments = self.state[table]["moments"]
                 rows, grad = summed_rows(table.grad)  # (R,), (R, d)
-                value, state = table.index_select(0, rows), moments.index_select(0, rows)
+                value, state = table.index_select(0, rows), self._take(table, rows)
                 m, v, last = _parts(state)
                 if (last < self.clock - 1).any():
                     self._pay(value, state, group, self.clock - 1)
@@ -99,7 +101,7 @@ class RowAdam(torch.optim.Optimizer):
                 last.fill_(self.clock)
                 root = v.sqrt().div_(whole[1] ** 0.5).add_(group["eps"])
                 value.addcdiv_(m, root, value=-group["lr"] / whole[0])
-                moments.index_copy_(0, rows, state)
+                self.state[table]["moments"].index_copy_(0, rows, state)
                 table.index_copy_(0, rows, value)
             self._owe(group, group["lr"] * whole[1] ** 0.5 / whole[0])
 
@@ -121,11 +123,20 @@ class RowAdam(torch.optim.Optimizer):
                         self._catch_up(other, block, group)
 
     def _catch_up(self, table: Tensor, rows: Tensor, group: dict) -> None:
-        moments = self.state[table]["moments"]
-        value, state = table.index_select(0, rows), moments.index_select(0, rows)
+        value, state = table.index_select(0, rows), self._take(table, rows)
         self._pay(value, state, group, self.clock)
-        moments.index_copy_(0, rows, state)
+        self.held[table] = rows, state
         table.index_copy_(0, rows, value)
+
+    def _take(self, table: Tensor, rows: Tensor) -> Tensor:
+        """Moments of rows: those held if they are the same rows, else what is written down."""
+        moments = self.state[table]["moments"]
+        if table in self.held:
+            held, state = self.held.pop(table)
+            if torch.equal(held, rows):
+                return state
+            moments.index_copy_(0, held, state)
+        return moments.index_select(0, rows)
 
     @staticmethod
     def _pay(value: Tensor, state: Tensor, group: dict, now: int) -> None:

@@ -112,7 +112,7 @@ def fit(
     device = torch.device(config.device)
     model.to(device)
     generator = torch.Generator(device).manual_seed(config.seed)
-    optimizer = _optimizer(model, config)
+    optimizer = make_optimizer(model, config)
     run = Run(
         model,
         config,
@@ -136,7 +136,7 @@ def fit(
     # Dropout draws from the global generator: seed it for this run, and give it back after.
     with (
         progress,
-        _row_updates(model, optimizer),
+        row_updates(model, optimizer),
         torch.random.fork_rng([device] if device.type == "cuda" else []),
     ):
         torch.manual_seed(config.seed)
@@ -151,8 +151,8 @@ def fit(
                 )
                 model.train()
                 for user, pos, pos_mask in epoch_batches:
-                    _set_lr(optimizer, config, (epoch - 1) * steps + len(losses), steps)
-                    pos_scores, neg_scores, neg_mask = batch_scores(
+                    set_lr(optimizer, config, (epoch - 1) * steps + len(losses), steps)
+                    scores = batch_scores(
                         model,
                         user,
                         pos,
@@ -163,11 +163,7 @@ def fit(
                         noise=noise,
                         loss=loss,
                     )
-                    value = loss(pos_scores, neg_scores, pos_mask=pos_mask, neg_mask=neg_mask)
-                    optimizer.zero_grad(set_to_none=True)
-                    value.backward()
-                    optimizer.step()
-                    losses.append(value.detach())
+                    losses.append(update(loss, optimizer, scores, pos_mask))
                     progress.update()
                     if len(losses) % CHECK_EVERY == 0:
                         _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
@@ -217,7 +213,22 @@ def fit(
     return run
 
 
-def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def update(
+    loss: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scores: tuple[Tensor, Tensor, Tensor | None],
+    pos_mask: Tensor | None = None,
+) -> Tensor:
+    """One step down the gradient of the loss of a batch; returns the loss."""
+    pos, neg, neg_mask = scores
+    value = loss(pos, neg, pos_mask=pos_mask, neg_mask=neg_mask)
+    optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    optimizer.step()
+    return value.detach()
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     settings = {"lr": config.lr, "weight_decay": config.weight_decay}
     if config.optimizer == "adam":
         return torch.optim.Adam(model.parameters(), **settings, fused=True)
@@ -230,7 +241,7 @@ def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
 
 
 @contextmanager
-def _row_updates(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def row_updates(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """With :class:`RowAdam`, sparse gradients, and rows that are brought up to date when read."""
     if not isinstance(optimizer, RowAdam):
         yield
@@ -249,7 +260,7 @@ def _row_updates(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator
         hook.remove()
 
 
-def _set_lr(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, steps: int) -> None:
+def set_lr(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, steps: int) -> None:
     """Set the learning rate of a step, counted from 0, for epochs of ``steps`` steps."""
     if config.schedule == "cosine":
         share = step / (config.epochs * steps)

@@ -227,7 +227,7 @@ def test_the_schedule_ends_at_zero_and_does_not_change_the_first_step(synthetic,
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     cosine = TrainConfig(epochs=5, schedule="cosine", lr=0.4)
     for step, expected in ((0, 0.4), (25, 0.2), (50, 0)):
-        bsl.train._set_lr(optimizer, cosine, step, 10)
+        bsl.train.set_lr(optimizer, cosine, step, 10)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, abs=1e-12)
 
 

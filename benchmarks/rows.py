@@ -1,0 +1,65 @@
+"""Rows whose memory counts, each measured in a process of its own."""
+
+import json
+import sys
+
+import torch
+
+import bslutils as bsl
+from bslutils.models import MatrixFactorization
+from bslutils.scoring import soft_maximum
+
+from .engine import stepper
+from .timing import compare, peak_memory
+
+BATCH, NEGATIVES, DIM, TAU, USERS = 1024, 800, 64, 0.11, 30_000
+
+
+def catalogue(optimizer: str, items: int) -> dict:
+    """A training step of shared negatives."""
+    model = MatrixFactorization(USERS, items, dim=DIM)
+    config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
+    before = peak_memory()
+    calls = 50 if optimizer == "row-adam" else 5
+    with stepper(model, config, tau=TAU, n_users=USERS, n_items=items) as step:
+        seconds = compare({"step": step}, rounds=5, calls=calls)["step"]
+    return {
+        "optimizer": optimizer,
+        "items": items,
+        "seconds": seconds,
+        "peak_bytes": peak_memory(),
+        "peak_bytes_before": before,
+        "table_bytes": 4 * DIM * items,
+    }
+
+
+def full(way: str, items: int) -> dict:
+    """The soft maximum over all items and its gradient."""
+    generator = torch.Generator().manual_seed(0)
+    users = torch.randn(BATCH, DIM, generator=generator).requires_grad_()
+    vectors = torch.randn(items, DIM, generator=generator).requires_grad_()
+    soft_maximum(users, vectors[:100], tau=TAU).sum().backward()  # what a first call loads
+    before = peak_memory()
+
+    def once() -> None:
+        users.grad = vectors.grad = None
+        if way == "blocks":
+            value = soft_maximum(users, vectors, tau=TAU)
+        else:
+            value = TAU * torch.logsumexp(users @ vectors.T / TAU, 1)
+        value.sum().backward()
+
+    seconds = compare({"once": once}, rounds=3)["once"]
+    return {
+        "way": way,
+        "items": items,
+        "seconds": seconds,
+        "extra_bytes": peak_memory() - before,
+        "table_bytes": 4 * DIM * items,
+    }
+
+
+if __name__ == "__main__":
+    print(
+        json.dumps({"catalogue": catalogue, "full": full}[sys.argv[1]](**json.loads(sys.argv[2])))
+    )

@@ -1,0 +1,268 @@
+"""The tables: what is measured against what. Each gives ``{"rows": [...], ...}``."""
+
+import time
+
+import torch
+
+import bslutils as bsl
+from bslutils.models import MatrixFactorization
+from bslutils.sampling import batches
+
+from .engine import stepper
+from .reference import ReferenceTrainer, reference_evaluate
+from .timing import compare, in_own_process, product_rate
+
+BATCH, NEGATIVES, DIM, TAU = 1024, 800, 64, 0.11
+
+
+def _yelp(user_dropout: float = 0.1) -> tuple[bsl.Interactions, MatrixFactorization]:
+    data = bsl.load("yelp2018").paper_protocol()
+    model = MatrixFactorization(data.n_users, data.n_items, dim=DIM, user_dropout=user_dropout)
+    return data, model
+
+
+def step() -> dict:
+    """One training step on Yelp2018, from the reference to the fast path."""
+    data, model = _yelp()
+    sizes = {"n_users": data.n_users, "n_items": data.n_items}
+    reference = ReferenceTrainer(
+        model, tau=TAU, n_negatives=NEGATIVES, lr=1e-4, l2=1e-3, generator=torch.Generator()
+    )
+    user, pos, _ = next(batches(data.train, BATCH, generator=torch.Generator().manual_seed(0)))
+    ways = {"reference": lambda: reference.step(user, pos[:, 0])}
+    kinds = {
+        "shared negatives": (False, "adam"),
+        "… and soft maximum": (True, "adam"),
+        "… and row-wise Adam": (True, "row-adam"),
+    }
+    contexts = []
+    for name, (fused, optimizer) in kinds.items():
+        config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
+        copy = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
+        contexts.append(stepper(copy, config, tau=TAU, fused=fused, **sizes))
+        ways[name] = contexts[-1].__enter__()
+    calls = {name: 1 if name == "reference" else 50 for name in ways}
+    seconds = compare(ways, rounds=5, calls=calls)
+    for context in contexts:
+        context.__exit__(None, None, None)
+    # The three products of a step, at the rate that the machine reaches on their shapes.
+    flops = 3 * 2 * BATCH * NEGATIVES * DIM
+    floor = flops / product_rate(BATCH, DIM, NEGATIVES)
+    rows = [
+        {"way": name, "seconds": value, "times faster": seconds["reference"] / value}
+        for name, value in seconds.items()
+    ]
+    return {
+        "batch": BATCH,
+        "negatives": NEGATIVES,
+        "dim": DIM,
+        "flops": flops,
+        "floor_seconds": floor,
+        "peak_flops_per_second": product_rate(),
+        "parts": _parts(data, model),
+        "rows": rows,
+    }
+
+
+def _parts(data: bsl.Interactions, model: MatrixFactorization) -> list[dict]:
+    """Seconds of the parts of a fast step, each timed by itself."""
+    from bslutils.optim import RowAdam
+    from bslutils.scoring import ready, soft_maximum
+
+    generator = torch.Generator().manual_seed(0)
+    user = torch.randint(data.n_users, (BATCH,), generator=generator)
+    pos = torch.randint(data.n_items, (BATCH,), generator=generator)
+    neg = torch.randint(data.n_items, (NEGATIVES,), generator=generator)
+    users, items = (torch.randn(n, DIM, generator=generator) for n in (BATCH, NEGATIVES))
+    users, items = ready(users, "cosine"), ready(items, "cosine")
+    leaves = users.clone().requires_grad_(), items.clone().requires_grad_()
+
+    def maximum() -> None:
+        soft_maximum(*leaves, tau=TAU).sum().backward()
+
+    def products() -> None:
+        scores = users @ items.T
+        scores @ items
+        scores.T @ users
+
+    tables = [torch.nn.Parameter(table.detach().clone()) for table in model.parameters()]
+    optimizer = RowAdam(tables)
+    ids = user, torch.cat([pos, neg])
+    for table, rows in zip(tables, ids, strict=True):
+        values = torch.randn(len(rows), DIM, generator=generator)
+        table.grad = torch.sparse_coo_tensor(
+            rows[None], values, table.shape, check_invariants=False
+        )
+
+    def rows_updated() -> None:
+        for table, rows in zip(tables, ids, strict=True):
+            optimizer.catch_up(table, rows)
+        optimizer.step()
+
+    def gather() -> None:
+        found = torch.nn.functional.embedding(ids[0], tables[0], sparse=True)
+        found = torch.nn.functional.dropout(found, 0.1)
+        both = (
+            ready(found, "cosine"),
+            ready(torch.nn.functional.embedding(ids[1], tables[1], sparse=True), "cosine"),
+        )
+        grads = [torch.ones_like(x) for x in both]
+        kept = [table.grad for table in tables]
+        torch.autograd.backward(both, grads)
+        for table, grad in zip(tables, kept, strict=True):
+            table.grad = grad
+
+    seconds = compare(
+        {
+            "products alone": products,
+            "soft maximum, both ways": maximum,
+            "gather, dropout, norms, both ways": gather,
+            "row-wise Adam": rows_updated,
+        },
+        rounds=9,
+        calls=30,
+    )
+    return [{"part": name, "seconds": value} for name, value in seconds.items()]
+
+
+def epoch() -> dict:
+    """One epoch of Yelp2018 and its evaluation, against the reference."""
+    data, model = _yelp()
+    config = bsl.TrainConfig(
+        epochs=1,
+        batch_size=BATCH,
+        n_negatives=NEGATIVES,
+        optimizer="row-adam",
+        progress=False,
+    )
+    steps = -(-data.train.nnz // BATCH)
+    run = bsl.fit(model, data, bsl.losses.SoftmaxLoss(tau=TAU), config)
+    ours = run.history[-1]["seconds"]
+    _, other = _yelp()
+    generator = torch.Generator().manual_seed(0)
+    reference = ReferenceTrainer(
+        other, tau=TAU, n_negatives=NEGATIVES, lr=1e-4, l2=1e-3, generator=generator
+    )
+    timed, seconds = 20, 0.0
+    for count, (user, pos, _) in enumerate(batches(data.train, BATCH, generator=generator)):
+        start = time.perf_counter()
+        reference.step(user, pos[:, 0])
+        if count:  # the first allocates
+            seconds += time.perf_counter() - start
+        if count == timed:
+            break
+    theirs = seconds / timed * steps
+    return {
+        "steps": steps,
+        "reference_steps_timed": timed,
+        "rows": [
+            {"way": "reference", "seconds": theirs, "times faster": 1.0},
+            {"way": "fast path", "seconds": ours, "times faster": theirs / ours},
+        ],
+    }
+
+
+def evaluation() -> dict:
+    """Full ranking of Yelp2018 with its metrics, against a plain one."""
+    data, model = _yelp()
+    users, items = (vectors.detach() for vectors in model.embed())
+
+    def products() -> None:
+        for block in users.split(256):
+            block @ items.T
+
+    seconds = compare(
+        {
+            "products alone": products,
+            "reference": lambda: reference_evaluate(model, data, k=20),
+            "package": lambda: bsl.evaluate(model, data),
+            "package, with ten groups": lambda: bsl.evaluate(
+                model, data, groups=data.popularity_groups(10)
+            ),
+        },
+        rounds=3,
+    )
+    return {
+        "users": data.n_users,
+        "items": data.n_items,
+        "rows": [
+            {"way": name, "seconds": value, "times faster": seconds["reference"] / value}
+            for name, value in seconds.items()
+        ],
+    }
+
+
+def catalogue() -> dict:
+    """Seconds and memory of a step as the catalogue grows, 1e4 to 1e7 items."""
+    rows = [
+        in_own_process("catalogue", {"optimizer": optimizer, "items": items})
+        for items in (10**4, 10**5, 10**6, 10**7)
+        for optimizer in ("row-adam", "adam")
+    ]
+    return {"batch": BATCH, "negatives": NEGATIVES, "dim": DIM, "rows": rows}
+
+
+def full() -> dict:
+    """Memory and seconds of the soft maximum over all items, in blocks and at once."""
+    rows = [
+        in_own_process("full", {"way": way, "items": items})
+        for items in (10**4, 10**5, 10**6)
+        for way in ("blocks", "at once")
+        if not (way == "at once" and items > 10**5)  # 1e6 items at once need 12 GB
+    ]
+    return {"batch": BATCH, "dim": DIM, "rows": rows}
+
+
+def negatives() -> dict:
+    """Seconds of a step by batch size and number of negatives."""
+    data, _ = _yelp()
+    sizes = {"n_users": data.n_users, "n_items": data.n_items}
+    rows = []
+    for batch in (256, 1024, 4096):
+        for n in (64, 256, 1024, 4096):
+            config = bsl.TrainConfig(batch_size=batch, n_negatives=n, optimizer="row-adam")
+            model = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
+            with stepper(model, config, tau=TAU, **sizes) as one:
+                seconds = compare({"step": one}, rounds=3, calls=20)["step"]
+            rows.append({"batch": batch, "negatives": n, "seconds": seconds})
+    return {"dim": DIM, "rows": rows}
+
+
+def graph() -> dict:
+    """One product with the graph of Gowalla, and its gradient: three ways."""
+    from bslutils.graph import normalised_adjacency, spread
+
+    data = bsl.load("gowalla").paper_protocol()
+    adjacency = normalised_adjacency(data.train)
+    coo = adjacency.to_sparse_coo()
+    vectors = torch.randn(adjacency.shape[0], DIM, requires_grad=True)
+
+    def both(product):
+        def way() -> None:
+            vectors.grad = None
+            product().sum().backward()
+
+        return way
+
+    seconds = compare(
+        {
+            "COO, autograd": both(lambda: torch.sparse.mm(coo, vectors)),
+            "CSR, autograd": both(lambda: adjacency @ vectors),
+            "CSR, symmetric": both(lambda: spread(adjacency, vectors)),
+        },
+        rounds=3,
+    )
+    slowest = seconds["COO, autograd"]
+    return {
+        "nodes": adjacency.shape[0],
+        "edges": 2 * data.train.nnz,
+        "rows": [
+            {"way": name, "seconds": value, "times faster": slowest / value}
+            for name, value in seconds.items()
+        ],
+    }
+
+
+TABLES = {
+    table.__name__: table for table in (step, epoch, evaluation, catalogue, full, negatives, graph)
+}
