@@ -16,10 +16,12 @@ from .evaluate import evaluate
 from .experiments import RECORDS, read_records, run_missing, select
 from .files import load_files
 from .losses import LOSSES, loss_parameters, make_loss
-from .models import MatrixFactorization
+from .models import LightGCN, MatrixFactorization
 from .scoring import SCORES
 from .train import TrainConfig, fit
 from .verify import CLAIMS, iter_claims, ledger_line
+
+MODELS = ("MF", "LightGCN")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
 
     formatter = argparse.ArgumentDefaultsHelpFormatter
     train = commands.add_parser(
-        "train", help="train matrix factorisation and report on test", formatter_class=formatter
+        "train", help="train a model and report on test", formatter_class=formatter
     )
     _add_data(train, "--data", required=True)
     train.add_argument(
@@ -50,12 +52,18 @@ def _parser() -> argparse.ArgumentParser:
         train.add_argument(_flag(name), default=None, help=f"parameter of {users}", **kind)
     train.add_argument("--dim", type=int, default=64, help="length of an embedding")
     train.add_argument("--score", choices=SCORES, default="cosine", help="score function")
-    train.add_argument("--user-dropout", type=float, default=0.0, help="dropout on user vectors")
+    train.add_argument("--model", choices=MODELS, default="MF", help="what is trained")
+    train.add_argument("--user-dropout", type=float, default=0.0, help="MF: on user vectors")
+    train.add_argument("--n-layers", type=int, default=3, help="LightGCN: layers")
+    train.add_argument("--rank-score", choices=SCORES, help="LightGCN: in ranking; as in training")
     for spec in dataclasses.fields(TrainConfig):
         if spec.name == "progress":
             continue
-        kind = int if spec.name == "patience" else type(spec.default)
-        train.add_argument(_flag(spec.name), type=kind, default=spec.default, help="training")
+        if isinstance(spec.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        else:
+            kind = {"type": int if spec.name == "patience" else type(spec.default)}
+        train.add_argument(_flag(spec.name), default=spec.default, help="training", **kind)
     train.add_argument("--no-progress", action="store_true", help="no progress bar")
     train.add_argument("--ks", type=int, nargs="+", default=[20], help="cut-offs of the metrics")
     train.add_argument("--out", type=Path, help="append the run to this file as a line of JSON")
@@ -98,6 +106,14 @@ def _data(args: argparse.Namespace) -> None:
         print(f"{name:24} {value}")
 
 
+def _model(args: argparse.Namespace, data: Interactions) -> MatrixFactorization | LightGCN:
+    common = {"dim": args.dim, "score": args.score, "seed": args.seed}
+    if args.model == "MF":
+        sizes = data.n_users, data.n_items
+        return MatrixFactorization(*sizes, **common, user_dropout=args.user_dropout)
+    return LightGCN(data.train, **common, n_layers=args.n_layers, rank_score=args.rank_score)
+
+
 def _train(args: argparse.Namespace) -> None:
     chosen = loss_parameters(args.loss)
     every = {name for loss in LOSSES for name in loss_parameters(loss)}
@@ -114,14 +130,7 @@ def _train(args: argparse.Namespace) -> None:
     data = _load(args)
     if args.protocol == "paper":
         data = data.paper_protocol()
-    model = MatrixFactorization(
-        data.n_users,
-        data.n_items,
-        dim=args.dim,
-        score=args.score,
-        user_dropout=args.user_dropout,
-        seed=args.seed,
-    )
+    model = _model(args, data)
     start = time.perf_counter()
     run = fit(model, data, loss, config)
     seconds = time.perf_counter() - start

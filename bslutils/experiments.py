@@ -23,7 +23,8 @@ from .models import LightGCN, MatrixFactorization
 from .provenance import ROOT, provenance
 from .train import TrainConfig, fit
 
-RECORDS = ROOT / "results" / "runs.jsonl"
+# In a source checkout the records of the repository, else a file below the working directory.
+RECORDS = (ROOT if (ROOT / "pyproject.toml").exists() else Path()) / "results" / "runs.jsonl"
 
 
 @dataclass(frozen=True)

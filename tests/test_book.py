@@ -28,6 +28,7 @@ PAGES = [
     "book/07-noisy-positives",
     "book/08-bilateral",
     "book/09-one-name",
+    "book/18-speed-memory",
     "book/claims-ledger",
     "book/notation",
     "book/bibliography",
@@ -129,7 +130,7 @@ def test_pages_as_a_person_sees_them(browser, site, page, screen, theme):
     tab.context.close()
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if "/0" in p])
+@pytest.mark.parametrize("page", [p for p in PAGES if "/0" in p or "/1" in p])
 def test_a_chapter_folds_its_proofs_and_downloads_as_a_notebook(browser, site, page):
     tab, wrong = open_page(browser, site, page)
     assert tab.locator("article details:not([open])").count() >= 3  # proofs and plotting code

@@ -63,3 +63,16 @@ def test_bad_arguments_write_nothing(capsys, tmp_path, arguments, message):
 def test_a_missing_folder_is_said_before_training(capsys, tmp_path):
     assert main([*TRAIN, "--loss", "bpr", "--out", str(tmp_path / "no" / "runs.jsonl")]) == 2
     assert "does not exist" in capsys.readouterr().err and not (tmp_path / "no").exists()
+
+
+def test_lightgcn_and_the_switches(capsys, tmp_path):
+    out = tmp_path / "runs.jsonl"
+    command = [*TRAIN, "--loss", "softmax", "--tau", "0.2", "--out", str(out)]
+    graph = ["--model", "LightGCN", "--n-layers", "1", "--rank-score", "dot"]
+    assert main([*command, *graph]) == 0
+    rows = ["--optimizer", "row-adam", "--no-replacement", "--n-negatives", "801"]
+    assert main([*command, *rows]) == 2
+    assert "cannot draw (801,) of 800 items without replacement" in capsys.readouterr().err
+    record = json.loads(out.read_text())
+    assert "LightGCN" in record["model"] and "rank_score='dot'" in record["model"]
+    assert record["config"]["replacement"] is True
