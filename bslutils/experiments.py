@@ -81,6 +81,7 @@ def run_experiment(
     config = replace(experiment.config, device=device, progress=progress)
     data = experiment.load()
     name, params = experiment.loss
+    source = provenance(device)  # of the code that is loaded, whatever happens to the files later
     start = time.perf_counter()
     run = fit(experiment.build(data), data, make_loss(name, **params), config)
     seconds = time.perf_counter() - start
@@ -94,7 +95,7 @@ def run_experiment(
         "train_seconds": run.history[-1]["seconds"],
         "seconds": seconds,
         "made_by": f"python -m bslutils results --run {experiment.id}",
-        **provenance(device),
+        **source,
     }
 
 
