@@ -86,7 +86,7 @@ class RowAdam(torch.optim.Optimizer):
                     continue
                 if not table.grad.is_sparse:
                     raise ValueError("RowAdam needs sparse gradients: F.embedding(…, sparse=True)")
-                if table not in self.state:  # zeros that nobody touched take no memory on a CPU
+                if table not in self.state:
                     width = 2 * table.shape[1] + 1
                     self.state[table]["moments"] = table.new_zeros(len(table), width)
                 rows, grad = summed_rows(table.grad)  # (R,), (R, d)
