@@ -5,6 +5,7 @@ import time
 import torch
 
 import bslutils as bsl
+from bslutils.evaluate import CHUNK
 from bslutils.models import MatrixFactorization
 from bslutils.sampling import batches
 
@@ -167,9 +168,12 @@ def evaluation() -> dict:
     data, model = _yelp()
     users, items = (vectors.detach() for vectors in model.embed())
 
+    blocks = users.split(CHUNK // data.n_items)
+    memory = users.new_empty(len(blocks[0]), data.n_items)
+
     def products() -> None:
-        for block in users.split(256):
-            block @ items.T
+        for block in blocks:
+            torch.mm(block, items.T, out=memory[: len(block)])
 
     seconds = compare(
         {

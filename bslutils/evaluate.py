@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from .data import Interactions
-from .scoring import shared_scores
+from .scoring import check_lists
 
 METRICS = ("recall", "ndcg", "precision", "mrr", "hit")
 
@@ -118,15 +118,18 @@ def ranked(
         if len(bad):
             first = f"{name} {int(bad[0])}"
             raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
+    check_lists(user_vectors, item_vectors)
     device = user_vectors.device
     k = min(k, data.n_items)
     active = np.flatnonzero(np.diff(target.indptr))
     owner, item = data.pairs(split)
     keys = torch.as_tensor(owner * data.n_items + item).to(device)  # sorted
+    # One piece of memory for all chunks: a fresh one each time costs as much as the product.
+    memory = item_vectors.new_empty(min(chunk, len(active)), data.n_items)
     for start in range(0, len(active), chunk):
         users = active[start : start + chunk]
         ids = torch.as_tensor(users).to(device)
-        scores = shared_scores(user_vectors[ids], item_vectors)
+        scores = torch.mm(user_vectors[ids], item_vectors.T, out=memory[: len(ids)])
         scores[_fill(seen[users], device)] = -torch.inf
         value, item = _top(scores, target[users], k)
         wanted = ids.unsqueeze(1) * data.n_items + item
