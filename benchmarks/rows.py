@@ -7,10 +7,10 @@ import torch
 
 import bslutils as bsl
 from bslutils.models import MatrixFactorization
-from bslutils.scoring import soft_maximum
+from bslutils.scoring import ready, soft_maximum
 
 from .engine import stepper
-from .timing import compare, peak_memory
+from .timing import compare, memory
 
 BATCH, NEGATIVES, DIM, TAU, USERS = 1024, 800, 64, 0.11, 30_000
 
@@ -19,7 +19,7 @@ def catalogue(optimizer: str, items: int) -> dict:
     """A training step of shared negatives."""
     model = MatrixFactorization(USERS, items, dim=DIM)
     config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
-    before = peak_memory()
+    before = memory()
     calls = 50 if optimizer == "row-adam" else 5
     with stepper(model, config, tau=TAU, n_users=USERS, n_items=items) as step:
         seconds = compare({"step": step}, rounds=5, calls=calls)["step"]
@@ -27,8 +27,8 @@ def catalogue(optimizer: str, items: int) -> dict:
         "optimizer": optimizer,
         "items": items,
         "seconds": seconds,
-        "peak_bytes": peak_memory(),
-        "peak_bytes_before": before,
+        "peak_bytes": memory(peak=True),
+        "bytes_before": before,
         "table_bytes": 4 * DIM * items,
     }
 
@@ -36,10 +36,12 @@ def catalogue(optimizer: str, items: int) -> dict:
 def full(way: str, items: int) -> dict:
     """The soft maximum over all items and its gradient."""
     generator = torch.Generator().manual_seed(0)
-    users = torch.randn(BATCH, DIM, generator=generator).requires_grad_()
-    vectors = torch.randn(items, DIM, generator=generator).requires_grad_()
+    users, vectors = (
+        ready(torch.randn(n, DIM, generator=generator), "cosine").requires_grad_()
+        for n in (BATCH, items)
+    )
     soft_maximum(users, vectors[:100], tau=TAU).sum().backward()  # what a first call loads
-    before = peak_memory()
+    before = memory()
 
     def once() -> None:
         users.grad = vectors.grad = None
@@ -54,7 +56,7 @@ def full(way: str, items: int) -> dict:
         "way": way,
         "items": items,
         "seconds": seconds,
-        "extra_bytes": peak_memory() - before,
+        "extra_bytes": memory(peak=True) - before,
         "table_bytes": 4 * DIM * items,
     }
 

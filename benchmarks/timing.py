@@ -1,12 +1,12 @@
 """Measuring: several ways of doing one thing, in turns; and one thing in a process of its own."""
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -45,10 +45,14 @@ def product_rate(m: int = 4096, k: int = 4096, n: int = 4096, dtype=torch.float3
     return 2 * m * k * n / best
 
 
-def peak_memory() -> int:
-    """Bytes of memory that this process has held at most."""
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+def memory(*, peak: bool = False) -> int:
+    """Bytes of memory that this process holds now, or has held at most (Linux)."""
+    # Not getrusage: its peak is inherited from the process that started this one.
+    name = "VmHWM" if peak else "VmRSS"
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return 1024 * int(line.split()[1])
+    raise OSError(f"/proc/self/status does not say {name}")
 
 
 def in_own_process(table: str, row: dict) -> dict:
