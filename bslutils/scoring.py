@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 SCORES = ("cosine", "dot")
-BLOCK = 1 << 24  # scores held at a time by soft_maximum: 64 MB in float32
+# soft_maximum holds all scores up to 64 MB of float32, and beyond that a cache full at a time.
+WHOLE, BLOCK = 1 << 24, 1 << 20
 
 
 def ready(vectors: Tensor, score: str) -> Tensor:
@@ -91,7 +92,7 @@ def soft_maximum(
     mean: bool = False,
     mask: Tensor | None = None,
     dtype: torch.dtype | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> Tensor:
     r"""The soft maximum of each user's scores over a list of items: ``(B, d), (N, d) -> (B,)``.
 
@@ -112,7 +113,7 @@ def soft_maximum(
         mask: ``(B, N)`` bool, True where an item counts. A row without any gives 0 and no
             gradient.
         dtype: multiply in this type (``torch.bfloat16``), add up in float32.
-        block: scores held at a time.
+        block: scores held at a time; by default all, up to 16 million, else a million.
 
     Raises:
         ValueError: shapes that do not fit, ``tau`` not positive and finite, ``block`` below 1.
@@ -127,6 +128,8 @@ def soft_maximum(
     check_lists(users, items)
     if not 0 < tau < math.inf:
         raise ValueError(f"tau must be a positive finite number, got {tau!r}")
+    if block is None:
+        block = WHOLE if len(users) * len(items) <= WHOLE else BLOCK
     if block < 1:
         raise ValueError(f"block must be at least 1, got {block}")
     shape = (len(users), len(items))
