@@ -103,6 +103,14 @@ def test_the_ball_agrees_with_a_convex_solver(seed, name, order):
         assert spent == pytest.approx(radius, rel=1e-7)  # a smooth ball is used up
 
 
+def test_chi2_a_rounding_below_the_largest_radius():
+    for n in range(2, 400):
+        q = dro.worst_case_weights(
+            np.arange(n) / n, radius=np.nextafter(n - 1, 0), divergence="chi2"
+        )
+        assert q[-1] == pytest.approx(1, abs=1e-6), n
+
+
 @pytest.mark.parametrize(("name", "order"), FAMILY)
 def test_balls_on_real_scores(trained, name, order):
     for f, p in zip(*trained, strict=True):

@@ -63,7 +63,7 @@ def test_a_cell_is_kept_for_what_it_gives():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
-@pytest.mark.parametrize("path", sorted(BOOK.glob("0*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(BOOK.glob("[0-9]*.md")), ids=lambda path: path.stem)
 def test_solutions_run(path, monkeypatch):
     matplotlib.use("Agg")
     monkeypatch.chdir(BOOK)  # where the book runs it

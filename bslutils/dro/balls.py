@@ -204,7 +204,7 @@ def _chi2(f, p, radius, order):
             active = (f >= level) * p
             break
     else:
-        raise AssertionError("the radius is beyond the largest")
+        return tilt(f, p, math.inf)  # the largest radius, but for rounding
     mass = active.sum()
     mean = (active * f).sum() / mass
     variance = (active * (f - mean) ** 2).sum() / mass
