@@ -9,6 +9,8 @@ import bslutils as bsl
 from bslutils.batch import batch_scores
 from bslutils.train import make_optimizer, row_updates, update
 
+BATCH, NEGATIVES, DIM, TAU = 1024, 800, 64, 0.11  # the authors' setting on Yelp2018
+
 
 class EveryScore(bsl.losses.SoftmaxLoss):
     """Softmax loss that asks for every score of its negatives: the plain path."""
@@ -19,13 +21,12 @@ def stepper(
     model: torch.nn.Module,
     config: bsl.TrainConfig,
     *,
-    tau: float = 0.11,
     fused: bool = True,
     n_users: int,
     n_items: int,
 ) -> Iterator[Callable[[], None]]:
     """A function that makes one step on random pairs, as ``bslutils.fit`` would."""
-    loss = (bsl.losses.SoftmaxLoss if fused else EveryScore)(tau=tau)
+    loss = (bsl.losses.SoftmaxLoss if fused else EveryScore)(tau=TAU)
     generator = torch.Generator().manual_seed(config.seed)
     optimizer = make_optimizer(model, config)
     model.train()

@@ -9,10 +9,10 @@ import bslutils as bsl
 from bslutils.models import MatrixFactorization
 from bslutils.scoring import ready, soft_maximum
 
-from .engine import stepper
+from .engine import BATCH, DIM, NEGATIVES, TAU, stepper
 from .timing import compare, memory
 
-BATCH, NEGATIVES, DIM, TAU, USERS = 1024, 800, 64, 0.11, 30_000
+USERS = 30_000
 
 
 def catalogue(optimizer: str, items: int) -> dict:
@@ -21,7 +21,7 @@ def catalogue(optimizer: str, items: int) -> dict:
     config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
     before = memory()
     calls = 50 if optimizer == "row-adam" else 5
-    with stepper(model, config, tau=TAU, n_users=USERS, n_items=items) as step:
+    with stepper(model, config, n_users=USERS, n_items=items) as step:
         seconds = compare({"step": step}, rounds=5, calls=calls)["step"]
     return {
         "optimizer": optimizer,

@@ -1,24 +1,26 @@
 """The tables: what is measured against what. Each gives ``{"rows": [...], ...}``."""
 
 import time
+from contextlib import ExitStack
 
 import torch
 
 import bslutils as bsl
 from bslutils.evaluate import CHUNK
+from bslutils.graph import normalised_adjacency, spread
 from bslutils.models import MatrixFactorization
+from bslutils.optim import RowAdam
 from bslutils.sampling import batches
+from bslutils.scoring import ready, soft_maximum
 
-from .engine import stepper
+from .engine import BATCH, DIM, NEGATIVES, TAU, stepper
 from .reference import ReferenceTrainer, reference_evaluate
 from .timing import compare, in_own_process, product_rate
 
-BATCH, NEGATIVES, DIM, TAU = 1024, 800, 64, 0.11
 
-
-def _yelp(user_dropout: float = 0.1) -> tuple[bsl.Interactions, MatrixFactorization]:
+def _yelp() -> tuple[bsl.Interactions, MatrixFactorization]:
     data = bsl.load("yelp2018").paper_protocol()
-    model = MatrixFactorization(data.n_users, data.n_items, dim=DIM, user_dropout=user_dropout)
+    model = MatrixFactorization(data.n_users, data.n_items, dim=DIM, user_dropout=0.1)
     return data, model
 
 
@@ -36,16 +38,13 @@ def step() -> dict:
         "… and soft maximum": (True, "adam"),
         "… and row-wise Adam": (True, "row-adam"),
     }
-    contexts = []
-    for name, (fused, optimizer) in kinds.items():
-        config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
-        copy = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
-        contexts.append(stepper(copy, config, tau=TAU, fused=fused, **sizes))
-        ways[name] = contexts[-1].__enter__()
-    calls = {name: 1 if name == "reference" else 50 for name in ways}
-    seconds = compare(ways, rounds=5, calls=calls)
-    for context in contexts:
-        context.__exit__(None, None, None)
+    with ExitStack() as stack:
+        for name, (fused, optimizer) in kinds.items():
+            config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
+            copy = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
+            ways[name] = stack.enter_context(stepper(copy, config, fused=fused, **sizes))
+        calls = {name: 1 if name == "reference" else 50 for name in ways}
+        seconds = compare(ways, rounds=5, calls=calls)
     # The three products of a step, at the rate that the machine reaches on their shapes.
     flops = 3 * 2 * BATCH * NEGATIVES * DIM
     floor = flops / product_rate(BATCH, DIM, NEGATIVES)
@@ -67,9 +66,6 @@ def step() -> dict:
 
 def _parts(data: bsl.Interactions, model: MatrixFactorization) -> list[dict]:
     """Seconds of the parts of a fast step, each timed by itself."""
-    from bslutils.optim import RowAdam
-    from bslutils.scoring import ready, soft_maximum
-
     generator = torch.Generator().manual_seed(0)
     user = torch.randint(data.n_users, (BATCH,), generator=generator)
     pos = torch.randint(data.n_items, (BATCH,), generator=generator)
@@ -127,7 +123,7 @@ def _parts(data: bsl.Interactions, model: MatrixFactorization) -> list[dict]:
 
 
 def epoch() -> dict:
-    """One epoch of Yelp2018 and its evaluation, against the reference."""
+    """One epoch of training on Yelp2018, against the reference."""
     data, model = _yelp()
     config = bsl.TrainConfig(
         epochs=1,
@@ -212,7 +208,7 @@ def full() -> dict:
         in_own_process("full", {"way": way, "items": items})
         for items in (10**4, 10**5, 10**6)
         for way in ("blocks", "at once")
-        if not (way == "at once" and items > 10**5)  # 1e6 items at once need 12 GB
+        if not (way == "at once" and items > 10**5)  # 1e6 items at once: see the slope
     ]
     return {"batch": BATCH, "dim": DIM, "rows": rows}
 
@@ -226,7 +222,7 @@ def negatives() -> dict:
         for n in (64, 256, 1024, 4096):
             config = bsl.TrainConfig(batch_size=batch, n_negatives=n, optimizer="row-adam")
             model = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
-            with stepper(model, config, tau=TAU, **sizes) as one:
+            with stepper(model, config, **sizes) as one:
                 seconds = compare({"step": one}, rounds=3, calls=20)["step"]
             rows.append({"batch": batch, "negatives": n, "seconds": seconds})
     return {"dim": DIM, "rows": rows}
@@ -234,8 +230,6 @@ def negatives() -> dict:
 
 def graph() -> dict:
     """One product with the graph of Gowalla, and its gradient: three ways."""
-    from bslutils.graph import normalised_adjacency, spread
-
     data = bsl.load("gowalla").paper_protocol()
     adjacency = normalised_adjacency(data.train)
     coo = adjacency.to_sparse_coo()

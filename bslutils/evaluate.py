@@ -225,13 +225,14 @@ def evaluate(
     if target.nnz == 0:
         raise ValueError(f"the {split} split of {data.name} is empty, there is nothing to evaluate")
     groups = _check_groups(groups, data.n_items)
+    n_groups = 0 if groups is None else int(groups.max()) + 1
     degree = np.diff(target.indptr)
     parts: dict[str, list[np.ndarray]] = {}
     for users, items, hits in ranked(model, data, split=split, k=max(ks), chunk=chunk):
         n_relevant = torch.as_tensor(degree[users]).to(hits.device)
         metrics = user_metrics(hits, n_relevant, ks)
         if groups is not None:
-            metrics |= _by_group(hits, n_relevant, ks, groups.to(hits.device)[items])
+            metrics |= _by_group(hits, n_relevant, ks, groups.to(hits.device)[items], n_groups)
         for name, values in {"user": torch.as_tensor(users), **metrics}.items():
             parts.setdefault(name, []).append(values.cpu().numpy())
     arrays = {name: np.concatenate(values) for name, values in parts.items()}
@@ -255,11 +256,11 @@ def _check_groups(groups: np.ndarray | None, n_items: int) -> Tensor | None:
 
 
 def _by_group(
-    hits: Tensor, n_relevant: Tensor, ks: Sequence[int], group: Tensor
+    hits: Tensor, n_relevant: Tensor, ks: Sequence[int], group: Tensor, n_groups: int
 ) -> dict[str, Tensor]:
-    """Recall and NDCG of each user's hits by the group of the item, ``(C, n_groups)``."""
+    """Recall and NDCG of each user's ``hits (C, k)`` by ``group (C, k)``: ``(C, n_groups)``."""
     result = {}
-    for g in range(int(group.max()) + 1):
+    for g in range(n_groups):
         metrics = user_metrics(hits & (group == g), n_relevant, ks)
         for name in (f"{metric}@{k}" for metric in ("recall", "ndcg") for k in ks):
             result.setdefault(f"{name} by group", []).append(metrics[name])

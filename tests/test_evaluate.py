@@ -183,3 +183,15 @@ def test_groups_that_do_not_fit(groups):
     data, scores, _ = random_case(7)
     with pytest.raises(ValueError, match=r"groups must be \(30,\) integers from 0, got"):
         evaluate(Table(scores), data, groups=groups)
+
+
+def test_a_group_that_nobody_is_shown_counts_zero():
+    """In some chunks of users, or in all of them."""
+    data, scores, _ = random_case(3, n_items=200, levels=10_000)
+    groups = np.zeros(200, dtype=int)
+    groups[[5, 6]] = 1, 2
+    scores[:, 6] = -1
+    scores[:, 5] = -1
+    scores[4, 5] = 2
+    got = evaluate(Table(scores), data, groups=groups, chunk=1)
+    assert got["recall@20 by group"].shape == (3,) and got["recall@20 by group"][2] == 0
