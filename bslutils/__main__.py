@@ -1,8 +1,9 @@
-"""Command line: ``python -m bslutils {data,train,results,verify}``."""
+"""Command line: ``python -m bslutils {data,train,sweep,results,verify}``."""
 
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from . import __version__
 from .data import Interactions
 from .datasets import DATASETS, load
 from .evaluate import evaluate
-from .experiments import RECORDS, read_records, run_missing, select
+from .experiments import SIZES, SWEEPS, merge, outdated, path_of, run_sweep, status, sweep
 from .files import load_files
 from .losses import LOSSES, loss_parameters, make_loss
 from .models import LightGCN, MatrixFactorization
@@ -67,16 +68,31 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--no-progress", action="store_true", help="no progress bar")
     train.add_argument("--ks", type=int, nargs="+", default=[20], help="cut-offs of the metrics")
     train.add_argument("--out", type=Path, help="append the run to this file as a line of JSON")
-    results = commands.add_parser("results", help="list the recorded runs, or make what is missing")
-    results.add_argument("ids", nargs="*", metavar="ID", help="or the beginning of an ID")
-    results.add_argument("--run", action="store_true", help="run and record what is missing")
-    results.add_argument("--again", action="store_true", help="with --run: also what is recorded")
-    results.add_argument("--device", default="cpu", help="where to train")
-    results.add_argument("--file", type=Path, default=RECORDS, help="the file of the records")
+    run = commands.add_parser("sweep", help="run and record what an experiment is missing")
+    run.add_argument("name", help=f"one of {', '.join(SWEEPS)}")
+    _add_sweep(run)
+    run.add_argument("--only", default="", metavar="TEXT", help="trials with TEXT in the label")
+    run.add_argument("--device", default="cpu", help="where to train")
+    run.add_argument("--jobs", type=int, help="trials at a time; all cores, or 1 on a GPU")
+    run.add_argument("--again", action="store_true", help="run what is recorded, too")
+    results = commands.add_parser("results", help="show or merge the recorded runs")
+    actions = results.add_subparsers(dest="action", required=True)
+    show = actions.add_parser("status", help="which trials are recorded; of all sweeps by default")
+    show.add_argument("name", nargs="?", help=f"one of {', '.join(SWEEPS)}")
+    _add_sweep(show)
+    join = actions.add_parser("merge", help="add records that were made on another machine")
+    join.add_argument("name", help=f"one of {', '.join(SWEEPS)}")
+    join.add_argument("sources", nargs="+", type=Path, metavar="FILE")
+    join.add_argument("--file", type=Path, help="file of the records")
     verify = commands.add_parser("verify", help="run the programs that check the book's claims")
     verify.add_argument("ids", nargs="*", metavar="ID", help="claims to check; all by default")
     verify.add_argument("--list", action="store_true", help="list the claims, run nothing")
     return parser
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", default="small", help=f"one of {', '.join(SIZES)}")
+    parser.add_argument("--file", type=Path, help="file of the records")
 
 
 def _flag(name: str) -> str:
@@ -152,23 +168,56 @@ def _train(args: argparse.Namespace) -> None:
             file.write(json.dumps(record) + "\n")
 
 
+def _sweep(args: argparse.Namespace) -> None:
+    chosen = sweep(args.name)
+    jobs = args.jobs
+    if jobs is None:
+        jobs = (os.cpu_count() or 1) if torch.device(args.device).type == "cpu" else 1
+    start, made = time.perf_counter(), 0
+    runs = run_sweep(
+        chosen,
+        size=args.size,
+        path=args.file,
+        only=args.only,
+        device=args.device,
+        jobs=jobs,
+        again=args.again,
+    )
+    for record, done, wanted in runs:
+        made += 1
+        left = (time.perf_counter() - start) / made * (wanted - done)
+        count = f"{done} of {wanted}, {left / 60:.0f} min left"
+        print(f"{_result_line(record['label'], record)}  {count}", flush=True)
+    if not made:
+        print(f"{args.name}: nothing is missing")
+
+
 def _results(args: argparse.Namespace) -> None:
-    chosen = select(args.ids)
-    if args.run:
-        for record in run_missing(args.ids, path=args.file, device=args.device, again=args.again):
-            print(_result_line(record["id"], record), flush=True)
+    if args.action == "merge":
+        target = args.file or path_of(sweep(args.name).name)
+        added, conflicts = merge(target, args.sources)
+        print(f"{added} added to {target}")
+        for id in conflicts:
+            print(f"{id} is recorded with other results: kept as it was")
         return
-    records = read_records(args.file)
-    for experiment in chosen:
-        print(_result_line(experiment.id, records.get(experiment.id)))
+    if args.name is None:
+        for chosen in SWEEPS.values():
+            path = args.file or path_of(chosen.name)
+            found = status(chosen, size=args.size, path=path)
+            done, old = sum(recorded is not None for _, recorded in found), len(outdated(path))
+            count = f"{done} of {len(found)} recorded" + (f", {old} outdated" if old else "")
+            print(f"{chosen.name:20} {count:28} {chosen.what}")
+        return
+    for trial, recorded in status(sweep(args.name), size=args.size, path=args.file):
+        print(_result_line(trial.label, recorded))
 
 
-def _result_line(id: str, record: dict | None) -> str:
+def _result_line(label: str, record: dict | None) -> str:
     if record is None:
-        return f"{id:38} missing"
+        return f"{label:40} missing"
     test, minutes = record["test"], record["train_seconds"] / 60
     figures = f"Recall@20 {test['recall@20']:.4f}  NDCG@20 {test['ndcg@20']:.4f}"
-    return f"{id:38} {figures}  {minutes:5.1f} min  {record['hardware']}"
+    return f"{label:40} {figures}  {minutes:5.1f} min"
 
 
 def _verify(args: argparse.Namespace) -> int:
@@ -192,7 +241,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; return the exit status: 1 for a fallen claim, 2 for bad input."""
     args = _parser().parse_args(argv)
     try:
-        run = {"data": _data, "train": _train, "results": _results, "verify": _verify}[args.command]
+        run = {
+            "data": _data,
+            "train": _train,
+            "sweep": _sweep,
+            "results": _results,
+            "verify": _verify,
+        }[args.command]
         return run(args) or 0
     except (ValueError, FloatingPointError, ImportError, MemoryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,123 +1,349 @@
-"""Recorded runs."""
+"""Declared trials, their records, and sweeps."""
 
 import json
+import os
+import random
+import signal
+import time
+from dataclasses import replace
 
 import pytest
 
 import bslutils as bsl
-from bslutils import experiments
+from bslutils.__main__ import main
 from bslutils.experiments import (
-    EXPERIMENTS,
-    RECORDS,
-    Experiment,
+    HASHES,
+    SWEEPS,
+    Sweep,
+    Trial,
+    best,
+    merge,
+    outdated,
+    path_of,
+    perform,
     read_records,
-    run_experiment,
-    run_missing,
-    select,
+    run_sweep,
+    status,
+    sweep,
+    with_seeds,
 )
-from bslutils.losses import make_loss
+from bslutils.experiments import records as records_module
+from bslutils.experiments import trial as trial_module
+from bslutils.experiments.records import writer
+
+CONFIG = bsl.TrainConfig(epochs=2, n_negatives=64, progress=False)
+
+
+def trial(tau=0.2, **changes):
+    return replace(Trial("synthetic", "softmax", {"tau": tau}, CONFIG), **changes)
+
+
+def quick(wanted, **options):
+    """In place of :func:`perform`: a record of the right form, at once."""
+    tau = wanted.params["tau"]
+    test = {"recall@20": 1 - tau, "ndcg@20": 0.5}
+    record = {"id": wanted.id, "label": wanted.label, **wanted.settings, "valid": tau}
+    return record | {"test": test, "train_seconds": 1.0}
+
+
+def grid(size, records):
+    """Four temperatures, then two more seeds of the best of them."""
+    tune = [trial(tau) for tau in (0.1, 0.2, 0.4, 0.3)]
+    yield from tune
+    if (chosen := best(tune, records)) is not None:
+        yield from with_seeds(chosen, range(3))
+
+
+GRID = Sweep("grid", "a test", grid)
 
 
 @pytest.fixture
-def two(monkeypatch):
-    """Two small experiments in place of the real ones."""
-    config = bsl.TrainConfig(epochs=2, n_negatives=64, progress=False)
-    chosen = [
-        Experiment("synthetic", "honest", "MF", "SL", ("softmax", {"tau": 0.2}), config),
-        Experiment(
-            "synthetic",
-            "paper",
-            "LightGCN",
-            "SL",
-            ("softmax", {"tau": 0.2}),
-            config,
-            {"dim": 8, "n_layers": 1},
-        ),
+def at_once(monkeypatch):
+    monkeypatch.setattr("bslutils.experiments.sweeps.perform", quick)
+
+
+def test_an_id_is_the_settings_and_nothing_else():
+    one = trial()
+    assert one.id == trial(label="another").id
+    assert one.id == trial(config=replace(CONFIG, progress=True)).id
+    assert one.id == Trial("synthetic", "softmax", {"tau": 0.2}, replace(CONFIG, lr=1e-3)).id
+    whole = Trial("synthetic", "softmax", {"tau": 1}, CONFIG)
+    assert whole.id == Trial("synthetic", "softmax", {"tau": 1.0}, CONFIG).id
+    others = [
+        trial(0.3),
+        trial(loss="softmax_risk", label=""),
+        trial(data="movielens-small"),
+        trial(protocol="paper"),
+        trial(false_positives=0.1),
+        trial(model={"dim": 8}),
+        trial(backbone="LightGCN"),
+        *(trial(config=replace(CONFIG, **c)) for c in ({"seed": 1}, {"lr": 0.1}, {"epochs": 3})),
     ]
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {e.id: e for e in chosen})
-    return chosen
+    assert len({one.id, *(other.id for other in others)}) == len(others) + 1
 
 
-def test_a_record_says_everything(two):
-    record = json.loads(json.dumps(run_experiment(two[1])))
-    assert record["id"] == "synthetic/paper/LightGCN/SL"
-    assert record["data"]["protocol"] == "paper" and len(record["data"]["hash"]) == 64
-    assert record["config"]["seed"] == 0 and record["loss"] == {"name": "softmax", "tau": 0.2}
+def test_a_record_says_everything():
+    wanted = trial(backbone="LightGCN", model={"dim": 8, "n_layers": 1}, protocol="paper")
+    record = json.loads(json.dumps(perform(wanted)))
+    assert record["id"] == wanted.id and record["protocol"] == "paper"
+    assert record["config"]["seed"] == 0 and record["params"] == {"tau": 0.2}
     assert len(record["history"]) == 2 and 0 < record["train_seconds"] < record["seconds"]
-    assert record["made_by"].endswith("--run synthetic/paper/LightGCN/SL")
-    assert {"commit", "versions", "hardware", "threads", "test"} <= record.keys()
-    again = run_experiment(two[1])
-    strip = [{k: v for k, v in e.items() if k != "seconds"} for e in record["history"]]
-    assert strip == [{k: v for k, v in e.items() if k != "seconds"} for e in again["history"]]
+    assert {"commit", "versions", "hardware", "threads", "date"} <= record.keys()
+    assert sum(record["test"]["recall@20 by group"]) == pytest.approx(
+        record["test"]["recall@20"], abs=1e-5
+    )
+    assert "test masked" not in record
+    again = perform(wanted)
+    assert again["test"] == record["test"] and again["valid"] == record["valid"]
 
 
-def test_what_is_missing_is_run_and_a_kill_loses_one_run(two, tmp_path, monkeypatch):
-    path = tmp_path / "deep" / "runs.jsonl"
-    first = next(run_missing(path=path))  # killed after the first
-    assert list(read_records(path)) == [two[0].id]
-    assert [r["id"] for r in run_missing(path=path)] == [two[1].id]
-    assert list(run_missing(path=path)) == []
-    assert [r["id"] for r in run_missing([two[0].id], path=path, again=True)] == [two[0].id]
-    assert len(path.read_text().splitlines()) == 3
-    assert read_records(path)[two[0].id]["test"] == first["test"]
-
-    def interrupted(experiment, **options):
-        return {"id": experiment.id, "stopped": "interrupted"}
-
-    monkeypatch.setattr(experiments, "run_experiment", interrupted)
-    assert list(run_missing(path=path, again=True)) == []
-    assert len(path.read_text().splitlines()) == 3
+def test_false_positives_are_candidates_in_test_and_masked_in_test_masked():
+    wanted = trial(false_positives=1.0, config=replace(CONFIG, epochs=5, lr=0.05))
+    noisy, clean = wanted.load()
+    assert noisy.train.nnz > 1.8 * clean.train.nnz
+    record = perform(wanted)
+    assert record["test masked"]["recall@20"] > record["test"]["recall@20"]
+    other = replace(wanted, config=replace(wanted.config, seed=1)).load()[0]
+    assert (other.train != noisy.train).nnz > 0
 
 
-def test_a_broken_file_is_pointed_out_before_anything_runs(two, tmp_path):
-    path = tmp_path / "runs.jsonl"
-    path.write_text('{"id": "a"}\n{"id": "b"')
-    with pytest.raises(ValueError, match=r"line 2 of .*runs.jsonl is not a record"):
-        next(run_missing(path=path))
-    assert path.read_text() == '{"id": "a"}\n{"id": "b"'
+def test_a_loss_that_diverges_is_recorded(monkeypatch):
+    def diverge(*args, **kwargs):
+        raise FloatingPointError("the loss became nan at step 3 of epoch 1")
+
+    monkeypatch.setattr(trial_module, "fit", diverge)
+    record = perform(trial())
+    assert record["stopped"] == "diverged: the loss became nan at step 3 of epoch 1"
+    assert record["valid"] == 0.0 and record["history"] == []
 
 
-def test_selection():
-    assert select() == list(EXPERIMENTS.values())
-    assert {e.data for e in select(["gowalla"])} == {"gowalla"}
-    assert [e.id for e in select(["yelp2018/paper/MF/SL"])] == ["yelp2018/paper/MF/SL"]
-    with pytest.raises(ValueError, match="no experiment 'yelp'; there are yelp2018/paper/MF/SL"):
-        select(["gowalla", "yelp"])
+def test_the_code_computes_what_it_computed():
+    """Equal settings give what they gave when ``CODE`` was last raised; if not, raise it."""
+    record = perform(trial(config=replace(CONFIG, epochs=3, lr=0.02, optimizer="row-adam")))
+    assert record["code"] == 1
+    losses = [entry["loss"] for entry in record["history"]]
+    assert losses == pytest.approx(PINNED, rel=1e-4)
 
 
-def test_every_data_set_backbone_and_loss_has_an_experiment():
-    cells = {(e.data, e.backbone, e.label) for e in EXPERIMENTS.values()}
-    sets = ("yelp2018", "gowalla", "ml-1m", "amazon-electronics")
-    assert cells == {
-        (d, b, label) for d in sets for b in ("MF", "LightGCN") for label in ("SL", "BSL")
-    }
-    for experiment in EXPERIMENTS.values():
-        make_loss(experiment.loss[0], **experiment.loss[1])
+PINNED = [4.367101, 3.297379, 2.939318]
 
 
-def test_the_records_are_of_experiments_as_they_stand():
-    """A record made with other settings than those of its experiment would mislead."""
-    records = read_records()
-    assert records, f"{RECORDS} holds nothing"
-    for id, record in records.items():
-        experiment = EXPERIMENTS[id]
-        config = json.loads(json.dumps(experiment.config.__dict__))
-        free = ("device", "progress")
-        assert {k: v for k, v in record["config"].items() if k not in free} == {
-            k: v for k, v in config.items() if k not in free
-        }
-        assert record["loss"] == {"name": experiment.loss[0], **experiment.loss[1]}
-        assert record["history"][record["best_epoch"] - 1]["recall@20"] > 0
+def test_data_that_is_not_the_pinned_one_is_refused(monkeypatch):
+    wanted = trial()
+    monkeypatch.setitem(HASHES, "synthetic", "0" * 64)
+    with pytest.raises(ValueError, match="synthetic has hash 1fe2.*are defined on 0000"):
+        perform(wanted)
 
 
-def test_the_command_line(two, tmp_path, capsys):
-    from bslutils.__main__ import main
+@pytest.mark.parametrize("name", ["synthetic", "movielens-small"])
+def test_the_small_data_sets_are_the_pinned_ones(name):
+    assert bsl.load(name).hash == HASHES[name]
 
-    path = str(tmp_path / "runs.jsonl")
-    assert main(["results", "--file", path]) == 0
-    assert capsys.readouterr().out.count("missing") == 2
-    assert main(["results", "--run", "synthetic/honest", "--file", path]) == 0
-    assert "Recall@20" in capsys.readouterr().out
-    assert main(["results", "--file", path]) == 0
-    assert capsys.readouterr().out.count("missing") == 1
-    assert main(["results", "gowalla", "--file", path]) == 2
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(HASHES) - {"synthetic", "movielens-small"}))
+def test_the_large_data_sets_are_the_pinned_ones(name, real_data):
+    assert bsl.load(name).hash == HASHES[name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": "netflix"}, "data must be one of amazon-electronics, .* got 'netflix'"),
+        ({"backbone": "BERT"}, "backbone must be one of MF, .* got 'BERT'"),
+        ({"protocol": "best"}, "protocol must be one of honest, paper, got 'best'"),
+        ({"false_positives": -0.1}, "false_positives must be at least 0, got -0.1"),
+        ({"loss": "hinge"}, "unknown loss 'hinge'"),
+        ({"params": {"tau": -1.0}}, "tau must be"),
+    ],
+)
+def test_bad_trials_name_what_is_wrong(changes, message):
+    with pytest.raises(ValueError, match=message):
+        trial(**changes)
+
+
+def test_the_best_is_chosen_on_validation_alone():
+    trials = [trial(tau) for tau in (0.1, 0.4, 0.2)]
+    records = {t.id: quick(t) for t in trials}  # test prefers 0.1, validation 0.4
+    assert best(trials, records) == trials[1]
+    assert best([*trials, trial(0.5)], records) is None
+
+
+def test_a_sweep_runs_what_is_missing_and_grows(at_once, tmp_path):
+    path = tmp_path / "deep" / "grid.jsonl"
+    assert len(GRID.trials(records={})) == 4
+    first = next(run_sweep(GRID, path=path))
+    assert first[1:] == (1, 4)
+    counts = [(done, wanted) for _, done, wanted in run_sweep(GRID, path=path)]
+    assert counts == [(2, 4), (3, 4), (4, 6), (5, 6), (6, 6)]
+    seeds = [record["config"]["seed"] for record in read_records(path).values()]
+    assert seeds == [0, 0, 0, 0, 1, 2]
+    assert list(run_sweep(GRID, path=path)) == []
+    assert len(list(run_sweep(GRID, path=path, only="tau=0.3", again=True))) == 1
+    assert len(path.read_text().splitlines()) == 7 and len(read_records(path)) == 6
+    assert all(record is not None for _, record in status(GRID, path=path))
+
+
+@pytest.mark.slow
+def test_several_at_once_record_the_same(tmp_path):
+    pair = Sweep("pair", "a test", lambda size, records: [trial(0.1), trial(0.2)])
+    results = []
+    for jobs in (1, 2):
+        path = tmp_path / f"{jobs}.jsonl"
+        assert len(list(run_sweep(pair, path=path, jobs=jobs))) == 2
+        results.append({id: record["test"] for id, record in read_records(path).items()})
+    assert results[0] == results[1]
+
+
+def test_kill_at_any_moment_loses_nothing_and_runs_nothing_twice(monkeypatch, tmp_path):
+    """kill -9, twenty times and more, until the sweep is through."""
+    path, ran = tmp_path / "grid.jsonl", tmp_path / "ran"
+    many = Sweep("many", "", lambda size, records: [trial(tau / 100) for tau in range(1, 61)])
+
+    def slow(wanted, **options):
+        time.sleep(0.004)
+        record = quick(wanted)
+        record["padding"] = "x" * 50_000  # a line that takes more than a moment to write
+        return record
+
+    monkeypatch.setattr("bslutils.experiments.sweeps.perform", slow)
+    kept, kills, rng = set(), 0, random.Random(0)
+    while len(kept) < 60:
+        child = os.fork()
+        if child == 0:
+            try:
+                for record, *_ in run_sweep(many, path=path):
+                    with ran.open("a") as file:
+                        file.write(record["id"] + "\n")
+            finally:
+                os._exit(0)
+        if kills < 25:
+            time.sleep(rng.uniform(0.001, 0.03))
+            os.kill(child, signal.SIGKILL)
+            kills += 1
+        os.waitpid(child, 0)
+        now = set(read_records(path))
+        assert kept <= now
+        kept = now
+    lines = [json.loads(line)["id"] for line in path.read_text().splitlines() if line[-1:] == "}"]
+    assert kills >= 20 and len(lines) == len(set(lines)) == 60
+    acknowledged = ran.read_text().split()
+    assert len(acknowledged) == len(set(acknowledged)) and set(acknowledged) <= kept
+
+
+def test_one_program_at_a_time(at_once, tmp_path):
+    path = tmp_path / "grid.jsonl"
+    held = pytest.raises(ValueError, match="another program is adding to .*grid.jsonl")
+    with writer(path), held:
+        next(run_sweep(GRID, path=path))
+    assert len(list(run_sweep(GRID, path=path))) == 6
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(at_once, tmp_path, monkeypatch):
+    path = tmp_path / "grid.jsonl"
+    next(run_sweep(GRID, path=path))
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records_module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        next(run_sweep(GRID, path=path))
+    assert path.read_bytes() == before
+    monkeypatch.undo()
+
+
+def test_corrupt_lines_are_named_and_the_rest_is_used(at_once, tmp_path):
+    path = tmp_path / "grid.jsonl"
+    list(run_sweep(GRID, path=path))
+    lines = path.read_text().splitlines()
+    forged = json.loads(lines[3]) | {"loss": "bpr"}
+    path.write_text("\n".join([lines[0], lines[1][:50], lines[2], json.dumps(forged), lines[4]]))
+    with pytest.warns(UserWarning) as caught:
+        records = read_records(path)
+    assert [str(w.message).partition(" of ")[0] for w in caught] == ["line 2", "line 4"]
+    assert list(records) == [json.loads(lines[n])["id"] for n in (0, 2, 4)]
+    with pytest.warns(UserWarning), writer(path) as file:  # the last line has no end
+        file.append(json.loads(lines[5]))
+        assert len(read_records(path)) == 4
+
+
+def test_records_of_other_code_or_data_are_kept_apart(at_once, tmp_path, monkeypatch):
+    path = tmp_path / "grid.jsonl"
+    list(run_sweep(GRID, path=path))
+    for module, changes in ((trial_module, {"CODE": 99}), (records_module, {"CODE": 99})):
+        for name, value in changes.items():
+            monkeypatch.setattr(module, name, value)
+    assert read_records(path) == {} and len(outdated(path)) == 6
+    assert len(list(run_sweep(GRID, path=path))) == 6
+    assert len(read_records(path)) == 6 and len(outdated(path)) == 6
+    monkeypatch.setitem(HASHES, "synthetic", "0" * 64)
+    assert read_records(path) == {} and len(outdated(path)) == 12
+
+
+def test_merge(at_once, tmp_path):
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    next(run_sweep(GRID, path=here))
+    list(run_sweep(GRID, path=there))
+    assert merge(here, [there]) == (5, [])
+    assert read_records(here) == read_records(there)
+    other = next(iter(read_records(there).values()))
+    other["test"] = {"recall@20": 0.0}
+    with writer(there) as file:
+        file.append(other)
+    before = here.read_bytes()
+    assert merge(here, [there]) == (0, [other["id"]])
+    assert here.read_bytes() == before
+    with pytest.raises(ValueError, match="there is no file .*nowhere"):
+        merge(here, [tmp_path / "nowhere"])
+
+
+def test_bad_sweeps_name_what_is_wrong(at_once, tmp_path):
+    path = tmp_path / "grid.jsonl"
+    with pytest.raises(ValueError, match="unknown sweep 'fair'; choose one of reference"):
+        sweep("fair")
+    with pytest.raises(ValueError, match="size must be one of small, full, got 'huge'"):
+        next(run_sweep(GRID, size="huge", path=path))
+    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
+        next(run_sweep(GRID, jobs=0, path=path))
+    with pytest.raises(ValueError, match="no trial of grid has 'bpr' in its label"):
+        next(run_sweep(GRID, only="bpr", path=path))
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_every_sweep_can_be_planned(name, size):
+    assert SWEEPS[name].name == name
+    trials = SWEEPS[name].trials(size, records={})
+    assert trials and len({t.label for t in trials} | {t.id for t in trials}) >= len(trials)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_records_in_the_repository_are_sound(name):
+    path = path_of(name)
+    if not path.exists():
+        pytest.fail(f"{path} is missing: a sweep of the book has no record at all")
+    records = read_records(path)  # a bad line would warn, and a warning fails
+    for record in records.values():
+        assert record["history"] or record["stopped"].startswith("diverged")
+
+
+def test_the_command_line(at_once, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(SWEEPS, "grid", GRID)
+    path = str(tmp_path / "grid.jsonl")
+    assert main(["results", "status", "grid", "--file", path]) == 0
+    assert capsys.readouterr().out.count("missing") == 4
+    assert main(["sweep", "grid", "--file", path, "--jobs", "1"]) == 0
+    assert "6 of 6, 0 min left" in capsys.readouterr().out
+    assert main(["sweep", "grid", "--file", path, "--jobs", "1"]) == 0
+    assert "grid: nothing is missing" in capsys.readouterr().out
+    assert main(["results", "status", "grid", "--file", path]) == 0
+    assert "Recall@20 0.6000" in capsys.readouterr().out
+    other = str(tmp_path / "other.jsonl")
+    assert main(["results", "merge", "grid", path, "--file", other]) == 0
+    assert "6 added" in capsys.readouterr().out
+    assert main(["results", "status"]) == 0
+    assert "reference" in capsys.readouterr().out
+    assert main(["sweep", "nothing"]) == 2
+    assert "unknown sweep 'nothing'" in capsys.readouterr().err

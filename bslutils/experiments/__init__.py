@@ -1,0 +1,25 @@
+"""Experiments: declared runs, their records, and sweeps that make what is missing."""
+
+from .catalog import SWEEPS, sweep
+from .records import merge, outdated, path_of, read_records
+from .sweeps import SIZES, Sweep, best, run_sweep, status, with_seeds
+from .trial import CODE, HASHES, Trial, perform
+
+__all__ = [
+    "CODE",
+    "HASHES",
+    "SIZES",
+    "SWEEPS",
+    "Sweep",
+    "Trial",
+    "best",
+    "merge",
+    "outdated",
+    "path_of",
+    "perform",
+    "read_records",
+    "run_sweep",
+    "status",
+    "sweep",
+    "with_seeds",
+]

@@ -1,0 +1,153 @@
+"""Files of records: a line of JSON for every run, appended in one piece and never rewritten."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..provenance import ROOT
+from .trial import CODE, HASHES, identity
+
+# In a source checkout the records of the repository, else a folder below the working directory.
+FOLDER = (ROOT if (ROOT / "pyproject.toml").exists() else Path()) / "results"
+IDENTITY = (
+    "code",
+    "data_hash",
+    "data",
+    "loss",
+    "params",
+    "config",
+    "backbone",
+    "model",
+    "protocol",
+    "false_positives",
+)
+
+Records = dict[str, dict[str, Any]]
+
+
+def path_of(name: str) -> Path:
+    """The file of the records of the sweep called ``name``."""
+    return FOLDER / f"{name}.jsonl"
+
+
+def read_records(path: Path) -> Records:
+    """Records by id, of this version of the code and of the data; the last of an id counts.
+
+    A line that is not a record is warned of by its number, and left out: the others are usable.
+    So are records of other code or data (:func:`outdated`), without a warning: they are no
+    longer runs of anything, and stay in the file as history.
+
+    Example:
+        >>> read_records(Path("no such file"))
+        {}
+    """
+    return {record["id"]: record for record in _lines(path) if _current(record)}
+
+
+def outdated(path: Path) -> list[dict[str, Any]]:
+    """Records made by another version of the code or on other data: kept, never used."""
+    return [record for record in _lines(path) if not _current(record)]
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            settings = {name: record[name] for name in IDENTITY}
+            if record["id"] != identity(settings) or "recall@20" not in record["test"]:
+                raise ValueError("its id is not that of its settings, or it has no result")
+        except (ValueError, KeyError, TypeError) as error:
+            warnings.warn(
+                f"line {number} of {path} is not a record and is left out: {error!r}", stacklevel=3
+            )
+            continue
+        yield record
+
+
+def _current(record: dict[str, Any]) -> bool:
+    return record["code"] == CODE and record["data_hash"] == HASHES.get(record["data"])
+
+
+@contextmanager
+def writer(path: Path) -> Iterator["Writer"]:
+    """Hold a file of records for appending; one program at a time.
+
+    Raises:
+        ValueError: another program holds the file.
+        OSError: the folder or the file cannot be written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"another program is adding to {path}: wait for it, or stop it") from None
+    try:
+        yield Writer(path)
+    finally:
+        lock.release()
+
+
+class Writer:
+    """Appends records to a file that this program holds."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        path.touch()
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add a record: all of it, on the disk, or nothing.
+
+        Raises:
+            OSError: it could not be written, as on a full disk; the file is as it was.
+        """
+        with self.path.open("r+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            # A line cut off by a machine that died must not swallow the next one.
+            file.seek(max(0, end - 1))
+            start = b"" if end == 0 or file.read(1) == b"\n" else b"\n"
+            line = start + json.dumps(record).encode() + b"\n"
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(f"no room for a record in {self.path}")
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+
+
+def merge(path: Path, sources: list[Path]) -> tuple[int, list[str]]:
+    """Add the records of other files that a file lacks, as from another machine.
+
+    Returns:
+        How many were added, and the ids that are in both with other results; of these the file
+        keeps its own.
+
+    Raises:
+        ValueError: a source that does not exist, or a file that another program holds.
+    """
+    for source in sources:
+        if not source.is_file():
+            raise ValueError(f"there is no file {source}")
+    added, conflicts = 0, []
+    with writer(path) as file:
+        known = {record["id"]: record for record in _lines(path)}
+        for source in sources:
+            for record in _lines(source):
+                mine = known.setdefault(record["id"], record)
+                if mine is record:
+                    file.append(record)
+                    added += 1
+                elif mine["test"] != record["test"]:
+                    conflicts.append(record["id"])
+    return added, conflicts

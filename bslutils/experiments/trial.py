@@ -1,0 +1,204 @@
+"""One run, declared: everything that decides its outcome, and what is recorded of it."""
+
+import datetime
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from torch import nn
+
+from ..config import TrainConfig
+from ..data import Interactions
+from ..datasets import load
+from ..evaluate import evaluate
+from ..losses import make_loss
+from ..models import LightGCN, MatrixFactorization
+from ..provenance import provenance
+from ..train import Run, fit
+
+# Enters the identity of every run. Raise it when a change of the code changes what equal settings
+# compute: the records made before are then kept apart. tests/test_experiments.py pins a run.
+CODE = 1
+
+# SHA-256 of the data sets that experiments are defined on (Interactions.hash, honest protocol).
+HASHES = {
+    "amazon-electronics": "af7f6b52d566fa741094de0efb31491bd53696d2d13fb383e383c9b5d21b816a",
+    "gowalla": "db7dd5d1bd3576d684a9f2cee2dc489eae1254aac5fb5622690bcf4fa016cd5b",
+    "ml-1m": "d53a939966632a80e7976924bd733618c02683be1b23d9fe15905aa1214f4294",
+    "movielens-small": "7ae415e489fb8716c5846edf4e0e8245f80869cd3ce7e772f0f04de38d24c7dd",
+    "synthetic": "1fe280a5400d89a24a7855290b88e5b52951d1afbb02571e7d9e4ae69ca1ae56",
+    "yelp2018": "b51e22bbd9f3efe2d1d4bfa435fa5def3a8a281138c5cff7d3ee8b09657d3ae5",
+}
+
+MODELS = {"MF": MatrixFactorization, "LightGCN": LightGCN}
+
+FREE = ("device", "progress")  # settings that do not change what is computed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run before it is run: data, model, loss and settings. Equal trials have equal ids.
+
+    The seed of ``config`` also seeds the model and the false positives.
+
+    Args:
+        data: name of a data set in ``HASHES``.
+        loss: name of a loss in :data:`bslutils.losses.LOSSES`.
+        params: its parameters.
+        config: settings of the training.
+        backbone: name of a model in :data:`bslutils.models.MODELS`.
+        model: arguments of the model beside its sizes and its seed.
+        protocol: ``"honest"`` or ``"paper"`` (:meth:`bslutils.Interactions.paper_protocol`).
+        false_positives: pairs added to train, as a fraction of each user's training pairs.
+        label: how people call the run; not part of its identity.
+
+    Raises:
+        ValueError: an unknown data set, backbone, loss or protocol, or a bad fraction.
+
+    Example:
+        >>> trial = Trial("synthetic", "softmax", {"tau": 0.2}, TrainConfig(epochs=1))
+        >>> trial.label, trial.id == replace(trial, label="mine").id
+        ('synthetic/honest/MF/softmax tau=0.2', True)
+    """
+
+    data: str
+    loss: str
+    params: dict[str, float]
+    config: TrainConfig
+    backbone: str = "MF"
+    model: dict[str, Any] = field(default_factory=dict)
+    protocol: str = "honest"
+    false_positives: float = 0.0
+    label: str = field(default="", compare=False)
+
+    def __post_init__(self):
+        for name, choices in (
+            ("data", HASHES),
+            ("backbone", MODELS),
+            ("protocol", ("honest", "paper")),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        if not 0 <= self.false_positives < float("inf"):
+            raise ValueError(f"false_positives must be at least 0, got {self.false_positives}")
+        make_loss(self.loss, **self.params)
+        if not self.label:
+            params = " ".join(f"{name}={value:g}" for name, value in self.params.items())
+            label = f"{self.data}/{self.protocol}/{self.backbone}/{self.loss} {params}"
+            object.__setattr__(self, "label", label.strip())
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides the outcome, ready for JSON."""
+        settings = asdict(self)
+        del settings["label"]
+        for name in FREE:
+            del settings["config"][name]
+        for part in ("params", "config", "model"):  # 1 and 1.0 are one setting
+            settings[part] = {name: _number(value) for name, value in settings[part].items()}
+        return {"code": CODE, "data_hash": HASHES[self.data], **settings}
+
+    @property
+    def id(self) -> str:
+        """Hash of the settings, 16 hexadecimal digits."""
+        return identity(self.settings)
+
+    def load(self) -> tuple[Interactions, Interactions]:
+        """The data to train on, and the clean data to test on.
+
+        Raises:
+            ValueError: data that is not what the experiments are defined on.
+        """
+        clean = load(self.data)
+        if clean.hash != HASHES[self.data]:
+            raise ValueError(
+                f"{self.data} has hash {clean.hash}, the experiments are defined on "
+                f"{HASHES[self.data]}"
+            )
+        if self.protocol == "paper":
+            clean = clean.paper_protocol()
+        if not self.false_positives:
+            return clean, clean
+        return clean.with_false_positives(self.false_positives, self.config.seed), clean
+
+    def build(self, data: Interactions) -> nn.Module:
+        """The model before training."""
+        sizes = (data.n_users, data.n_items) if self.backbone == "MF" else (data.train,)
+        return MODELS[self.backbone](*sizes, seed=self.config.seed, **self.model)
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def identity(settings: dict[str, Any]) -> str:
+    """The id that belongs to ``settings``."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) -> dict[str, Any]:
+    """Train, look at test once, and give the record; nothing is written.
+
+    Validation masks what was added to train, as it would in practice. Test is ranked among all
+    items that are not in the *clean* training pairs (``test``), and, where pairs were added,
+    with these masked, too (``test masked``). A loss that became NaN or infinite is recorded as
+    ``stopped``, with 0 as its validation.
+
+    Raises:
+        KeyboardInterrupt: training was interrupted; there is no record then.
+
+    Example:
+        >>> config = TrainConfig(epochs=1, n_negatives=64, progress=False)
+        >>> record = perform(Trial("synthetic", "softmax", {"tau": 0.2}, config))
+        >>> record["label"], len(record["history"]), len(record["test"]["recall@20 by group"])
+        ('synthetic/honest/MF/softmax tau=0.2', 1, 10)
+    """
+    source = provenance(device)  # of the code that is loaded, whatever happens to the files later
+    config = replace(trial.config, device=device, progress=progress)
+    noisy, clean = trial.load()
+    start = time.perf_counter()
+    model, loss = trial.build(noisy), make_loss(trial.loss, **trial.params)
+    try:
+        trained = fit(model, noisy, loss, config)
+    except FloatingPointError as error:  # a setting that diverges is a finding, too
+        trained = Run(model, config, {}, stopped=f"diverged: {error}")
+    seconds = time.perf_counter() - start
+    if trained.stopped == "interrupted":
+        raise KeyboardInterrupt
+    groups = clean.popularity_groups()
+
+    def test(data: Interactions) -> dict[str, Any]:
+        found = evaluate(trained.model, data, split="test", groups=groups)
+        return {
+            name: round(value, 6) if isinstance(value, float) else value.round(6).tolist()
+            for name, value in found.items()
+        }
+
+    record = {
+        "id": trial.id,
+        "label": trial.label,
+        **trial.settings,
+        "history": [_rounded(entry) for entry in trained.history],
+        "best_epoch": trained.best_epoch,
+        "stopped": trained.stopped,
+        "valid": trained.best.get(config.metric, 0.0),
+        "test": test(clean),
+    }
+    if noisy is not clean:
+        record["test masked"] = test(noisy)
+    return record | {
+        "train_seconds": round(trained.history[-1]["seconds"], 2) if trained.history else 0.0,
+        "seconds": round(seconds, 2),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **source,
+    }
+
+
+def _rounded(entry: dict[str, float]) -> dict[str, float]:
+    digits = {"seconds": 2}
+    return {name: round(value, digits.get(name, 6)) for name, value in entry.items()}
