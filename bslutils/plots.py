@@ -22,6 +22,15 @@ LOSS_STYLES: dict[str, tuple[str, str]] = {
     "reweighted_softmax": ("reweighted SL", "#d967a8"),
     "pooled_softmax": ("pooled SL", "#8a8f1c"),
     "rescaled_softmax": ("rescaled SL", "#5f6fd8"),
+    "psl_tanh": ("PSL-tanh", "#1d9dbd"),
+    "psl_atan": ("PSL-atan", "#1b9d94"),
+    "psl_relu": ("PSL-relu", "#808f59"),
+    "slatk": ("SL@K", "#3c8d2b"),
+    "llpauc": ("LLPAUC", "#95772b"),
+    "advinfonce": ("AdvInfoNCE", "#c55565"),
+    "chi2": ("χ² loss", "#9f82b1"),
+    "cvar": ("CVaR loss", "#ad6f7c"),
+    "renyi": ("DrRL (Rényi)", "#cb7238"),
 }
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import reference
 import torch
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bslutils.losses as losses
+from bslutils import dro
 
 # (name, parameters): every loss goes through every test below.
 CASES = [
@@ -29,6 +31,23 @@ CASES = [
     ("reweighted_softmax", {"tau": 0.1, "neg_weight": 1.2}),
     ("pooled_softmax", {"tau": 0.1, "neg_weight": 1.2}),
     ("rescaled_softmax", {"tau_pos": 0.3, "tau_neg": 0.1}),
+    ("psl_tanh", {"tau": 0.1}),
+    ("psl_atan", {"tau": 0.1}),
+    ("psl_relu", {"tau": 0.1}),
+    ("slatk", {"tau": 0.1, "tau_weight": 0.5, "n_items": 100}),
+    ("slatk", {"tau": 0.2, "tau_weight": 2.0, "n_items": 30, "k": 10}),
+    ("llpauc", {"beta": 0.3}),
+    ("llpauc", {"beta": 0.5, "alpha": 0.6}),
+    ("llpauc", {"beta": 1.0, "alpha": 1.0}),
+    ("advinfonce", {"tau": 0.1, "radius": 0.2}),
+    ("advinfonce", {"tau": 0.5, "radius": 1.0, "neg_weight": 64.0}),
+    ("chi2", {"tau": 0.1}),  # few negatives in the support
+    ("chi2", {"tau": 2.0}),  # all of them
+    ("cvar", {"level": 0.3}),
+    ("cvar", {"level": 1.0}),
+    ("renyi", {"radius": 0.5, "order": 1.0}),
+    ("renyi", {"radius": 0.5, "order": 2.0}),
+    ("renyi", {"radius": 1.0, "order": 4.0}),
 ]
 IDS = [f"{name}-{'-'.join(f'{v:g}' for v in params.values())}" for name, params in CASES]
 TAUS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 10.0]
@@ -74,18 +93,46 @@ def test_one_dimensional_positives_are_one_column(name, params):
     assert torch.equal(f(name)(pos[:, 0], neg, **params), f(name)(pos, neg, **params))
 
 
+# What they maximise inside is not differentiated: their second derivative raises.
+ONE_DERIVATIVE = {"advinfonce", "renyi"}
+
+
 @every_loss
 def test_gradcheck(name, params):
     pos, neg = (x.requires_grad_() for x in scores(batch=3, n_pos=2, n_neg=4))
     pos_mask = torch.tensor([[True, True], [True, False], [False, False]])
     neg_mask = torch.tensor([[True] * 4, [True, False, True, True], [True] * 4])
 
-    def function(pos, neg):
+    if name == "slatk":  # the threshold is a constant to the gradient, but moves with the scores
+        params = params | {"threshold": torch.tensor([0.1, -0.2, 0.3], dtype=torch.float64)}
+
+    def plain(pos, neg):
+        return f(name)(pos, neg, **params)
+
+    def masked(pos, neg):
         return f(name)(pos, neg, **params, pos_mask=pos_mask, neg_mask=neg_mask)
 
-    assert torch.autograd.gradcheck(lambda p, n: f(name)(p, n, **params), (pos, neg))
-    assert torch.autograd.gradcheck(function, (pos, neg))
-    assert torch.autograd.gradgradcheck(lambda p, n: f(name)(p, n, **params), (pos, neg))
+    assert torch.autograd.gradcheck(plain, (pos, neg))
+    assert torch.autograd.gradcheck(masked, (pos, neg))
+    if name in ONE_DERIVATIVE:
+        with pytest.raises(RuntimeError, match="no second derivative"):
+            torch.autograd.gradgradcheck(plain, (pos, neg))
+    else:
+        assert torch.autograd.gradgradcheck(plain, (pos, neg))
+
+
+def upper_share(scores, share):
+    """Weights of the upper share of each row, from the ranks."""
+    size = share * scores.shape[1]
+    rank = scores.argsort(1, descending=True).argsort(1).double()
+    return (size - rank).clamp(0, 1) / size
+
+
+def ball_weights(scores, radius, order):
+    """The worst case in a ball, from the package's numpy side."""
+    ball = {"divergence": "renyi", "order": order} if order != 1 else {"divergence": "kl"}
+    rows = [dro.worst_case_weights(row, radius=radius, **ball) for row in scores.numpy()]
+    return torch.tensor(np.array(rows))
 
 
 def analytic_gradients(name, pos, neg, p):
@@ -120,7 +167,47 @@ def analytic_gradients(name, pos, neg, p):
         return -torch.softmax(pos / tau, 1) / tau, w * torch.softmax(neg / tau, 1) / tau
     if name == "rescaled_softmax":
         return -uniform / p["tau_pos"], torch.softmax(neg / p["tau_neg"], 1) / p["tau_pos"]
+    if name in SURROGATE_SLOPES:  # d log σ / dx at half the gap
+        x = (neg[:, None, :] - pos[:, :, None]) / 2  # (B, P, N)
+        surrogate, slope = SURROGATE_SLOPES[name]
+        s = torch.softmax(2 / tau * surrogate(x).log(), 2) * slope(x) / surrogate(x) / tau / n_pos
+        return -s.sum(2), s.sum(1)
+    if name == "slatk":
+        rank = math.ceil(n_neg * p.get("k", 20) / p["n_items"])
+        beta = neg.sort(1, descending=True).values[:, [rank - 1]]
+        one = torch.logsumexp(neg / tau, 1, keepdim=True) - pos / tau
+        weight = torch.sigmoid((pos - beta) / p["tau_weight"])
+        d_pos = (weight * (1 - weight) / p["tau_weight"] * one - weight / tau) / n_pos
+        return d_pos, weight.mean(1, keepdim=True) * torch.softmax(neg / tau, 1) / tau
+    if name == "llpauc":
+        a, b = upper_share(pos, p.get("alpha", 1.0)), upper_share(neg, p["beta"])
+        s = a[:, :, None] * b[:, None, :] * (1 - (pos[:, :, None] - neg[:, None, :]) / 2)
+        return -s.sum(2), s.sum(1)
+    if name == "chi2":
+        lam = neg.amin(1, keepdim=True) - tau * n_neg  # (f - λ)₊ sums to tau N: by halvings
+        top = neg.amax(1, keepdim=True)
+        for _ in range(100):
+            middle = (lam + top) / 2
+            small = (neg - middle).clamp(min=0).sum(1, keepdim=True) < tau * n_neg
+            lam, top = torch.where(small, lam, middle), torch.where(small, middle, top)
+        return -uniform, (neg - lam).clamp(min=0) / (tau * n_neg)
+    if name == "cvar":
+        return -uniform, upper_share(neg, p["level"])
+    if name == "renyi":
+        return -uniform, ball_weights(neg, p["radius"], p["order"])
+    if name == "advinfonce":
+        hard = neg / tau + ball_weights(torch.exp(neg / tau), p["radius"], 1).log()
+        odds = torch.logsumexp(hard, 1, keepdim=True) + math.log(w * n_neg) - pos / tau
+        share = torch.sigmoid(odds) / tau / n_pos  # (B, P)
+        return -share, share.sum(1, keepdim=True) * torch.softmax(hard, 1)
     raise KeyError(name)
+
+
+SURROGATE_SLOPES = {
+    "psl_tanh": (lambda x: 1 + torch.tanh(x), lambda x: 1 - torch.tanh(x) ** 2),
+    "psl_atan": (lambda x: 1 + torch.atan(x), lambda x: 1 / (1 + x**2)),
+    "psl_relu": (lambda x: 1 + x, torch.ones_like),
+}
 
 
 @every_loss
@@ -132,12 +219,21 @@ def test_the_gradient_is_the_one_on_paper(name, params):
         torch.testing.assert_close(g, e, rtol=1e-10, atol=1e-12)
 
 
+EXTREMES = {
+    "neg_weight": [1.1],
+    "n_items": [10_000],
+    "level": [1e-6, 0.01, 0.5, 1.0],
+    "alpha": [1e-6, 0.5, 1.0],
+    "beta": [1e-6, 0.5, 1.0],
+    "radius": [0.01, 1.0, 20.0],
+    "order": [1.0, 1.01, 2.0],
+}
+
+
 def extreme_parameters(name):
-    names = list(losses.loss_parameters(name))
-    taus = [n for n in names if n.startswith("tau")]
-    rest = dict.fromkeys((n for n in names if n == "neg_weight"), 1.1)
-    for values in itertools.product(TAUS, repeat=len(taus)):
-        yield dict(zip(taus, values, strict=True)) | rest
+    names = [n for n in losses.loss_parameters(name) if n.startswith("tau") or n in EXTREMES]
+    for values in itertools.product(*(EXTREMES.get(n, TAUS) for n in names)):
+        yield dict(zip(names, values, strict=True))
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)
@@ -162,7 +258,9 @@ def test_bfloat16_is_no_worse_than_plain_operations(name, params):
     pos, neg = scores(batch=64, n_pos=1, n_neg=200, dtype=torch.float32)
     pos, neg = pos.bfloat16(), neg.bfloat16()
     exact = f(name)(pos.double(), neg.double(), **params, reduction="none")
-    ours = f(name)(pos, neg, **params, reduction="none").double()
+    ours = f(name)(pos, neg, **params, reduction="none")
+    assert ours.dtype == torch.bfloat16
+    ours = ours.double()
     # A handful of roundings of 2^-8 relative, on terms as large as the loss's largest term.
     scale = max(1.0, 1 / min(params.get("tau", 1.0), params.get("tau_neg", 1.0)))
     assert ours.isfinite().all()
@@ -176,6 +274,15 @@ SHIFT_INVARIANT = {
     "bilateral_softmax",
     "pessimistic_bilateral_softmax",
     "rescaled_softmax",
+    "psl_tanh",
+    "psl_atan",
+    "psl_relu",
+    "slatk",
+    "llpauc",
+    "advinfonce",
+    "chi2",
+    "cvar",
+    "renyi",
 }
 
 
@@ -200,7 +307,8 @@ def test_order_of_scores_and_rows_does_not_matter(name, params):
 def test_better_scores_never_cost_more(name, params):
     pos, neg = (x.requires_grad_() for x in scores())
     d_pos, d_neg = torch.autograd.grad(f(name)(pos, neg, **params), (pos, neg))
-    assert (d_pos <= 0).all()
+    # A better positive of SL@K may weigh so much more that the loss grows.
+    assert (d_pos <= 0).all() == (params.get("tau_weight") != 0.5)
     # MSE alone pushes a negative below zero up again.
     assert ((d_neg >= 0) | (neg < 0) if name == "mse" else d_neg >= 0).all()
 
@@ -274,6 +382,20 @@ CLOSED_FORMS = [
     ("reweighted_softmax", {"tau": 0.5, "neg_weight": 2.0}, 2 * (math.log(N) + 0.5) - 1.5),
     ("pooled_softmax", {"tau": 0.5, "neg_weight": 2.0}, 2 * 0.5 - 1.5),
     ("rescaled_softmax", {"tau_pos": 0.25, "tau_neg": 0.5}, 2 * (math.log(N) - 1)),
+    ("psl_tanh", {"tau": 0.5}, math.log(N) - 4 * math.log((1 + math.exp(0.5)) / 2)),
+    ("psl_atan", {"tau": 0.5}, math.log(N) + 4 * math.log(1 - math.atan(0.25))),
+    ("psl_relu", {"tau": 0.5}, math.log(N) + 4 * math.log(0.75)),
+    (
+        "slatk",
+        {"tau": 0.5, "tau_weight": 0.25, "n_items": 100},
+        (math.log(N) - 1) / (1 + math.exp(-2)),
+    ),
+    ("llpauc", {"beta": 0.3, "alpha": 0.4}, 0.75**2),
+    ("advinfonce", {"tau": 0.5, "radius": 0.3}, math.log1p(N * math.exp(-1))),
+    ("advinfonce", {"tau": 0.5, "radius": 9.0, "neg_weight": 2.0}, math.log1p(16 / math.e)),
+    ("chi2", {"tau": 0.5}, B - A),
+    ("cvar", {"level": 0.3}, B - A),
+    ("renyi", {"radius": 0.1, "order": 3.0}, B - A),
 ]
 
 
@@ -375,10 +497,247 @@ def test_optimism_is_below_the_mean_and_pessimism_above(a, b, seed):
     )
 
 
-def test_temperature_can_be_learned():
+@pytest.mark.parametrize("name", [n for n in losses.LOSSES if "tau" in losses.loss_parameters(n)])
+def test_temperature_can_be_learned(name):
     pos, neg = scores()
+    rest = next(params for case, params in CASES if case == name) | {"tau": None}
     tau = torch.tensor(0.2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda t: losses.softmax_loss(pos, neg, tau=t), (tau,))
+    assert torch.autograd.gradcheck(lambda t: f(name)(pos, neg, **(rest | {"tau": t})), (tau,))
+
+
+# Limits and orders of the losses of the field -----------------------------------------------
+
+
+def rows(name, pos, neg, **params):
+    return f(name)(pos, neg, **params, reduction="none")
+
+
+def mean_gap(pos, neg):
+    return neg.mean(1) - pos.mean(1)
+
+
+def top_gap(pos, neg):
+    return neg.amax(1) - pos.mean(1)
+
+
+def kl_ball(pos, neg, radius):
+    """SL in risk form at the temperature that the radius buys each row, plus its price."""
+    taus = [dro.tau_of_radius(row, radius=radius) for row in neg.numpy()]
+    one = [
+        tau * radius + losses.softmax_risk_loss(p[None], n[None], tau=tau)
+        for p, n, tau in zip(pos, neg, taus, strict=True)
+    ]
+    return torch.stack(one)
+
+
+def whole_auc(pos, neg):
+    return ((1 - (pos[:, :, None] - neg[:, None, :]) / 2) ** 2).mean((1, 2))
+
+
+# Loss, parameters, its limit, largest error: scores lie in [-1, 1], N = 7.
+LIMITS = {
+    "SL, τ → 0": ("softmax_risk", {"tau": 1e-5}, top_gap, 1e-5 * math.log(7)),
+    "SL, τ → ∞": ("softmax_risk", {"tau": 1e5}, mean_gap, 1 / (2 * 1e5)),
+    "χ², τ → 0": ("chi2", {"tau": 1e-5}, top_gap, 3e-5),  # τ (N - 1) / 2
+    "χ², τ → ∞": ("chi2", {"tau": 1e5}, mean_gap, 1 / (2 * 1e5)),
+    "CVaR, level → 0": ("cvar", {"level": 1e-5}, top_gap, 1e-12),
+    "CVaR, level 1": ("cvar", {"level": 1.0}, mean_gap, 1e-12),
+    "Rényi, radius → 0": ("renyi", {"radius": 1e-10, "order": 2.0}, mean_gap, 1.1e-5),
+    "Rényi, radius log N": ("renyi", {"radius": math.log(7), "order": 2.0}, top_gap, 1e-12),
+    "Rényi, order 1": (
+        "renyi",
+        {"radius": 0.5, "order": 1.0},
+        lambda pos, neg: kl_ball(pos, neg, 0.5),
+        1e-12,
+    ),
+    "Rényi, order → 1": (
+        "renyi",
+        {"radius": 0.5, "order": 1 + 1e-6},
+        lambda pos, neg: kl_ball(pos, neg, 0.5),
+        1e-5,
+    ),
+    "Rényi, order → ∞": (
+        "renyi",
+        {"radius": 0.5, "order": 1e6},
+        lambda pos, neg: rows("cvar", pos, neg, level=math.exp(-0.5)),
+        1e-4,
+    ),
+    "AdvInfoNCE, radius → 0": (
+        "advinfonce",
+        {"tau": 0.5, "radius": 1e-12},
+        lambda pos, neg: rows("softmax", pos, neg, tau=0.5, pos_in_denominator=True),
+        1e-5,
+    ),
+    "AdvInfoNCE, radius log N": (
+        "advinfonce",
+        {"tau": 0.5, "radius": math.log(7)},
+        lambda pos, neg: torch.nn.functional.softplus(
+            math.log(7) + (neg.amax(1, keepdim=True) - pos) / 0.5
+        ).mean(1),
+        1e-12,
+    ),
+    "SL@K, weight's τ → ∞": (
+        "slatk",
+        {"tau": 0.2, "tau_weight": 1e8, "n_items": 100},
+        lambda pos, neg: rows("softmax", pos, neg, tau=0.2) / 2,
+        1e-6,
+    ),
+    "SL@K, k = n_items, weight's τ → 0": (
+        "slatk",
+        {"tau": 0.2, "tau_weight": 1e-8, "n_items": 100, "k": 100},
+        lambda pos, neg: (
+            (torch.logsumexp(neg / 0.2, 1, keepdim=True) - pos / 0.2)
+            * (pos > neg.amin(1, keepdim=True))
+        ).mean(1),
+        1e-6,
+    ),
+    "LLPAUC, both shares 1": ("llpauc", {"beta": 1.0, "alpha": 1.0}, whole_auc, 1e-12),
+    "LLPAUC, both shares → 0": (
+        "llpauc",
+        {"beta": 1e-5, "alpha": 1e-5},
+        lambda pos, neg: (1 - (pos.amax(1) - neg.amax(1)) / 2) ** 2,
+        1e-12,
+    ),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("seed", range(5))
+def test_limits(limit, seed):
+    name, params, target, error = LIMITS[limit]
+    pos, neg = scores(seed=seed)
+    gap = (rows(name, pos, neg, **params) - target(pos, neg)).abs().max()
+    assert gap <= error + 1e-12
+
+
+@pytest.mark.parametrize("name", SURROGATE_SLOPES)
+def test_pairwise_softmax_meets_softmax_where_gaps_and_temperature_are_small(name):
+    pos, neg = scores()
+    softmax = rows("softmax", pos, neg, tau=0.1)
+    for scale in (1e-2, 1e-4, 1e-6):
+        shrunk = rows(name, scale * pos, scale * neg, tau=scale * 0.1)
+        assert (softmax - shrunk).abs().max() <= 2 * scale / 0.1  # as |log σ(x) - x| <= x²
+        assert (shrunk <= softmax + 1e-9).all()
+    assert (rows(name, pos, neg, tau=0.1) < softmax).all()  # σ(x) < exp(x) on [-1, 1]
+
+
+@pytest.mark.parametrize(("name", "gap"), [("psl_relu", -2.0), ("psl_relu", -5.0),
+                                           ("psl_atan", -3.5), ("psl_tanh", -50.0)])  # fmt: skip
+def test_pairwise_softmax_is_finite_where_its_surrogate_vanishes(name, gap):
+    pos = torch.zeros(1, 1, requires_grad=True)
+    neg = torch.full((1, 4), gap, requires_grad=True)
+    loss = f(name)(pos, neg, tau=0.01)
+    loss.backward()
+    assert loss.isfinite() and neg.grad.isfinite().all() and pos.grad.isfinite().all()
+    assert name == "psl_tanh" or (neg.grad == 0).all()
+
+
+@given(st.floats(0.01, 3), st.floats(1.0, 4), st.integers(2, 40), st.integers(0, 2**31))
+@settings(max_examples=50, deadline=None)
+def test_renyi_is_the_worst_case_of_its_ball(radius, order, n, seed):
+    pos, neg = scores(batch=2, n_neg=n, seed=seed)
+    neg = neg.requires_grad_()
+    got = rows("renyi", pos, neg, radius=radius, order=order)
+    (q,) = torch.autograd.grad(got.sum(), neg)
+    got = got.detach()
+    ball = {"divergence": "renyi", "order": order} if order > 1 else {"divergence": "kl"}
+    for i in range(2):
+        worst = dro.robust_value(neg[i].detach().numpy(), radius=radius, **ball)
+        assert float(got[i]) == pytest.approx(worst - float(pos[i].mean()), abs=1e-6)
+        assert float(q[i].sum()) == pytest.approx(1) and (q[i] >= 0).all()
+        uniform = np.full(n, 1 / n)
+        size = dro.divergence((q[i] / q[i].sum()).numpy(), uniform, **ball)
+        assert size <= radius + 1e-5
+
+
+@pytest.mark.parametrize("order", [1.001, 10.0, 150.0])
+@pytest.mark.parametrize("radius", [0.01, 0.5, 3.0])
+def test_renyi_at_orders_near_one_and_far_away(order, radius):
+    pos, neg = scores(n_neg=40)
+    expected = [
+        reference.renyi(p, n, radius=radius, order=order)
+        for p, n in zip(pos.tolist(), neg.tolist(), strict=True)
+    ]
+    got = rows("renyi", pos, neg, radius=radius, order=order)
+    torch.testing.assert_close(got, torch.tensor(expected).double(), rtol=0, atol=1e-7)
+
+
+@given(st.floats(0.05, 1.5), st.integers(0, 2**31))
+@settings(max_examples=30, deadline=None)
+def test_balls_are_nested(radius, seed):
+    """The higher the order the smaller the ball; a price is a ball with its radius to pay."""
+    pos, neg = scores(seed=seed)
+    family = [rows("renyi", pos, neg, radius=radius, order=a) for a in (1, 1.1, 2, 5, 30)]
+    family.append(rows("cvar", pos, neg, level=math.exp(-radius)))
+    assert all((low <= high + 1e-9).all() for high, low in itertools.pairwise(family))
+    for tau in (0.05, 0.2, 1.0):
+        kl = rows("softmax_risk", pos, neg, tau=tau) + tau * radius
+        chi2 = rows("chi2", pos, neg, tau=tau) + tau / 2 * math.expm1(radius)
+        assert (family[0] <= kl + 1e-12).all() and (family[2] <= chi2 + 1e-12).all()
+        between = rows("chi2", pos, neg, tau=tau)
+        assert (mean_gap(pos, neg) <= between).all() and (between <= top_gap(pos, neg)).all()
+
+
+def test_chi2_is_mean_and_variance_where_tau_is_large():
+    pos, neg = scores()
+    variance = neg.var(1, correction=0)
+    exact = mean_gap(pos, neg) + variance / (2 * 2.0)
+    torch.testing.assert_close(rows("chi2", pos, neg, tau=2.0), exact)
+    assert (rows("chi2", pos, neg, tau=0.1) < mean_gap(pos, neg) + variance / 0.2).all()
+    one = torch.tensor([[0.0, 0.0, 0.0, 1.0]]).double()  # support {1}: λ = 1 - 4 tau >= 0
+    assert float(losses.chi2_loss(torch.zeros(1).double(), one, tau=0.2)) == pytest.approx(0.7)
+
+
+def test_cvar_is_ccl_with_a_margin_of_each_row():
+    pos, neg = scores(batch=1, n_neg=10)
+    margin = float(neg.sort(descending=True).values[0, 2])  # the third of ten ends a share of 0.25
+    ccl = losses.ccl_loss(pos, neg, margin=margin, neg_weight=1 / 0.25)
+    cvar = losses.cvar_loss(pos, neg, level=0.25)
+    torch.testing.assert_close(cvar, ccl - 1 + margin)
+
+
+def test_ties_at_the_top_share_the_weight():
+    pos = torch.zeros(1)
+    for name, params in (("renyi", {"radius": 2.0, "order": 2.0}), ("chi2", {"tau": 0.01})):
+        neg = torch.tensor([[0.5, -0.5, 0.5, 0.0]], requires_grad=True)
+        f(name)(pos, neg, **params).backward()
+        torch.testing.assert_close(neg.grad, torch.tensor([[0.5, 0.0, 0.5, 0.0]]))
+
+
+def test_threshold_of_slatk():
+    """Rank k in a full list; in a sample the rank of the same share, at least the best."""
+    pos, neg = scores(n_neg=50)
+    ranked = neg.sort(1, descending=True).values
+    tau = {"tau": 0.2, "tau_weight": 0.3}
+    for n_items, k, rank in ((50, 10, 10), (50, 50, 50), (500, 20, 2), (500, 15, 2), (9999, 20, 1)):
+        mask = torch.ones(neg.shape, dtype=torch.bool)
+        for keep in (None, mask):
+            got = losses.slatk_loss(pos, neg, **tau, n_items=n_items, k=k, neg_mask=keep)
+            given_it = losses.slatk_loss(
+                pos, neg, **tau, n_items=n_items, threshold=ranked[:, rank - 1]
+            )
+            torch.testing.assert_close(got, given_it)
+    with pytest.raises(ValueError, match=r"threshold must be \(5,\), got \(5, 1\)"):
+        losses.slatk_loss(pos, neg, **tau, n_items=50, threshold=ranked[:, :1])
+
+
+@given(st.floats(0.05, 2), st.floats(0.01, 3), st.integers(0, 2**31))
+@settings(max_examples=30, deadline=None)
+def test_advinfonce_is_above_infonce_and_attained(tau, radius, seed):
+    pos, neg = scores(seed=seed)
+    least = rows("softmax", pos, neg, tau=tau, pos_in_denominator=True)
+    worst = rows("advinfonce", pos, neg, tau=tau, radius=radius)
+    assert (least <= worst + 1e-9).all()
+    p = ball_weights(torch.exp(neg / tau), radius, 1)
+    odds = (7 * p * torch.exp(neg / tau)).sum(1, keepdim=True) * torch.exp(-pos / tau)
+    torch.testing.assert_close(worst, torch.log1p(odds).mean(1))
+
+
+def test_one_positive_leaves_the_share_of_positives_of_llpauc_idle():
+    pos, neg = scores(n_pos=1)
+    values = [losses.llpauc_loss(pos, neg, beta=0.3, alpha=a) for a in (0.01, 0.5, 1.0)]
+    torch.testing.assert_close(values[0], values[2])
+    torch.testing.assert_close(values[1], values[2])
 
 
 # Bad input ---------------------------------------------------------------------------------
@@ -419,7 +778,7 @@ def test_bad_masks_and_reductions(name, params):
 def test_bad_parameters_name_themselves(name, value):
     good = next(params for case, params in CASES if case == name)
     for parameter in losses.loss_parameters(name):
-        if parameter.startswith("tau") or parameter == "neg_weight":
+        if parameter.startswith("tau") or parameter in ("neg_weight", "radius", "n_items", "k"):
             bad = good | {parameter: value}
             with pytest.raises(ValueError, match=rf"{parameter} must be a positive finite"):
                 f(name)(*scores(), **bad)
@@ -431,6 +790,26 @@ def test_bad_parameters_name_themselves(name, value):
 def test_bad_margin(margin):
     with pytest.raises(ValueError, match=r"margin must lie in \[-1, 1\)"):
         losses.ccl_loss(*scores(), margin=margin)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1, 1.01, math.nan, "0.5", None])
+@pytest.mark.parametrize(
+    ("name", "params"), [("cvar", "level"), ("llpauc", "alpha"), ("llpauc", "beta")]
+)
+def test_bad_shares(name, params, value):
+    with pytest.raises(ValueError, match=rf"{params} must lie in \(0, 1\], got"):
+        losses.make_loss(name, **({"beta": 0.5} if name == "llpauc" else {}) | {params: value})
+
+
+@pytest.mark.parametrize("order", [0.99, math.inf, math.nan, "2", None])
+def test_bad_order(order):
+    with pytest.raises(ValueError, match="order must be a finite number of at least 1, got"):
+        losses.renyi_loss(*scores(), radius=0.1, order=order)
+
+
+def test_a_list_longer_than_the_catalogue():
+    with pytest.raises(ValueError, match="k must be at most n_items, got k=20 and n_items=10"):
+        losses.make_loss("slatk", tau=0.1, tau_weight=1.0, n_items=10)
 
 
 def test_registry_errors_list_the_choices():

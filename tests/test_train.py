@@ -21,6 +21,15 @@ PARAMS = {
     "reweighted_softmax": {"tau": 0.1, "neg_weight": 1.1},
     "pooled_softmax": {"tau": 0.1, "neg_weight": 1.1},
     "rescaled_softmax": {"tau_pos": 0.3, "tau_neg": 0.1},
+    "psl_tanh": {"tau": 0.1},
+    "psl_atan": {"tau": 0.1},
+    "psl_relu": {"tau": 0.1},
+    "slatk": {"tau": 0.1, "tau_weight": 1.0, "n_items": 800},
+    "llpauc": {"beta": 0.1},
+    "advinfonce": {"tau": 0.1, "radius": 0.1},
+    "chi2": {"tau": 0.1},
+    "cvar": {"level": 0.1},
+    "renyi": {"radius": 0.5, "order": 2.0},
 }
 
 

@@ -12,57 +12,85 @@ Every loss is ``f(pos, neg, *, …)``:
 Each has an ``nn.Module`` twin that holds its parameters, and a name in ``LOSSES``.
 """
 
+from .adversarial import advinfonce_loss
 from .classic import bce_loss, bpr_loss, ccl_loss, mse_loss
+from .divergences import chi2_loss, cvar_loss, renyi_loss
 from .modules import (
-    LOSSES,
+    AdvInfoNCELoss,
     BCELoss,
     BilateralSoftmaxLoss,
     BPRLoss,
     CCLLoss,
+    Chi2Loss,
+    CVaRLoss,
+    LLPAUCLoss,
     MSELoss,
     PessimisticBilateralSoftmaxLoss,
     PooledSoftmaxLoss,
+    PSLAtanLoss,
+    PSLReluLoss,
+    PSLTanhLoss,
+    RenyiLoss,
     RescaledSoftmaxLoss,
     ReweightedSoftmaxLoss,
+    SLAtKLoss,
     SoftmaxLoss,
     SoftmaxRiskLoss,
-    loss_parameters,
-    make_loss,
-    negative_form,
 )
+from .psl import psl_atan_loss, psl_relu_loss, psl_tanh_loss
+from .registry import LOSSES, loss_parameters, make_loss, negative_form
 from .softmax import (
     bilateral_softmax_loss,
     pessimistic_bilateral_softmax_loss,
     softmax_loss,
     softmax_risk_loss,
 )
+from .topk import llpauc_loss, slatk_loss
 from .variants import pooled_softmax_loss, rescaled_softmax_loss, reweighted_softmax_loss
 
 __all__ = [
     "LOSSES",
+    "AdvInfoNCELoss",
     "BCELoss",
     "BPRLoss",
     "BilateralSoftmaxLoss",
     "CCLLoss",
+    "CVaRLoss",
+    "Chi2Loss",
+    "LLPAUCLoss",
     "MSELoss",
+    "PSLAtanLoss",
+    "PSLReluLoss",
+    "PSLTanhLoss",
     "PessimisticBilateralSoftmaxLoss",
     "PooledSoftmaxLoss",
+    "RenyiLoss",
     "RescaledSoftmaxLoss",
     "ReweightedSoftmaxLoss",
+    "SLAtKLoss",
     "SoftmaxLoss",
     "SoftmaxRiskLoss",
+    "advinfonce_loss",
     "bce_loss",
     "bilateral_softmax_loss",
     "bpr_loss",
     "ccl_loss",
+    "chi2_loss",
+    "cvar_loss",
+    "llpauc_loss",
     "loss_parameters",
     "make_loss",
     "mse_loss",
     "negative_form",
     "pessimistic_bilateral_softmax_loss",
     "pooled_softmax_loss",
+    "psl_atan_loss",
+    "psl_relu_loss",
+    "psl_tanh_loss",
+    "renyi_loss",
     "rescaled_softmax_loss",
     "reweighted_softmax_loss",
+    "slatk_loss",
     "softmax_loss",
     "softmax_risk_loss",
 ]

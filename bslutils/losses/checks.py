@@ -17,6 +17,13 @@ def check_positive(**values: float | Tensor) -> None:
             raise ValueError(f"{name} must be a positive finite number, got {value!r}")
 
 
+def check_share(**values: float) -> None:
+    """Raise ``ValueError`` unless every value lies in (0, 1]."""
+    for name, value in values.items():
+        if not isinstance(value, Real) or not 0 < value <= 1:
+            raise ValueError(f"{name} must lie in (0, 1], got {value!r}")
+
+
 def check_scores(
     pos: Tensor, neg: Tensor, pos_mask: Tensor | None, neg_mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:

@@ -1,18 +1,21 @@
-"""``nn.Module`` twins of the losses, and their registry by name."""
+"""``nn.Module`` twins of the losses."""
 
-import inspect
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from .adversarial import advinfonce_loss
 from .classic import bce_loss, bpr_loss, ccl_loss, mse_loss
+from .divergences import chi2_loss, cvar_loss, renyi_loss
+from .psl import psl_atan_loss, psl_relu_loss, psl_tanh_loss
 from .softmax import (
     bilateral_softmax_loss,
     pessimistic_bilateral_softmax_loss,
     softmax_loss,
     softmax_risk_loss,
 )
+from .topk import llpauc_loss, slatk_loss
 from .variants import pooled_softmax_loss, rescaled_softmax_loss, reweighted_softmax_loss
 
 
@@ -151,71 +154,86 @@ class RescaledSoftmaxLoss(_LossModule):
         super().__init__(tau_pos=tau_pos, tau_neg=tau_neg, reduction=reduction)
 
 
-LOSSES: dict[str, type[_LossModule]] = {
-    "mse": MSELoss,
-    "bce": BCELoss,
-    "bpr": BPRLoss,
-    "ccl": CCLLoss,
-    "softmax": SoftmaxLoss,
-    "softmax_risk": SoftmaxRiskLoss,
-    "bilateral_softmax": BilateralSoftmaxLoss,
-    "pessimistic_bilateral_softmax": PessimisticBilateralSoftmaxLoss,
-    "reweighted_softmax": ReweightedSoftmaxLoss,
-    "pooled_softmax": PooledSoftmaxLoss,
-    "rescaled_softmax": RescaledSoftmaxLoss,
-}
+class PSLTanhLoss(_LossModule):
+    """Module twin of :func:`psl_tanh_loss`."""
+
+    function = staticmethod(psl_tanh_loss)
+
+    def __init__(self, *, tau: float, reduction: str = "mean"):
+        super().__init__(tau=tau, reduction=reduction)
 
 
-def loss_parameters(name: str) -> dict[str, inspect.Parameter]:
-    """The keyword parameters of the loss called ``name``, ``reduction`` left out.
+class PSLAtanLoss(_LossModule):
+    """Module twin of :func:`psl_atan_loss`."""
 
-    Raises:
-        ValueError: an unknown name; the message lists the choices.
+    function = staticmethod(psl_atan_loss)
 
-    Example:
-        >>> list(loss_parameters("bilateral_softmax"))
-        ['tau_pos', 'tau_neg']
-    """
-    if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}")
-    params = dict(inspect.signature(LOSSES[name]).parameters)
-    params.pop("reduction")
-    return params
+    def __init__(self, *, tau: float, reduction: str = "mean"):
+        super().__init__(tau=tau, reduction=reduction)
 
 
-def make_loss(name: str, **params) -> _LossModule:
-    """Build a loss from its name in ``LOSSES`` and its parameters.
+class PSLReluLoss(_LossModule):
+    """Module twin of :func:`psl_relu_loss`."""
 
-    Raises:
-        ValueError: an unknown name, an unknown or missing parameter, or a value outside its
-            domain; the message lists the choices.
+    function = staticmethod(psl_relu_loss)
 
-    Example:
-        >>> make_loss("softmax", tau=0.1)
-        SoftmaxLoss(tau=0.1, pos_in_denominator=False, reduction='mean')
-    """
-    known = loss_parameters(name)
-    unknown = [p for p in params if p not in known]
-    if unknown:
-        raise ValueError(f"loss {name!r} has no parameter {unknown[0]!r}; it takes {list(known)}")
-    missing = [p for p, spec in known.items() if spec.default is spec.empty and p not in params]
-    if missing:
-        raise ValueError(f"loss {name!r} needs a value for {', '.join(missing)}")
-    return LOSSES[name](**params)
+    def __init__(self, *, tau: float, reduction: str = "mean"):
+        super().__init__(tau=tau, reduction=reduction)
 
 
-def negative_form(loss: nn.Module | None) -> dict[str, float | bool] | None:
-    """How a loss sees its negatives, as arguments of :func:`bslutils.scoring.soft_maximum`.
+class SLAtKLoss(_LossModule):
+    """Module twin of :func:`slatk_loss`."""
 
-    ``None`` for a loss that needs every score, a loss that is not of this package or changes
-    one of it, and a temperature that is a tensor and may want a gradient.
+    function = staticmethod(slatk_loss)
 
-    Example:
-        >>> negative_form(SoftmaxLoss(tau=0.1)), negative_form(BPRLoss())
-        ({'tau': 0.1, 'mean': False}, None)
-    """
-    if type(loss) not in LOSSES.values() or type(loss).negatives is None:
-        return None
-    name, mean = type(loss).negatives
-    tau = loss.params[name]
-    return None if isinstance(tau, Tensor) else {"tau": tau, "mean": mean}
+    def __init__(
+        self, *, tau: float, tau_weight: float, n_items: int, k: int = 20, reduction: str = "mean"
+    ):
+        super().__init__(tau=tau, tau_weight=tau_weight, n_items=n_items, k=k, reduction=reduction)
+
+
+class LLPAUCLoss(_LossModule):
+    """Module twin of :func:`llpauc_loss`."""
+
+    function = staticmethod(llpauc_loss)
+
+    def __init__(self, *, beta: float, alpha: float = 1.0, reduction: str = "mean"):
+        super().__init__(beta=beta, alpha=alpha, reduction=reduction)
+
+
+class AdvInfoNCELoss(_LossModule):
+    """Module twin of :func:`advinfonce_loss`."""
+
+    function = staticmethod(advinfonce_loss)
+
+    def __init__(
+        self, *, tau: float, radius: float, neg_weight: float = 1.0, reduction: str = "mean"
+    ):
+        super().__init__(tau=tau, radius=radius, neg_weight=neg_weight, reduction=reduction)
+
+
+class Chi2Loss(_LossModule):
+    """Module twin of :func:`chi2_loss`."""
+
+    function = staticmethod(chi2_loss)
+
+    def __init__(self, *, tau: float, reduction: str = "mean"):
+        super().__init__(tau=tau, reduction=reduction)
+
+
+class CVaRLoss(_LossModule):
+    """Module twin of :func:`cvar_loss`."""
+
+    function = staticmethod(cvar_loss)
+
+    def __init__(self, *, level: float, reduction: str = "mean"):
+        super().__init__(level=level, reduction=reduction)
+
+
+class RenyiLoss(_LossModule):
+    """Module twin of :func:`renyi_loss`."""
+
+    function = staticmethod(renyi_loss)
+
+    def __init__(self, *, radius: float, order: float, reduction: str = "mean"):
+        super().__init__(radius=radius, order=order, reduction=reduction)

@@ -121,7 +121,7 @@ def coefficients():
         for side in ("neg", "pos"):
             said = dro.variance_coefficient(name, side=side, mean=0.1, other=0.5, **params)
             worst = max(worst, abs(said - curvature(name, params, side)))
-    covered = {name for name, _ in CASES} == set(losses.LOSSES)
+    covered = {name for name, _ in CASES} == set(dro.COEFFICIENTS)
     return Finding(f"{len(CASES)} losses, both sides: {worst:.0e}", worst if covered else math.inf)
 
 

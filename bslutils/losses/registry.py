@@ -1,0 +1,106 @@
+"""The losses by name."""
+
+import inspect
+
+from torch import Tensor, nn
+
+from .modules import (
+    AdvInfoNCELoss,
+    BCELoss,
+    BilateralSoftmaxLoss,
+    BPRLoss,
+    CCLLoss,
+    Chi2Loss,
+    CVaRLoss,
+    LLPAUCLoss,
+    MSELoss,
+    PessimisticBilateralSoftmaxLoss,
+    PooledSoftmaxLoss,
+    PSLAtanLoss,
+    PSLReluLoss,
+    PSLTanhLoss,
+    RenyiLoss,
+    RescaledSoftmaxLoss,
+    ReweightedSoftmaxLoss,
+    SLAtKLoss,
+    SoftmaxLoss,
+    SoftmaxRiskLoss,
+)
+
+LOSSES: dict[str, type[nn.Module]] = {
+    "mse": MSELoss,
+    "bce": BCELoss,
+    "bpr": BPRLoss,
+    "ccl": CCLLoss,
+    "softmax": SoftmaxLoss,
+    "softmax_risk": SoftmaxRiskLoss,
+    "bilateral_softmax": BilateralSoftmaxLoss,
+    "pessimistic_bilateral_softmax": PessimisticBilateralSoftmaxLoss,
+    "reweighted_softmax": ReweightedSoftmaxLoss,
+    "pooled_softmax": PooledSoftmaxLoss,
+    "rescaled_softmax": RescaledSoftmaxLoss,
+    "psl_tanh": PSLTanhLoss,
+    "psl_atan": PSLAtanLoss,
+    "psl_relu": PSLReluLoss,
+    "slatk": SLAtKLoss,
+    "llpauc": LLPAUCLoss,
+    "advinfonce": AdvInfoNCELoss,
+    "chi2": Chi2Loss,
+    "cvar": CVaRLoss,
+    "renyi": RenyiLoss,
+}
+
+
+def loss_parameters(name: str) -> dict[str, inspect.Parameter]:
+    """The keyword parameters of the loss called ``name``, ``reduction`` left out.
+
+    Raises:
+        ValueError: an unknown name; the message lists the choices.
+
+    Example:
+        >>> list(loss_parameters("bilateral_softmax"))
+        ['tau_pos', 'tau_neg']
+    """
+    if name not in LOSSES:
+        raise ValueError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}")
+    params = dict(inspect.signature(LOSSES[name]).parameters)
+    params.pop("reduction")
+    return params
+
+
+def make_loss(name: str, **params) -> nn.Module:
+    """Build a loss from its name in ``LOSSES`` and its parameters.
+
+    Raises:
+        ValueError: an unknown name, an unknown or missing parameter, or a value outside its
+            domain; the message lists the choices.
+
+    Example:
+        >>> make_loss("softmax", tau=0.1)
+        SoftmaxLoss(tau=0.1, pos_in_denominator=False, reduction='mean')
+    """
+    known = loss_parameters(name)
+    unknown = [p for p in params if p not in known]
+    if unknown:
+        raise ValueError(f"loss {name!r} has no parameter {unknown[0]!r}; it takes {list(known)}")
+    missing = [p for p, spec in known.items() if spec.default is spec.empty and p not in params]
+    if missing:
+        raise ValueError(f"loss {name!r} needs a value for {', '.join(missing)}")
+    return LOSSES[name](**params)
+
+
+def negative_form(loss: nn.Module | None) -> dict[str, float | bool] | None:
+    """How a loss sees its negatives, as arguments of :func:`bslutils.scoring.soft_maximum`.
+
+    ``None`` for a loss that needs every score, a loss that is not of this package or changes
+    one of it, and a temperature that is a tensor and may want a gradient.
+
+    Example:
+        >>> negative_form(SoftmaxLoss(tau=0.1)), negative_form(BPRLoss())
+        ({'tau': 0.1, 'mean': False}, None)
+    """
+    if type(loss) not in LOSSES.values() or type(loss).negatives is None:
+        return None
+    name, mean = type(loss).negatives
+    tau = loss.params[name]
+    return None if isinstance(tau, Tensor) else {"tau": tau, "mean": mean}

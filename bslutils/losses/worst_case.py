@@ -1,0 +1,147 @@
+"""Worst cases over the negatives of a row: the upper share, chi-square and Rényi balls."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .checks import log_sum_exp
+
+
+class KnownGradient(torch.autograd.Function):
+    """``value (B,)`` as a function of ``scores (B, N)`` whose gradient is ``weights (B, N)``.
+
+    For a maximum, ``weights`` attains it (envelope theorem), and how it was found is not
+    differentiated. A second derivative needs just that, so ``create_graph=True`` raises.
+    """
+
+    @staticmethod
+    def forward(ctx, scores: Tensor, value: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(weights.to(scores.dtype))
+        return value.to(scores.dtype)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        if torch.is_grad_enabled():
+            raise RuntimeError("a worst case that is found by search has no second derivative")
+        (weights,) = ctx.saved_tensors
+        return grad.unsqueeze(1) * weights, None, None
+
+
+def count(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """How many scores of a row count: ``(B, 1)``, in the dtype of the scores."""
+    if mask is None:
+        return scores.new_full((scores.shape[0], 1), scores.shape[1])
+    return mask.sum(1, keepdim=True).to(scores.dtype)
+
+
+def at_least_float32(scores: Tensor) -> Tensor:
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def upper_share(scores: Tensor, mask: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
+    """The upper ``share`` of a row ``(B, K)`` and its weights, which sum to one.
+
+    All weigh the same but the last, which gets what is left of ``share * N``.
+    """
+    n = scores.shape[1]
+    size = share * count(at_least_float32(scores), mask)  # (B, 1)
+    if share == 1:
+        weights = size.reciprocal().expand_as(scores)
+        weights = weights if mask is None else weights * mask
+        return scores, weights.to(scores.dtype)  # masked scores are zero already
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    top = scores.topk(math.ceil(share * n), 1).values  # (B, K)
+    weights = (size - torch.arange(top.shape[1], device=top.device)).clamp(0, 1) / size
+    if mask is not None:
+        top = top.masked_fill(weights == 0, 0)  # no product of zero and infinity
+    return top, weights.to(top.dtype)
+
+
+@torch.no_grad()
+def chi2_support(scores: Tensor, mask: Tensor | None, tau: float | Tensor) -> Tensor:
+    """Where the worst case ``(f - λ)₊ / (τ N)`` of a chi-square price is positive: bool ``(B, N)``.
+
+    With gaps ``g`` below the best score, ``ρ = max f - λ`` solves ``Σ (ρ - g)₊ = τ N``. The left
+    side is convex and has a kink at each score: Newton's steps from the right only pass kinks, and
+    the first that passes none is exact.
+    """
+    scores = at_least_float32(scores)
+    n = count(scores, mask)  # (B, 1)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    gaps = scores.amax(1, keepdim=True) - scores
+    rho = tau + (gaps if mask is None else gaps.masked_fill(~mask, 0)).sum(1, keepdim=True) / n
+    size = n
+    while True:
+        inside = gaps < rho
+        last, size = size, inside.sum(1, keepdim=True).to(n)
+        if torch.equal(size, last):
+            return inside
+        excess = (rho - gaps).clamp_(min=0).sum(1, keepdim=True) - tau * n
+        rho = torch.minimum(rho, rho - excess / size)  # rounding must not send it back
+
+
+@torch.no_grad()
+def ball_worst_case(
+    scores: Tensor, mask: Tensor | None, radius: float, order: float
+) -> tuple[Tensor, Tensor]:
+    r"""The largest mean in a Rényi ball and the log-weights that attain it: ``(B,), (B, N)``.
+
+    With ``a = order - 1`` and ``t = g/τ``, ``g`` the gap below the best score, the weights are
+    proportional to ``(1 - a t)₊^(1/a)``, which is ``exp(-t)`` for ``a = 0``. τ solves "divergence
+    = radius" in each row. The logarithm of the divergence is nearly linear in ``x = log τ``: a few
+    Newton steps find it, or halvings of the bracket where a step is no good.
+    """
+    scores = at_least_float32(scores)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    best = scores.amax(1, keepdim=True)  # (B, 1)
+    gaps = best - scores
+    at_top = gaps == 0
+    if mask is not None:
+        gaps = gaps.masked_fill(~mask, 0)
+    log_n = count(scores, mask).log()
+    log_n_top = at_top.sum(1, keepdim=True).to(log_n).log()
+    full = radius >= log_n - log_n_top  # the ball holds the maximum: nothing to solve
+    a, eps, tiny = order - 1, torch.finfo(scores.dtype).eps, torch.finfo(scores.dtype).tiny
+
+    # Where small radii have it. Masked scores come in as zeros: it is a start only.
+    std, mean = torch.std_mean(gaps, 1, correction=0, keepdim=True)
+    x = torch.where(full, 1, a * mean + math.sqrt(order / 2 / radius) * std + tiny).log()
+    low, high = torch.full_like(x, -math.inf), torch.full_like(x, math.inf)
+    last = high
+    for _ in range(200):
+        t = gaps / x.exp()  # (B, N)
+        logits = -t if a == 0 else torch.log1p((-a * t).clamp_(min=-1)).div_(a)
+        log_sum = log_sum_exp(logits, mask).unsqueeze(1)
+        logits -= log_sum
+        if mask is not None:
+            logits.masked_fill_(~mask, -math.inf)
+        q = logits.exp()
+        mean = (q * t).sum(1, keepdim=True)
+        log_mean = log_sum - log_n
+        divergence = (-mean if a == 0 else torch.log1p(-a * mean) / a) - log_mean
+        off = (divergence.clamp(min=tiny) / radius).log()
+        low, high = torch.where(off > 0, x, low), torch.where(off < 0, x, high)
+        found = ((divergence - radius).abs() <= 8 * eps * (1 + log_n)) | (
+            high - low <= 4 * eps * (1 + x.abs())
+        )
+        if (full | found).all():
+            break
+        spread = q.mul_((t - mean).square_())
+        spread = spread if a == 0 else spread.div_((1 - a * t).clamp_(min=tiny))
+        slope = order * spread.sum(1, keepdim=True) / (1 - a * mean) ** 2  # -d divergence / dx
+        slope = slope / divergence.clamp(min=1e-3 * radius)
+        step = (off / slope).nan_to_num(0).clamp(-2, 2)
+        good = (x + step > low) & (x + step < high) & (off.abs() <= last / 2)
+        half = (low + high) / 2
+        good |= ~half.isfinite()  # no bracket yet
+        x = torch.where(found, x, torch.where(good, x + step, half))
+        last = torch.where(good, off.abs(), math.inf)
+    # The dual objective is flat at its minimum, so an error in τ is squared in the value.
+    value = radius / order + log_mean + a / order * divergence
+    value = x.exp() * (value if a == 0 else torch.expm1(a * value) / a)
+    at_best = torch.where(at_top, -log_n_top, -math.inf)
+    return torch.where(full, best, best + value).squeeze(1), torch.where(full, at_best, logits)
