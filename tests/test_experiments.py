@@ -184,12 +184,20 @@ def test_a_sweep_runs_what_is_missing_and_grows(at_once, tmp_path):
     assert all(record is not None for _, record in status(GRID, path=path))
 
 
+def test_two_sweeps_that_want_one_trial_run_it_once(at_once, tmp_path):
+    list(run_sweep(GRID, path=tmp_path / "grid.jsonl"))
+    other = Sweep("other", "a test", lambda size, records: [trial(0.4), trial(0.5)])
+    path = tmp_path / "other.jsonl"
+    assert [record["params"] for record, *_ in run_sweep(other, path=path)] == [{"tau": 0.5}]
+    assert all(record is not None for _, record in status(other, path=path))
+
+
 @pytest.mark.slow
 def test_several_at_once_record_the_same(tmp_path):
     pair = Sweep("pair", "a test", lambda size, records: [trial(0.1), trial(0.2)])
     results = []
     for jobs in (1, 2):
-        path = tmp_path / f"{jobs}.jsonl"
+        path = tmp_path / str(jobs) / "pair.jsonl"
         assert len(list(run_sweep(pair, path=path, jobs=jobs))) == 2
         results.append({id: record["test"] for id, record in read_records(path).items()})
     assert results[0] == results[1]
@@ -283,7 +291,7 @@ def test_records_of_other_code_or_data_are_kept_apart(at_once, tmp_path, monkeyp
 
 
 def test_merge(at_once, tmp_path):
-    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    here, there = tmp_path / "here" / "grid.jsonl", tmp_path / "there" / "grid.jsonl"
     next(run_sweep(GRID, path=here))
     list(run_sweep(GRID, path=there))
     assert merge(here, [there]) == (5, [])

@@ -57,14 +57,13 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
             yield Trial(data, loss, params, config, backbone, model, protocol, label=label)
 
 
-DROPOUT = {"user_dropout": 0.1}
 N_ITEMS = {"amazon-electronics": 8360, "ml-1m": 3043}  # SL@K has to know
 
 # What is tuned of each loss: four settings, each with two L2 terms, eight trials for every loss.
-FIELD: dict[str, list[dict[str, float]]] = {
+FIELD: dict[str, list[dict[str, float | str]]] = {
     "mse": [{"neg_weight": w} for w in (1, 5, 20, 100)],
     "bce": [{"tau": t, "neg_weight": w} for t in (0.1, 0.2) for w in (1, 10)],
-    "bpr": [{"tau": t} for t in (0.05, 0.1, 0.2, 0.4)],
+    "bpr": [*({"tau": t} for t in (0.1, 0.2, 0.4)), {"tau": 1.0, "score": "dot"}],
     "ccl": [{"margin": m, "neg_weight": w} for m in (0.3, 0.6) for w in (10, 100)],
     "softmax": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
     "reweighted_softmax": [{"tau": t, "neg_weight": w} for t in (0.15, 0.2) for w in (0.9, 1.1)],
@@ -102,17 +101,25 @@ def field(size: str, records: Records) -> Iterator[Trial]:
             # The bilateral loss needs several positives of a user in a row.
             several = 4 if loss == "bilateral_softmax" else 1
             base = replace(config, positives=several, batch_size=1024 // several)
-            more = {"n_items": N_ITEMS[data]} if loss == "slatk" else {}
             tune = [
-                Trial(data, loss, params | more, replace(base, weight_decay=decay), "MF", DROPOUT)
-                for params in settings
-                for decay in (1e-3, 5e-3)
+                _trial(data, loss, setting, replace(base, weight_decay=decay))
+                for setting in settings
+                for decay in (1e-5, 2e-3)
             ]
             yield from tune
             chosen = best(tune, records)
             if chosen is not None:
-                final = replace(chosen.config, epochs=40, eval_every=5)
+                final = replace(chosen.config, epochs=30, eval_every=5)
                 yield from with_seeds(replace(chosen, config=final), range(3))
+
+
+def _trial(data: str, loss: str, setting: dict[str, float | str], config: TrainConfig) -> Trial:
+    params, model = dict(setting), {"user_dropout": 0.1}
+    if "score" in params:
+        model["score"] = params.pop("score")
+    if loss == "slatk":
+        params["n_items"] = N_ITEMS[data]
+    return Trial(data, loss, params, config, "MF", model)
 
 
 SWEEPS: dict[str, Sweep] = {

@@ -50,6 +50,14 @@ def read_records(path: Path) -> Records:
     return {record["id"]: record for record in _lines(path) if _current(record)}
 
 
+def known_records(path: Path) -> Records:
+    """The records of a file and of those beside it: a trial that two sweeps want is run once."""
+    known = {}
+    for file in sorted(path.parent.glob("*.jsonl")):
+        known |= read_records(file)
+    return known
+
+
 def outdated(path: Path) -> list[dict[str, Any]]:
     """Records made by another version of the code or on other data: kept, never used."""
     return [record for record in _lines(path) if not _current(record)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .records import Records, path_of, read_records, writer
+from .records import Records, known_records, path_of, writer
 from .trial import Trial, perform
 
 SIZES = ("small", "full")
@@ -40,7 +40,7 @@ class Sweep:
         """
         if size not in SIZES:
             raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}")
-        records = read_records(path_of(self.name)) if records is None else records
+        records = known_records(path_of(self.name)) if records is None else records
         return list({trial.id: trial for trial in self.plan(size, records)}.values())
 
 
@@ -97,7 +97,7 @@ def run_sweep(
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     path = path_of(sweep.name) if path is None else path
     with writer(path) as file:
-        records = read_records(path)
+        records = known_records(path)
         done = set() if again else set(records)
 
         def wanted() -> list[Trial]:
@@ -141,5 +141,5 @@ def status(
     sweep: Sweep, *, size: str = "small", path: Path | None = None
 ) -> list[tuple[Trial, dict[str, Any] | None]]:
     """The trials wanted so far, each with its record or ``None``."""
-    records = read_records(path_of(sweep.name) if path is None else path)
+    records = known_records(path_of(sweep.name) if path is None else path)
     return [(trial, records.get(trial.id)) for trial in sweep.trials(size, records)]
