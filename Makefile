@@ -5,6 +5,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# A process for every core, with one thread each: the tests are many and small.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 .PHONY: help book test test-slow lab clean
 
@@ -26,10 +28,10 @@ book: $(INSTALLED)  ## execute every chapter and render the book, warnings as er
 test: $(INSTALLED)  ## lint, unit tests and doctests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest --cov --cov-report=term -q
+	$(PYTEST) --dist loadfile --cov --cov-report=term -q
 
 test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a browser, full-size data
-	$(BIN)/pytest -m slow -q
+	$(PYTEST) -m slow -q
 
 # The setting lives in .venv, so that nothing outside this folder changes.
 lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks

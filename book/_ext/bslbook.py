@@ -1,17 +1,24 @@
 """What the book needs of Sphinx beyond its extensions.
 
-* The cache of executed notebooks is keyed on everything a page computes from.
+* The cache of executed notebooks is keyed on everything a page computes from, and filled by as
+  many pages at a time as there are cores.
 * MathJax and Plotly come from installed packages, so that pages read offline.
 * Every chapter can be downloaded as a notebook.
 * No page loads Thebe, which Jupyter Book always switches on.
 """
 
 import hashlib
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import distribution
 from pathlib import Path
+from unittest.mock import Mock
 
 import jupytext
+from jupyter_cache import get_cache
+from myst_nb.core.execute import create_client
+from myst_nb.core.read import create_nb_reader
 from sphinx.application import Sphinx
 
 INPUTS = ("bslutils/**/*.py", "results/**/*", "requirements.txt")
@@ -33,6 +40,28 @@ def key_cache(app: Sphinx, config) -> None:
     for stale in by_age[CACHES_KEPT:]:
         shutil.rmtree(stale)
     config.nb_execution_cache_path = str(cache)
+
+
+def execute_ahead(app: Sphinx, env, docnames: list[str]) -> None:
+    """Execute several pages at a time into the cache, where Sphinx finds them one by one.
+
+    A page that fails is executed again by Sphinx, which reports what went wrong.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the kernels share the cores
+    get_cache(app.config.nb_execution_cache_path).list_cache_records()  # one thread makes the file
+
+    def execute(docname: str) -> None:
+        path = env.doc2path(docname)
+        text = Path(path).read_text()
+        reader = create_nb_reader(path, env.myst_config, env.mystnb_config, text)
+        if reader is None:
+            return  # a page without code
+        notebook, silent = reader.read(text), Mock()
+        with create_client(notebook, path, env.mystnb_config, silent, reader.read_fmt):
+            pass  # entering executes
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(execute, docnames))
 
 
 def vendor_mathjax(app: Sphinx, config) -> None:
@@ -82,6 +111,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", vendor_mathjax)
     app.connect("config-inited", vendor_plotly)
     app.connect("config-inited", without_thebe)
+    app.connect("env-before-read-docs", execute_ahead)
     # Before the theme builds its buttons, which it does at the default priority of 500.
     app.connect("html-page-context", offer_notebook, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
