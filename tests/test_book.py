@@ -29,6 +29,8 @@ PAGES = [
     "book/08-bilateral",
     "book/09-one-name",
     "book/18-speed-memory",
+    "book/19-beyond-kl",
+    "book/loss-cards",
     "book/claims-ledger",
     "book/notation",
     "book/bibliography",

@@ -103,6 +103,32 @@ def test_the_ball_agrees_with_a_convex_solver(seed, name, order):
         assert spent == pytest.approx(radius, rel=1e-7)  # a smooth ball is used up
 
 
+@pytest.mark.parametrize("order", [1.01, 5, 10, 20, 50, 300, 1e4])
+@pytest.mark.parametrize("seed", range(12))
+def test_renyi_agrees_with_its_dual(seed, order):
+    """At high orders the weight of the score next to the threshold rises steeply with it."""
+    f, p, _ = problem(seed)
+    largest = -math.log(p[f == f[p > 0].max()].sum())
+    conjugate = order / (order - 1)
+    for share in (0.02, 0.2, 0.7):
+        radius = share * largest
+
+        def dual(level, radius=radius):
+            above = np.maximum(f - level, 0)
+            top = above.max() or 1.0  # powers of numbers of at most 1
+            mean = p @ (above / top) ** conjugate
+            return level + math.exp(radius / conjugate) * top * mean ** (1 / conjugate)
+
+        low, high = f.max() - 10 * np.ptp(f) * order / (order - 1), f[p > 0].max()
+        for _ in range(200):  # it is convex
+            a, b = low + (high - low) / 3, high - (high - low) / 3
+            low, high = (low, b) if dual(a) < dual(b) else (a, high)
+        ask = {"radius": radius, "weights": p, "divergence": "renyi", "order": order}
+        assert dro.robust_value(f, **ask) == pytest.approx(dual(low), abs=1e-9)
+        spent = dro.divergence(dro.worst_case_weights(f, **ask), p, divergence="renyi", order=order)
+        assert spent == pytest.approx(radius, rel=1e-7)
+
+
 def test_chi2_a_rounding_below_the_largest_radius():
     for n in range(2, 400):
         q = dro.worst_case_weights(

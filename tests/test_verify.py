@@ -8,7 +8,7 @@ import torch
 
 from bslutils import dro, losses, verify
 from bslutils.__main__ import main
-from bslutils.verify import Claim, Finding, bilateral, evidence, variance, variants
+from bslutils.verify import Claim, Finding, bilateral, evidence, field, variance, variants
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,28 @@ def pessimistic(function):
         return function(-pos, neg, tau_pos=tau_pos, tau_neg=tau_neg)
 
     return twin
+
+
+def other(**by):
+    """The same function with some of its parameters multiplied."""
+
+    def wrap(function):
+        def moved(*args, **kwargs):
+            return function(*args, **{k: v * by.get(k, 1) for k, v in kwargs.items()})
+
+        return moved
+
+    return wrap
+
+
+def rising_with_the_positive(function):
+    """The worst case, but with positives that are pushed down."""
+    return lambda pos, neg, **kwargs: function(-pos, neg, **kwargs)
+
+
+def exponential(function):
+    """PSL with ``exp`` for ``σ``: softmax loss."""
+    return lambda pos, neg, **kwargs: losses.softmax_loss(pos, neg, **kwargs)
 
 
 def power(function):
@@ -296,6 +318,64 @@ BREAK = {
             lambda rows: {k: (*r[:3], r[3], r[3]) for k, r in rows.items()},
         ),
     ],
+    "field-game": [
+        (losses, "softmax_risk_loss", other(tau=1.001)),
+        (losses, "chi2_loss", other(tau=1.001)),
+        (losses, "cvar_loss", other(level=1.01)),
+        (losses, "renyi_loss", other(radius=1.001)),
+        (losses, "renyi_loss", other(order=1.01)),
+    ],
+    "field-chi2": [
+        (losses, "chi2_loss", other(tau=1.001)),
+        (losses, "chi2_loss", lambda f: lambda *a, tau: f(*a, tau=max(tau, 2.0))),
+    ],
+    "field-cvar-ccl": [
+        (losses, "cvar_loss", other(level=1.01)),
+        (losses, "ccl_loss", other(neg_weight=1.01)),
+        (losses, "ccl_loss", other(margin=1.01)),
+    ],
+    "field-renyi": [
+        (losses, "renyi_loss", other(radius=1.001)),
+        (losses, "renyi_loss", other(order=1.001)),
+        (dro, "tau_of_radius", scaled(1.001)),
+        (losses, "cvar_loss", other(level=1.01)),
+    ],
+    "field-psl": [
+        (losses, "psl_tanh_loss", other(tau=1.001)),
+        (losses, "psl_atan_loss", exponential),
+        (losses, "psl_relu_loss", shifted(1e-6)),
+        (losses, "softmax_loss", other(tau=1.01)),
+    ],
+    "field-psl-rank": [
+        (losses, "psl_relu_loss", shifted(0.2)),
+        (losses, "psl_tanh_loss", exponential),
+        (losses, "softmax_loss", shifted(-2.0)),
+    ],
+    "field-advinfonce": [
+        (losses, "advinfonce_loss", other(radius=1.001)),
+        (losses, "advinfonce_loss", other(tau=1.001)),
+        (losses, "advinfonce_loss", scaled(1.001)),
+        (dro, "worst_case_weights", uniform),
+    ],
+    "field-limits": [
+        (losses, "slatk_loss", other(tau=1.01)),
+        (losses, "advinfonce_loss", other(tau=1.01)),
+        (losses, "llpauc_loss", other(beta=0.9)),
+        (losses, "llpauc_loss", other(alpha=0.9)),
+    ],
+    "field-invariant": [
+        (losses, "llpauc_loss", scaled(-1)),
+        (losses, "bpr_loss", rising_with_the_positive),
+        (losses, "slatk_loss", lambda f: lambda p, n, **k: losses.softmax_loss(p, n, tau=0.2)),
+        (field, "SEE_A_SHIFT", lambda names: (*names, "psl_relu")),
+        (field, "SEE_A_SHIFT", lambda names: names[1:]),
+    ],
+    "field-scale": [
+        (losses, "psl_tanh_loss", exponential),
+        (losses, "renyi_loss", lambda f: lambda p, n, **k: losses.chi2_loss(p, n, tau=0.1)),
+        (field, "FIXED_SCALE", lambda names: names[:-1]),
+        (field, "IN_SCORE_UNITS", lambda names: names[:-2]),
+    ],
     "bsl-published": [
         (
             variants,
@@ -305,6 +385,13 @@ BREAK = {
         (variants, "OFFICIAL_LOGS", lambda logs: {("ml", "LightGCN"): logs["ml", "LightGCN"]}),
     ],
 }
+
+
+def test_claims_on_every_loss_know_every_loss():
+    on_scores = {
+        name for name, cls in losses.LOSSES.items() if not getattr(cls, "on_vectors", False)
+    }
+    assert set(field.CASES) == on_scores
 
 
 def test_every_claim_can_be_broken():

@@ -214,30 +214,68 @@ def _chi2(f, p, radius, order):
 
 
 def _renyi(f, p, radius, order):
-    best = top(f, p)[0]
-    spread = best + top(-f, p)[0]
     live = p > 0
+    gap = top(f, p)[0] - f[live]
+    q = np.zeros_like(p)
+    q[live] = (_renyi_above if order > 1 else _renyi_below)(gap, p[live], radius, order)
+    return q
+
+
+def _renyi_below(gap, p, radius, order):
+    """Order below 1: λ lies above the best score, at a distance of ``exp(x)``."""
 
     def tilted(x):
-        """``Q`` with λ at a distance of ``exp(x)`` ranges from the best score."""
-        distance = spread * math.exp(x)
-        gap = np.where(live, best - f, 0)
-        if order > 1:  # λ = best - distance
-            shape = np.clip(1 - gap / distance, 0, None) ** (1 / (order - 1))
-        else:  # λ = best + distance
-            shape = (1 + gap / distance) ** (1 / (order - 1))
-        q = p * shape
+        q = p * (1 + gap / math.exp(x)) ** (1 / (order - 1))
         return q / q.sum()
 
-    def gap_at(x):
-        return _renyi_divergence((tilted(x)[live] / p[live]), p[live], order) - radius
+    def excess(x):
+        return _renyi_divergence(tilted(x) / p, p, order) - radius
 
-    low = high = 0.0
-    while gap_at(low) < 0:
+    low = high = math.log(gap.max())
+    while excess(low) < 0:
         low -= 1.0
-    while gap_at(high) > 0:
+    while excess(high) > 0:
         high += 1.0
-    return tilted(brentq(gap_at, low, high, xtol=1e-14, rtol=1e-14))
+    return tilted(brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
+
+
+def _renyi_above(gap, p, radius, order):
+    """Order above 1: λ lies among the scores or below them, at ``exp(x)`` below one of them.
+
+    Above order 2 a weight rises from λ with infinite slope, at high orders like a step: a
+    rounding of λ itself would move it. What counts is the distance to the score next to λ.
+    """
+    levels = np.unique(gap)
+
+    def tilted(k, x):
+        distance = math.exp(x)
+        scale = levels[k] + distance
+        above = gap < levels[k]
+        shape = np.full_like(gap, -math.inf)
+        shape[above] = np.log((levels[k] - gap[above] + distance) / scale)
+        shape[gap == levels[k]] = x - math.log(scale)  # exp(x) may be zero
+        q = p * np.exp(shape / (order - 1))
+        return q / q.sum()
+
+    def excess(k, x):
+        return _renyi_divergence(tilted(k, x) / p, p, order) - radius
+
+    # The divergence falls as λ does. The last level at which it is still too large; with λ at the
+    # second, all weight is on the best, and that is too large.
+    k, end = 1, len(levels)
+    while end - k > 1:
+        middle = (k + end) // 2
+        k, end = (middle, end) if excess(middle, -math.inf) > 0 else (k, middle)
+    last = end == len(levels)
+    high = math.log(levels[k] if last else levels[end] - levels[k])
+    while last and excess(k, high) > 0 and high < 40 + math.log(levels[k]):
+        high += 1.0
+    low, step, zero = high, 1.0, -750 * max(1.0, order - 1)
+    while excess(k, low) < 0 and low > zero:
+        low, step = max(low - step, zero), 2 * step
+    if excess(k, low) <= 0 or excess(k, high) >= 0:  # at an end, but for rounding
+        return tilted(k, low if excess(k, low) <= 0 else high)
+    return tilted(k, brentq(lambda x: excess(k, x), low, high, xtol=1e-14, rtol=1e-15))
 
 
 def _renyi_divergence(h, p, order):

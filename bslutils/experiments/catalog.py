@@ -75,7 +75,7 @@ FIELD: dict[str, list[dict[str, float | str]]] = {
     "psl_relu": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
     "advinfonce": [{"tau": t, "radius": r} for t in (0.15, 0.2) for r in (0.01, 0.1)],
     "llpauc": [{"beta": b} for b in (0.01, 0.03, 0.1, 0.3)],
-    "slatk": [{"tau": t, "tau_weight": w} for t in (0.15, 0.2) for w in (0.5, 2.0)],
+    "slatk": [{"tau": t, "tau_weight": w} for t in (0.15, 0.2) for w in (1.0, 2.25)],
     "cvar": [{"level": a} for a in (0.01, 0.03, 0.1, 0.3)],
     "renyi": [{"radius": r, "order": a} for r in (1.0, 2.0) for a in (1.5, 3.0)],
     "chi2": [{"tau": t} for t in (0.02, 0.05, 0.1, 0.2)],

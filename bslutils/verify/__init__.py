@@ -11,12 +11,12 @@ Example:
 
 from collections.abc import Iterable, Iterator
 
-from . import bilateral, duality, variance, variants
+from . import bilateral, duality, field, variance, variants
 from .claim import VERDICTS, Claim, Finding, Result, check
 
 CLAIMS: dict[str, Claim] = {
     claim.id: claim
-    for module in (duality, variance, bilateral, variants)
+    for module in (duality, variance, bilateral, variants, field)
     for claim in module.CLAIMS
 }
 
