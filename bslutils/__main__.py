@@ -16,13 +16,13 @@ from .datasets import DATASETS, load
 from .evaluate import evaluate
 from .experiments import SIZES, SWEEPS, merge, outdated, path_of, run_sweep, status, sweep
 from .files import load_files
-from .losses import LOSSES, loss_parameters, make_loss
-from .models import LightGCN, MatrixFactorization
+from .losses import LOSSES, VECTOR_LOSSES, loss_parameters, make_loss
+from .models import MODELS, make_model, model_parameters
 from .scoring import SCORES
 from .train import TrainConfig, fit
 from .verify import CLAIMS, iter_claims, ledger_line
 
-MODELS = ("MF", "LightGCN")
+EVERY_LOSS = (*LOSSES, *VECTOR_LOSSES)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,18 +45,25 @@ def _parser() -> argparse.ArgumentParser:
         help="paper: train on the validation pairs too and choose the epoch on test, as the "
         "authors' code does; only for comparison with published figures",
     )
-    train.add_argument("--loss", required=True, help=f"one of {', '.join(LOSSES)}")
-    names = dict.fromkeys(name for loss in LOSSES for name in loss_parameters(loss))
+    train.add_argument("--loss", required=True, help=f"one of {', '.join(EVERY_LOSS)}")
+    names = dict.fromkeys(name for loss in EVERY_LOSS for name in loss_parameters(loss))
     for name in names:
-        users = ", ".join(loss for loss in LOSSES if name in loss_parameters(loss))
+        users = ", ".join(loss for loss in EVERY_LOSS if name in loss_parameters(loss))
         kind = {"action": "store_true"} if name == "pos_in_denominator" else {"type": float}
         train.add_argument(_flag(name), default=None, help=f"parameter of {users}", **kind)
     train.add_argument("--dim", type=int, default=64, help="length of an embedding")
     train.add_argument("--score", choices=SCORES, default="cosine", help="score function")
     train.add_argument("--model", choices=MODELS, default="MF", help="what is trained")
-    train.add_argument("--user-dropout", type=float, default=0.0, help="MF: on user vectors")
-    train.add_argument("--n-layers", type=int, default=3, help="LightGCN: layers")
-    train.add_argument("--rank-score", choices=SCORES, help="LightGCN: in ranking; as in training")
+    train.add_argument("--user-dropout", type=float, help="MF: on user vectors")
+    train.add_argument("--n-layers", type=int, help="on a graph: layers")
+    train.add_argument("--rank-score", choices=SCORES, help="on a graph: score in ranking")
+    train.add_argument(
+        "--model-args",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="other parameters of the model, such as eps=0.2 of XSimGCL",
+    )
     for spec in dataclasses.fields(TrainConfig):
         if spec.name == "progress":
             continue
@@ -122,19 +129,30 @@ def _data(args: argparse.Namespace) -> None:
         print(f"{name:24} {value}")
 
 
-def _model(args: argparse.Namespace, data: Interactions) -> MatrixFactorization | LightGCN:
-    common = {"dim": args.dim, "score": args.score, "seed": args.seed}
-    if args.model == "MF":
-        sizes = data.n_users, data.n_items
-        return MatrixFactorization(*sizes, **common, user_dropout=args.user_dropout)
-    return LightGCN(data.train, **common, n_layers=args.n_layers, rank_score=args.rank_score)
+def _model_parameters(args: argparse.Namespace) -> dict[str, int | float | str]:
+    """The parameters of the model that were given, by flags and by ``--model-args``."""
+    known = model_parameters(args.model)
+    flags = ("dim", "score", "seed", "user_dropout", "n_layers", "rank_score")
+    given = {name: getattr(args, name) for name in flags if getattr(args, name) is not None}
+    for text in args.model_args:
+        name, _, value = text.partition("=")
+        default = known[name].default if name in known else None
+        kind = str if default is None else type(default)
+        try:
+            given[name] = kind(value)
+        except ValueError:
+            raise ValueError(
+                f"--model-args: {name} must be a value of type {kind.__name__}, got {value!r}"
+            ) from None
+    return given
 
 
 def _train(args: argparse.Namespace) -> None:
     chosen = loss_parameters(args.loss)
-    every = {name for loss in LOSSES for name in loss_parameters(loss)}
+    every = {name for loss in EVERY_LOSS for name in loss_parameters(loss)}
     given = {name: getattr(args, name) for name in every if getattr(args, name) is not None}
     loss = make_loss(args.loss, **given)
+    given_model = _model_parameters(args)
     names = [spec.name for spec in dataclasses.fields(TrainConfig) if spec.name != "progress"]
     progress = not args.no_progress
     config = TrainConfig(**{name: getattr(args, name) for name in names}, progress=progress)
@@ -146,7 +164,7 @@ def _train(args: argparse.Namespace) -> None:
     data = _load(args)
     if args.protocol == "paper":
         data = data.paper_protocol()
-    model = _model(args, data)
+    model = make_model(args.model, data, **given_model)
     start = time.perf_counter()
     run = fit(model, data, loss, config)
     seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""From a batch of ids to the scores that a loss reads."""
+"""From a batch of ids to the scores, or the vectors, that a loss reads."""
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,12 @@ def batch_scores(
     For a ``loss`` that asks no more of a list of negatives than their soft maximum
     (:func:`bslutils.losses.negative_form`), the N negatives come as that one score, ``(B, 1)``:
     the loss and its gradient are the same, and nothing of size ``(B, N)`` goes through autograd.
+
+    For a ``loss`` on vectors (``loss.on_vectors`` is true) nothing is scored and no negative is
+    drawn: the vectors of the users ``(B, d)`` and of their positives ``(B, P, d)``, and ``None``.
     """
+    if getattr(loss, "on_vectors", False):
+        return *model(user, pos), None
     batch, n_pos = pos.shape
     if config.sampler == "independent":
         neg = uniform_negatives(n_items, (batch, config.n_negatives), generator=generator)

@@ -8,6 +8,17 @@ from scipy.sparse import block_array, csr_array
 from torch import Tensor
 
 
+def degrees(train: csr_array) -> np.ndarray:
+    """How many training pairs each node has: users first, ``(n,)`` float64.
+
+    Example:
+        >>> degrees(csr_array(np.array([[1, 1]])))
+        array([2., 1., 1.])
+    """
+    pairs = train.astype(np.float64)
+    return np.concatenate([pairs.sum(axis=axis) for axis in (1, 0)])
+
+
 def normalised_adjacency(train: csr_array) -> Tensor:
     r"""The symmetric, normalised adjacency of users and items, sparse CSR ``(n, n)``.
 
@@ -30,7 +41,8 @@ def normalised_adjacency(train: csr_array) -> Tensor:
     if train.nnz == 0:
         raise ValueError("there is no training pair to build a graph from")
     pairs = train.astype(np.float64)
-    users, items = (1 / np.sqrt(np.maximum(pairs.sum(axis=axis), 1)) for axis in (1, 0))
+    scale = 1 / np.sqrt(np.maximum(degrees(train), 1))
+    users, items = np.split(scale, [train.shape[0]])
     pairs = pairs.multiply(users[:, None]).multiply(items[None, :]).tocsr()
     adjacency = block_array([[None, pairs], [pairs.T, None]], format="csr")
     adjacency.sort_indices()

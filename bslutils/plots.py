@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from .intervals import mean_interval
 
-# Name in ``losses.LOSSES`` -> (label, colour). A colour means the same loss in every figure of
+# Name of a loss -> (label, colour). A colour means the same loss in every figure of
 # the book. All are of middle lightness, so that inverting it on dark pages hardly changes them.
 LOSS_STYLES: dict[str, tuple[str, str]] = {
     "mse": ("MSE", "#868686"),
@@ -31,6 +31,7 @@ LOSS_STYLES: dict[str, tuple[str, str]] = {
     "chi2": ("χ² loss", "#9f82b1"),
     "cvar": ("CVaR loss", "#ad6f7c"),
     "renyi": ("DrRL (Rényi)", "#cb7238"),
+    "direct_au": ("DirectAU", "#6b7a99"),
 }
 
 

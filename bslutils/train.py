@@ -76,10 +76,13 @@ def fit(
     interrupt (Ctrl-C) ends training and keeps the best epoch so far.
 
     Args:
-        model: ``model(users, items)`` and ``model.embed()``; trained in place.
+        model: ``model(users, items)`` and ``model.embed()``; trained in place. What
+            ``model.auxiliary(users, items)`` gives, where there is one, is added to the loss of
+            a batch, in training and in the history (:mod:`bslutils.models`).
         data: the interactions.
         loss: ``loss(pos, neg, pos_mask=…, neg_mask=…)`` to a scalar: any loss of
-            :mod:`bslutils.losses`, or your own.
+            :mod:`bslutils.losses`, or your own. One with a true ``on_vectors`` gets the vectors
+            of the users ``(B, d)`` and of their positives ``(B, P, d)`` instead of scores.
         config: the settings.
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
@@ -109,6 +112,7 @@ def fit(
             "tau_pos: set TrainConfig(positives=…) to pool several positives of a user",
             stacklevel=2,
         )
+    auxiliary = getattr(model, "auxiliary", None)
     device = torch.device(config.device)
     model.to(device)
     generator = torch.Generator(device).manual_seed(config.seed)
@@ -133,7 +137,7 @@ def fit(
         disable=None if config.progress is None else not config.progress,
         unit="step",
     )
-    # Dropout draws from the global generator: seed it for this run, and give it back after.
+    # Dropout and noise draw from the global generator: seed it for this run, then give it back.
     with (
         progress,
         row_updates(model, optimizer),
@@ -163,7 +167,8 @@ def fit(
                         noise=noise,
                         loss=loss,
                     )
-                    losses.append(update(loss, optimizer, scores, pos_mask))
+                    extra = auxiliary(user, pos) if auxiliary is not None else None
+                    losses.append(update(loss, optimizer, scores, pos_mask, extra))
                     progress.update()
                     if len(losses) % CHECK_EVERY == 0:
                         _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
@@ -218,10 +223,13 @@ def update(
     optimizer: torch.optim.Optimizer,
     scores: tuple[Tensor, Tensor, Tensor | None],
     pos_mask: Tensor | None = None,
+    extra: Tensor | None = None,
 ) -> Tensor:
-    """One step down the gradient of the loss of a batch; returns the loss."""
+    """One step down the gradient of the loss of a batch, plus ``extra``; returns their sum."""
     pos, neg, neg_mask = scores
     value = loss(pos, neg, pos_mask=pos_mask, neg_mask=neg_mask)
+    if extra is not None:
+        value = value + extra
     optimizer.zero_grad(set_to_none=True)
     value.backward()
     optimizer.step()

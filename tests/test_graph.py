@@ -6,7 +6,7 @@ import torch
 from scipy.sparse import csr_array
 
 import bslutils as bsl
-from bslutils.graph import normalised_adjacency, spread
+from bslutils.graph import degrees, normalised_adjacency, spread
 from bslutils.models import LightGCN
 
 
@@ -34,6 +34,12 @@ def test_adjacency(train):
     assert got.equal(got.T) and got[4].eq(0).all()
     with pytest.raises(ValueError, match="no training pair to build a graph from"):
         normalised_adjacency(csr_array((3, 3), dtype=bool))
+
+
+def test_degrees_count_pairs_of_users_then_of_items(train):
+    dense = train.toarray()
+    expected = [int(row.sum()) for row in dense] + [int(column.sum()) for column in dense.T]
+    assert degrees(train).tolist() == expected
 
 
 def test_the_gradient_of_spreading(train):

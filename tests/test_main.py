@@ -48,6 +48,19 @@ def test_train_on_files(capsys, tmp_path):
         (["--loss", "bpr", "--data", "netflix"], "unknown data set 'netflix'; choose one of"),
         (["--loss", "bpr", "--lr", "0"], "lr must be positive and finite"),
         (["--loss", "bpr", "--dim", "0"], "dim must be at least 1, got 0"),
+        (["--loss", "bpr", "--n-layers", "2"], "model 'MF' has no parameter 'n_layers'; it takes"),
+        (
+            ["--loss", "bpr", "--model", "NGCF", "--model-args", "eps=0.1"],
+            "model 'NGCF' has no parameter 'eps'; it takes",
+        ),
+        (
+            ["--loss", "bpr", "--model", "XSimGCL", "--model-args", "contrast_layer=1.5"],
+            "--model-args: contrast_layer must be a value of type int, got '1.5'",
+        ),
+        (
+            ["--loss", "bpr", "--model", "SimGCL", "--model-args", "weight"],
+            "--model-args: weight must be a value of type float, got ''",
+        ),
         (["--loss", "bpr", "--ks", "0"], "--ks must be at least 1, got 0"),
         (["--loss", "bpr", "--device", "cuda:7"], "device 'cuda:7' was asked for"),
     ],
@@ -76,3 +89,20 @@ def test_lightgcn_and_the_switches(capsys, tmp_path):
     record = json.loads(out.read_text())
     assert "LightGCN" in record["model"] and "rank_score='dot'" in record["model"]
     assert record["config"]["replacement"] is True
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "shown"),
+    [
+        ("MF", ["--user-dropout", "0.1"], "MatrixFactorization(n_users=500"),
+        ("NGCF", ["--model-args", "message_dropout=0.3"], "message_dropout=0.3"),
+        ("LightGCN++", ["--n-layers", "1", "--model-args", "alpha=0.7", "beta=0"], "beta=0.0"),
+        ("SimGCL", ["--model-args", "eps=0.3"], "n_layers=2"),
+        ("XSimGCL", ["--model-args", "contrast_layer=2", "weight=1"], "contrast_layer=2"),
+    ],
+)
+def test_every_model_by_name(capsys, tmp_path, model, given, shown):
+    out = tmp_path / "runs.jsonl"
+    command = [*TRAIN, "--loss", "bpr", "--model", model, *given, "--out", str(out)]
+    assert main(command) == 0
+    assert shown in json.loads(out.read_text())["model"]

@@ -9,8 +9,9 @@ import torch
 
 import bslutils as bsl
 from bslutils.batch import batch_scores
-from bslutils.losses import LOSSES, SoftmaxLoss, make_loss
-from bslutils.sampling import SAMPLERS
+from bslutils.losses import LOSSES, VECTOR_LOSSES, DirectAULoss, SoftmaxLoss, make_loss
+from bslutils.models import MODELS, make_model
+from bslutils.sampling import SAMPLERS, batches
 from bslutils.train import Run, TrainConfig, fit
 
 PARAMS = {
@@ -30,7 +31,9 @@ PARAMS = {
     "chi2": {"tau": 0.1},
     "cvar": {"level": 0.1},
     "renyi": {"radius": 0.5, "order": 2.0},
+    "direct_au": {"gamma": 1.0},
 }
+ALL_LOSSES = LOSSES | VECTOR_LOSSES
 
 
 def model_for(data, **kwargs):
@@ -53,6 +56,104 @@ def test_every_loss_with_every_sampler(synthetic, name, positives, sampler):
         config(sampler=sampler, positives=positives, batch_size=512, n_negatives=16, epochs=1),
     )
     assert math.isfinite(run.history[0]["loss"]) and run.best_epoch == 1
+
+
+@pytest.fixture(scope="module")
+def whole_movielens():
+    """Without validation, whose cost is not what is tested."""
+    return bsl.load("movielens-small", valid_fraction=0)
+
+
+@pytest.mark.parametrize("name", ALL_LOSSES)
+@pytest.mark.parametrize("backbone", MODELS)
+@pytest.mark.filterwarnings("ignore:with one positive per row")
+def test_every_loss_trains_every_model(whole_movielens, backbone, name):
+    """One epoch lowers the loss of one and the same batch, without dropout and noise."""
+    data = whole_movielens
+    sizes = {"n_items": data.n_items} if name == "slatk" else {}
+    loss = ALL_LOSSES[name](**PARAMS.get(name, {}) | sizes)
+    # The pairs that a loss on vectors looks at grow with the square of the batch.
+    settings = config(epochs=1, lr=5e-3, batch_size=512 if name == "direct_au" else 16384)
+    user, pos, mask = next(batches(data.train, 1024, generator=torch.Generator().manual_seed(0)))
+    model = make_model(backbone, data, dim=8)
+
+    @torch.no_grad()
+    def value():
+        model.eval()
+        draw = torch.Generator().manual_seed(1)
+        scores = batch_scores(model, user, pos, mask, settings, data.n_items, draw, loss=loss)
+        return loss(*scores[:2], pos_mask=mask, neg_mask=scores[2]).item()
+
+    before = value()
+    run = fit(model, data, loss, settings)
+    assert math.isfinite(run.history[0]["loss"]) and math.isfinite(value())
+    if name != "slatk":  # the gradient leaves out that its thresholds move
+        assert value() < before
+
+
+@pytest.mark.parametrize("backbone", MODELS)
+def test_same_seed_same_run_with_every_model(synthetic, backbone):
+    def run(seed, global_seed):
+        torch.manual_seed(global_seed)
+        model = make_model(backbone, synthetic, dim=8)
+        history = fit(model, synthetic, SoftmaxLoss(tau=0.2), config(seed=seed)).history
+        return [(e["loss"], e["ndcg@20"]) for e in history], torch.cat(model.embed())
+
+    (first, vectors), (again, same), (other, _) = (
+        run(*seeds) for seeds in ((0, 1), (0, 2), (1, 1))
+    )
+    assert first == again != other and torch.equal(vectors, same)
+
+
+def test_the_auxiliary_term_is_added_to_the_loss(synthetic):
+    """It is called in training with the ids of the batch; gradient and history see the sum."""
+    seen = []
+
+    class Pulled(bsl.models.MatrixFactorization):
+        def auxiliary(self, users, items):
+            assert self.training
+            seen.append((users, items))
+            return 3 * self.user_table.mean() + 10
+
+    histories, settings = [], config(epochs=1, positives=2, lr=1e-9)
+    for kind in (bsl.models.MatrixFactorization, Pulled):
+        model = kind(synthetic.n_users, synthetic.n_items, dim=4)
+        histories.append(fit(model, synthetic, SoftmaxLoss(tau=0.2), settings).history[0]["loss"])
+    pull = 3 * model.user_table.detach().mean().item() + 10
+    assert histories[1] - histories[0] == pytest.approx(pull, abs=1e-4)
+    users = torch.cat([users for users, _ in seen])
+    assert len(users) == int((-(-synthetic.user_degree // 2)).sum())
+    assert all(items.shape == (len(users), 2) for users, items in seen)
+
+    loss, start = SoftmaxLoss(tau=0.2), model.user_table.detach().clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    scores = [torch.zeros(1, 1), torch.zeros(1, 1), None]
+    model.train()
+    bsl.train.update(loss, optimizer, scores, extra=model.auxiliary(users, users))
+    step = torch.full_like(start, -3 / start.numel())
+    torch.testing.assert_close(model.user_table - start, step, rtol=1e-2, atol=1e-8)
+
+
+@pytest.mark.parametrize("positives", [1, 3])
+def test_a_loss_on_vectors_gets_vectors_and_draws_no_negatives(synthetic, positives, monkeypatch):
+    monkeypatch.setattr(bsl.batch, "uniform_negatives", None)
+    seen = []
+
+    class Watch(DirectAULoss):
+        def forward(self, users, items, pos_mask=None, neg_mask=None):
+            seen.append((users, items, pos_mask, neg_mask))
+            return super().forward(users, items, pos_mask, neg_mask)
+
+    loss = Watch(gamma=1.0)
+    seen.clear()  # it tries itself when it is made
+    losses = set()
+    for sampler in SAMPLERS:
+        settings = config(epochs=1, batch_size=128, positives=positives, sampler=sampler)
+        losses.add(fit(model_for(synthetic), synthetic, loss, settings).history[0]["loss"])
+    assert len(losses) == 1  # whatever the sampler
+    users, items, pos_mask, neg_mask = seen[0]
+    assert users.shape == (128, 16) and items.shape == (128, positives, 16)
+    assert (pos_mask is None) == (positives == 1) and neg_mask is None
 
 
 def test_training_finds_the_planted_preferences(synthetic):

@@ -14,7 +14,7 @@ from ..data import Interactions
 from ..datasets import load
 from ..evaluate import evaluate
 from ..losses import make_loss
-from ..models import LightGCN, MatrixFactorization
+from ..models import MODELS, make_model
 from ..provenance import provenance
 from ..train import Run, fit
 
@@ -32,8 +32,6 @@ HASHES = {
     "yelp2018": "b51e22bbd9f3efe2d1d4bfa435fa5def3a8a281138c5cff7d3ee8b09657d3ae5",
 }
 
-MODELS = {"MF": MatrixFactorization, "LightGCN": LightGCN}
-
 FREE = ("device", "progress")  # settings that do not change what is computed
 
 
@@ -45,7 +43,7 @@ class Trial:
 
     Args:
         data: name of a data set in ``HASHES``.
-        loss: name of a loss in :data:`bslutils.losses.LOSSES`.
+        loss: name of a loss, as :func:`bslutils.losses.make_loss` knows it.
         params: its parameters.
         config: settings of the training.
         backbone: name of a model in :data:`bslutils.models.MODELS`.
@@ -127,8 +125,7 @@ class Trial:
 
     def build(self, data: Interactions) -> nn.Module:
         """The model before training."""
-        sizes = (data.n_users, data.n_items) if self.backbone == "MF" else (data.train,)
-        return MODELS[self.backbone](*sizes, seed=self.config.seed, **self.model)
+        return make_model(self.backbone, data, seed=self.config.seed, **self.model)
 
 
 def _number(value: Any) -> Any:

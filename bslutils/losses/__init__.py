@@ -9,7 +9,8 @@ Every loss is ``f(pos, neg, *, …)``:
   negative left is worth 0 in ``none`` and ``sum`` and is left out of ``mean``.
 * ``reduction`` is ``"none"``, ``"mean"`` or ``"sum"`` over rows.
 
-Each has an ``nn.Module`` twin that holds its parameters, and a name in ``LOSSES``.
+Each has an ``nn.Module`` twin that holds its parameters, and a name in ``LOSSES``. A loss on
+vectors in place of scores has one in ``VECTOR_LOSSES``.
 """
 
 from .adversarial import advinfonce_loss
@@ -38,7 +39,7 @@ from .modules import (
     SoftmaxRiskLoss,
 )
 from .psl import psl_atan_loss, psl_relu_loss, psl_tanh_loss
-from .registry import LOSSES, loss_parameters, make_loss, negative_form
+from .registry import LOSSES, VECTOR_LOSSES, loss_parameters, make_loss, negative_form
 from .softmax import (
     bilateral_softmax_loss,
     pessimistic_bilateral_softmax_loss,
@@ -47,9 +48,11 @@ from .softmax import (
 )
 from .topk import llpauc_loss, slatk_loss
 from .variants import pooled_softmax_loss, rescaled_softmax_loss, reweighted_softmax_loss
+from .vectors import DirectAULoss, alignment, direct_au_loss, uniformity
 
 __all__ = [
     "LOSSES",
+    "VECTOR_LOSSES",
     "AdvInfoNCELoss",
     "BCELoss",
     "BPRLoss",
@@ -57,6 +60,7 @@ __all__ = [
     "CCLLoss",
     "CVaRLoss",
     "Chi2Loss",
+    "DirectAULoss",
     "LLPAUCLoss",
     "MSELoss",
     "PSLAtanLoss",
@@ -71,12 +75,14 @@ __all__ = [
     "SoftmaxLoss",
     "SoftmaxRiskLoss",
     "advinfonce_loss",
+    "alignment",
     "bce_loss",
     "bilateral_softmax_loss",
     "bpr_loss",
     "ccl_loss",
     "chi2_loss",
     "cvar_loss",
+    "direct_au_loss",
     "llpauc_loss",
     "loss_parameters",
     "make_loss",
@@ -93,4 +99,5 @@ __all__ = [
     "slatk_loss",
     "softmax_loss",
     "softmax_risk_loss",
+    "uniformity",
 ]

@@ -26,6 +26,7 @@ from .modules import (
     SoftmaxLoss,
     SoftmaxRiskLoss,
 )
+from .vectors import DirectAULoss
 
 LOSSES: dict[str, type[nn.Module]] = {
     "mse": MSELoss,
@@ -49,10 +50,12 @@ LOSSES: dict[str, type[nn.Module]] = {
     "cvar": CVaRLoss,
     "renyi": RenyiLoss,
 }
+# Of the vectors of a batch in place of scores; `fit` trains with them, too.
+VECTOR_LOSSES: dict[str, type[nn.Module]] = {"direct_au": DirectAULoss}
 
 
 def loss_parameters(name: str) -> dict[str, inspect.Parameter]:
-    """The keyword parameters of the loss called ``name``, ``reduction`` left out.
+    """The keyword parameters of a loss on scores or on vectors, ``reduction`` left out.
 
     Raises:
         ValueError: an unknown name; the message lists the choices.
@@ -61,15 +64,16 @@ def loss_parameters(name: str) -> dict[str, inspect.Parameter]:
         >>> list(loss_parameters("bilateral_softmax"))
         ['tau_pos', 'tau_neg']
     """
-    if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}")
-    params = dict(inspect.signature(LOSSES[name]).parameters)
-    params.pop("reduction")
+    every = LOSSES | VECTOR_LOSSES
+    if name not in every:
+        raise ValueError(f"unknown loss {name!r}; choose one of {', '.join(every)}")
+    params = dict(inspect.signature(every[name]).parameters)
+    params.pop("reduction", None)
     return params
 
 
 def make_loss(name: str, **params) -> nn.Module:
-    """Build a loss from its name in ``LOSSES`` and its parameters.
+    """Build a loss from its name in ``LOSSES`` or ``VECTOR_LOSSES`` and its parameters.
 
     Raises:
         ValueError: an unknown name, an unknown or missing parameter, or a value outside its
@@ -86,7 +90,7 @@ def make_loss(name: str, **params) -> nn.Module:
     missing = [p for p, spec in known.items() if spec.default is spec.empty and p not in params]
     if missing:
         raise ValueError(f"loss {name!r} needs a value for {', '.join(missing)}")
-    return LOSSES[name](**params)
+    return (LOSSES | VECTOR_LOSSES)[name](**params)
 
 
 def negative_form(loss: nn.Module | None) -> dict[str, float | bool] | None:

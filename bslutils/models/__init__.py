@@ -1,0 +1,28 @@
+"""Models that turn users and items into vectors ready to score.
+
+The protocol is small. ``model(users, items)`` gives the vectors of some ids for training,
+``model.embed()`` those of all users and all items for ranking, and a score is their inner
+product in both. A model may have a third method, ``model.auxiliary(users, items)``: a scalar
+that :func:`bslutils.fit` adds to the ranking loss of a batch, whatever that loss is. It is
+called in training, after ``model(…)``, with the users ``(B,)`` and the positives ``(B, P)`` of
+the batch (padding repeats an item of its row).
+"""
+
+from .contrastive import SimGCL, XSimGCL, info_nce
+from .factorization import MatrixFactorization
+from .lightgcn import LightGCN, LightGCNPlusPlus
+from .ngcf import NGCF
+from .registry import MODELS, make_model, model_parameters
+
+__all__ = [
+    "MODELS",
+    "NGCF",
+    "LightGCN",
+    "LightGCNPlusPlus",
+    "MatrixFactorization",
+    "SimGCL",
+    "XSimGCL",
+    "info_nce",
+    "make_model",
+    "model_parameters",
+]

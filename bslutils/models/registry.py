@@ -1,0 +1,58 @@
+"""The models by name."""
+
+import inspect
+
+from torch import nn
+
+from ..data import Interactions
+from .contrastive import SimGCL, XSimGCL
+from .factorization import MatrixFactorization
+from .graph_model import GraphModel
+from .lightgcn import LightGCN, LightGCNPlusPlus
+from .ngcf import NGCF
+
+MODELS: dict[str, type[nn.Module]] = {
+    "MF": MatrixFactorization,
+    "NGCF": NGCF,
+    "LightGCN": LightGCN,
+    "LightGCN++": LightGCNPlusPlus,
+    "SimGCL": SimGCL,
+    "XSimGCL": XSimGCL,
+}
+
+
+def model_parameters(name: str) -> dict[str, inspect.Parameter]:
+    """The keyword parameters of the model called ``name``: all but its data.
+
+    Raises:
+        ValueError: an unknown name; the message lists the choices.
+
+    Example:
+        >>> list(model_parameters("MF"))
+        ['dim', 'score', 'user_dropout', 'seed']
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}")
+    params = inspect.signature(MODELS[name]).parameters
+    return {key: spec for key, spec in params.items() if spec.kind is spec.KEYWORD_ONLY}
+
+
+def make_model(name: str, data: Interactions, **params) -> nn.Module:
+    """Build a model for ``data`` from its name in ``MODELS`` and its parameters.
+
+    Raises:
+        ValueError: an unknown name, an unknown parameter, or a value outside its domain.
+
+    Example:
+        >>> import bslutils as bsl
+        >>> make_model("MF", bsl.load("synthetic"), dim=8)
+        MatrixFactorization(n_users=500, n_items=800, dim=8, score='cosine')
+    """
+    known = model_parameters(name)
+    unknown = [p for p in params if p not in known]
+    if unknown:
+        raise ValueError(f"model {name!r} has no parameter {unknown[0]!r}; it takes {list(known)}")
+    model = MODELS[name]
+    if issubclass(model, GraphModel):
+        return model(data.train, **params)
+    return model(data.n_users, data.n_items, **params)
