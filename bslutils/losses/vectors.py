@@ -116,7 +116,9 @@ def direct_au_loss(
         tensor(-4.)
 
     Source: Wang et al., *Towards Representation Alignment and Uniformity in Collaborative
-    Filtering*, KDD 2022; with one positive in a row, as its public code.
+    Filtering*, KDD 2022; with one positive in a row, as its public code. That code ranks by the
+    inner product of the vectors before they are brought to length 1 (``rank_score="dot"`` of the
+    models on a graph).
     """
     if items.ndim == 2:
         items = items.unsqueeze(1)  # (B, 1, d)

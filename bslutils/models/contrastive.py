@@ -71,10 +71,11 @@ class SimGCL(GraphModel):
               E' = \frac1L \sum_{l=1}^{L} E'_l, \quad
               E'_l = \hat A E'_{l-1} + \varepsilon \Delta_l, \quad E'_0 = E_0
 
-    E is scored and ranked. The noise :math:`\Delta_l` has rows of length 1 with the signs of
-    what it is added to. The auxiliary term of a batch is the weight times :func:`info_nce` of
-    two such views, E′ and E″ with noise of their own, over the users of the batch, plus the
-    same over its positive items; each counts once.
+    E is scored and ranked; a node without a training pair has the vector 0. The noise
+    :math:`\Delta_l` has rows of length 1 with the signs of what it is added to. The auxiliary
+    term of a batch is the weight times :func:`info_nce` of two such views, E′ and E″ with noise
+    of their own, over the users of the batch, plus the same over its positive items; each
+    counts once.
 
     Args:
         train, dim, score, rank_score: as in :class:`bslutils.models.LightGCN`.
