@@ -184,6 +184,10 @@ def _check_question(f, tau, radius, divergence, order) -> None:
         one_row(f)
 
 
+# Rényi's division by α - 1 would leave nothing but rounding here; KL differs by less than that.
+NEAR_KL = 1e-8
+
+
 def _kl(f, p, radius, order):
     tau = tau_of_radius(f, radius=radius, weights=p)
     return tilt(f, p, math.inf if tau == 0 else 1 / tau)
@@ -214,6 +218,8 @@ def _chi2(f, p, radius, order):
 
 
 def _renyi(f, p, radius, order):
+    if abs(order - 1) < NEAR_KL:
+        return _kl(f, p, radius, order)
     live = p > 0
     gap = top(f, p)[0] - f[live]
     q = np.zeros_like(p)
@@ -279,6 +285,8 @@ def _renyi_above(gap, p, radius, order):
 
 
 def _renyi_divergence(h, p, order):
+    if abs(order - 1) < NEAR_KL:
+        return _kl_divergence(h, p, order)
     with np.errstate(divide="ignore"):
         x = np.where(h > 0, order * np.log(h), -np.inf)
     shift = x.max()
