@@ -467,3 +467,15 @@ def test_bad_questions(function, f, ask, message):
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("distance", [2.3e-16, 1e-12, 0.9e-8, 1.1e-8, 1e-7])
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("radius", [0.1, 1.0])
+def test_renyi_tends_to_kl_from_both_sides(distance, side, radius):
+    f, uniform = np.linspace(-0.5, 0.6, 7) ** 3, np.full(7, 1 / 7)
+    ball = {"divergence": "renyi", "order": 1 + side * distance}
+    kl = dro.worst_case_weights(f, radius=radius)
+    q = dro.worst_case_weights(f, radius=radius, **ball)
+    np.testing.assert_allclose(q, kl, rtol=0, atol=1e-5)
+    assert dro.divergence(kl, uniform, **ball) == pytest.approx(radius, abs=1e-6)
