@@ -1,7 +1,6 @@
 """From a batch of ids to the scores, or the vectors, that a loss reads."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import TrainConfig
@@ -40,13 +39,13 @@ def batch_scores(
         return scores[:, :n_pos], scores[:, n_pos:], None
 
     neg, neg_mask = _negatives(pos, config, n_items, generator)
-    where, false = None, pos.new_empty(0)
+    columns = None  # of the negatives of each row, where the rows do not share all of them
     if noise is not None and noise.ratio < 1:
         neg_mask = noise.kept(user, neg, generator)
     elif noise is not None:
-        where, false = noise.replaced(user, len(neg), generator)
-    users, items = model(user, torch.cat([pos.flatten(), neg, false]))
-    pos_items, neg_items, false_items = items.split([pos.numel(), len(neg), len(false)])
+        neg, columns = noise.mixed(user, neg, generator)
+    users, items = model(user, torch.cat([pos.flatten(), neg]))
+    pos_items, neg_items = items.split([pos.numel(), len(neg)])
     if config.sampler == "in-batch":
         neg_items = pos_items
         if pos_mask is not None:
@@ -54,16 +53,15 @@ def batch_scores(
     pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
 
     form = negative_form(loss)
-    if form is not None and where is None:
+    if form is not None and columns is None:
         best = soft_maximum(users, neg_items, **form, mask=neg_mask, dtype=_dtype(config, users))
         # A row whose negatives are all masked stays without one.
         live = None if neg_mask is None else neg_mask.any(1, keepdim=True)
         return pos_scores, best.unsqueeze(1), live
     dtype = _dtype(config, users)
     neg_scores = shared_scores(users.to(dtype), neg_items.to(dtype)).to(users)
-    if where is not None:
-        false_users = F.embedding(where.nonzero()[:, 0], users)  # faster backward than [...]
-        neg_scores = neg_scores.masked_scatter(where, (false_users * false_items).sum(1))
+    if columns is not None:
+        neg_scores = neg_scores.gather(1, columns)
     return pos_scores, neg_scores, neg_mask
 
 

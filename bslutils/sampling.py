@@ -147,27 +147,47 @@ class NoisyNegatives:
         self.items = torch.tensor(train.indices, dtype=torch.long).to(device)
         self.start = torch.tensor(train.indptr, dtype=torch.long).to(device)
         self.degree = self.start.diff()
-        users = torch.arange(len(self.degree), device=device).repeat_interleave(self.degree)
-        self.keys = users * self.n_items + self.items  # sorted
 
-    def replaced(
-        self, user: Tensor, n_negatives: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """For r > 1: which columns ``(B, N)`` to replace, and by which items, row by row."""
+    def mixed(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """For r > 1: the distinct items that are needed ``(U,)``, and each row's negatives.
+
+        These are places in the former, ``(B, N)``: those of ``neg (N,)``, some of them replaced
+        by positives of the row's user. Users have few positives, so the same come up again and
+        again: a product with the distinct items and a gather cost less than a score for a pair.
+        """
         extra = (self.ratio - 1) * self.degree[user]
         chance = extra / (self.n_items + extra)  # (B,)
-        shape, device = (len(user), n_negatives), user.device
+        shape, device = (len(user), len(neg)), user.device
         where = torch.rand(shape, generator=generator, device=device) < chance.unsqueeze(1)
         rows = user[where.nonzero()[:, 0]]
-        place = torch.rand(len(rows), generator=generator, device=device) * self.degree[rows]
-        return where, self.items[self.start[rows] + place.long()]
+        pick = torch.rand(len(rows), generator=generator, device=device) * self.degree[rows]
+        false = self.items[self.start[rows] + pick.long()]
+        needed, place = self._distinct(neg, false)
+        columns = place[neg].expand(shape).masked_scatter(where, place[false])
+        return needed, columns
 
     def kept(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> Tensor:
         """For r < 1: which columns of ``neg (N,)`` count for each row, ``(B, N)`` bool."""
-        wanted = user.unsqueeze(1) * self.n_items + neg  # (B, N)
-        place = torch.searchsorted(self.keys, wanted).clamp(max=len(self.keys) - 1)
-        lucky = torch.rand(wanted.shape, generator=generator, device=user.device) < self.ratio
-        return (self.keys[place] != wanted) | lucky
+        needed, place = self._distinct(neg)
+        degree = self.degree[user]
+        rows = torch.arange(len(user), device=user.device).repeat_interleave(degree)
+        nth = torch.arange(len(rows), device=user.device) - (degree.cumsum(0) - degree)[rows]
+        column = place[self.items[self.start[user][rows] + nth]]  # of every positive, -1: absent
+        false = torch.zeros(len(user), len(needed), dtype=torch.bool, device=user.device)
+        false[rows[column >= 0], column[column >= 0]] = True
+        false = false[:, place[neg]]
+        if self.ratio == 0:
+            return ~false
+        lucky = torch.rand(false.shape, generator=generator, device=user.device) < self.ratio
+        return ~false | lucky
+
+    def _distinct(self, *items: Tensor) -> tuple[Tensor, Tensor]:
+        """The distinct items, and for every item of the catalogue its place there or -1."""
+        used = torch.zeros(self.n_items, dtype=torch.bool, device=items[0].device)
+        for part in items:
+            used[part] = True
+        place = used.cumsum(0) - 1
+        return used.nonzero().squeeze(1), torch.where(used, place, -1)
 
 
 def in_batch_mask(pos: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,45 @@ class Truth:
     def log_weight(self) -> np.ndarray:
         """Log of the weight with which a user draws an item, up to a constant per user."""
         return np.log(self.exposure) + self.sharpness * self.preference
+
+    def agreement(
+        self, scores: np.ndarray, candidates: np.ndarray, *, k: int = 20
+    ) -> dict[str, float]:
+        """How far a ranking of each user's candidates is the true one; means over users.
+
+        Args:
+            scores: ``(n_users, n_items)``, of a model.
+            candidates: ``(n_users, n_items)`` bool, the items to rank: at least k of each user.
+            k: length of the lists.
+
+        Returns:
+            ``"overlap@k"``, the share of the k best items by :attr:`log_weight` that are among
+            the k best by score; ``"spearman"``, the rank correlation with it over all
+            candidates; ``"taste"``, that with :attr:`preference`, which leaves the exposure out.
+
+        Raises:
+            ValueError: shapes that do not fit, or a user with too few candidates.
+
+        Example:
+            >>> _, truth = plant(n_users=20, n_items=60)
+            >>> found = truth.agreement(truth.log_weight, np.ones((20, 60), dtype=bool))
+            >>> found["overlap@20"], round(found["spearman"], 9), found["taste"] < 1
+            (1.0, 1.0, True)
+        """
+        shape = self.preference.shape
+        if scores.shape != shape or candidates.shape != shape:
+            raise ValueError(f"expected {shape}, got {scores.shape} and {candidates.shape}")
+        if candidates.sum(1).min() < k:
+            raise ValueError(f"a user has {candidates.sum(1).min()} candidates, fewer than k={k}")
+        true, taste = self.log_weight, self.preference
+        rows = []
+        for user, free in enumerate(candidates):
+            found, wanted = scores[user, free], true[user, free]
+            top = np.intersect1d(np.argsort(-found)[:k], np.argsort(-wanted)[:k])
+            order = [stats.spearmanr(found, x).statistic for x in (wanted, taste[user, free])]
+            rows.append((len(top) / k, *order))
+        names = (f"overlap@{k}", "spearman", "taste")
+        return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
 
 
 def plant(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..config import TrainConfig
+from . import noise
 from .records import Records
 from .sweeps import SIZES, Sweep, best, with_seeds
 from .trial import Trial
@@ -63,18 +64,18 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
 
 N_ITEMS = {"amazon-electronics": 8360, "ml-1m": 3043}  # SL@K has to know
 
-# What is tuned of each loss: four settings, each with three L2 terms, twelve trials for every loss.
+# What is tuned of each loss: four settings, each with four L2 terms, sixteen trials for every loss.
 FIELD: dict[str, list[dict[str, float | str]]] = {
     "mse": [{"neg_weight": w} for w in (1, 5, 20, 100)],
     "bce": [{"tau": t, "neg_weight": w} for t in (0.1, 0.2) for w in (1, 10)],
-    "bpr": [*({"tau": t} for t in (0.1, 0.2, 0.4)), {"tau": 1.0, "score": "dot"}],
+    "bpr": [*({"tau": t} for t in (0.2, 0.4, 1.0)), {"tau": 1.0, "score": "dot"}],
     "ccl": [{"margin": m, "neg_weight": w} for m in (0.3, 0.6) for w in (10, 100)],
     "softmax": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
     "reweighted_softmax": [{"tau": t, "neg_weight": w} for t in (0.15, 0.2) for w in (0.9, 1.1)],
     "bilateral_softmax": [{"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.15, 0.2)],
     "psl_relu": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
-    "advinfonce": [{"tau": t, "radius": r} for t in (0.15, 0.2) for r in (0.01, 0.1)],
-    "llpauc": [{"beta": b} for b in (0.01, 0.03, 0.1, 0.3)],
+    "advinfonce": [{"tau": t, "radius": r} for t in (0.2, 0.3) for r in (0.001, 0.01)],
+    "llpauc": [{"beta": b} for b in (0.03, 0.1, 0.3, 1.0)],
     "slatk": [{"tau": t, "tau_weight": w} for t in (0.15, 0.2) for w in (1.0, 2.25)],
     "cvar": [{"level": a} for a in (0.01, 0.03, 0.1, 0.3)],
     "renyi": [{"radius": r, "order": a} for r in (1.0, 2.0) for a in (1.5, 3.0)],
@@ -108,7 +109,7 @@ def field(size: str, records: Records) -> Iterator[Trial]:
             tune = [
                 _trial(data, loss, setting, replace(base, weight_decay=decay))
                 for setting in settings
-                for decay in (1e-5, 2e-4, 2e-3)
+                for decay in (1e-5, 2e-4, 2e-3, 1e-2)
             ]
             yield from tune
             chosen = best(tune, records)
@@ -129,6 +130,16 @@ def _trial(data: str, loss: str, setting: dict[str, float | str], config: TrainC
 SWEEPS: dict[str, Sweep] = {
     "reference": Sweep("reference", "SL and BSL beside the authors' own logs", reference),
     "field": Sweep("field", "every loss on Amazon-Electronics", field),
+    "negative_noise": Sweep(
+        "negative_noise", "losses while negatives get noisier", noise.negative_noise
+    ),
+    "positive_noise": Sweep(
+        "positive_noise", "losses while positives get noisier", noise.positive_noise
+    ),
+    "temperature": Sweep("temperature", "the best tau over either noise", noise.temperature),
+    "bilateral": Sweep(
+        "bilateral", "optimism, pessimism and idle pooling on noisy positives", noise.bilateral
+    ),
 }
 
 

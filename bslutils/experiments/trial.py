@@ -12,7 +12,7 @@ from torch import nn
 from ..config import TrainConfig
 from ..data import Interactions
 from ..datasets import load
-from ..evaluate import evaluate
+from ..evaluate import embeddings, evaluate
 from ..losses import make_loss
 from ..models import MODELS, make_model
 from ..provenance import provenance
@@ -87,6 +87,10 @@ class Trial:
         if not self.label:
             params = " ".join(f"{name}={value:g}" for name, value in self.params.items())
             label = f"{self.data}/{self.protocol}/{self.backbone}/{self.loss} {params}"
+            if self.config.negative_noise != 1:
+                label += f" r={self.config.negative_noise:g}"
+            if self.false_positives:
+                label += f" p={self.false_positives:g}"
             object.__setattr__(self, "label", label.strip())
 
     @property
@@ -143,8 +147,9 @@ def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) 
 
     Validation masks what was added to train, as it would in practice. Test is ranked among all
     items that are not in the *clean* training pairs (``test``), and, where pairs were added,
-    with these masked, too (``test masked``). A loss that became NaN or infinite is recorded as
-    ``stopped``, with 0 as its validation.
+    with these masked, too (``test masked``). Where the truth is known, ``truth`` says how far the
+    ranking of the candidates of ``test`` agrees with it (:meth:`Truth.agreement`). A loss that
+    became NaN or infinite is recorded as ``stopped``, with 0 as its validation.
 
     Raises:
         KeyboardInterrupt: training was interrupted; there is no record then.
@@ -188,6 +193,12 @@ def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) 
     }
     if noisy is not clean:
         record["test masked"] = test(noisy)
+    if clean.truth is not None:
+        users, items = embeddings(trained.model, clean)
+        found = clean.truth.agreement(
+            (users @ items.T).cpu().numpy(), clean.seen("test").toarray() == 0
+        )
+        record["truth"] = _rounded(found)
     return record | {
         "train_seconds": round(trained.history[-1]["seconds"], 2) if trained.history else 0.0,
         "seconds": round(seconds, 2),
