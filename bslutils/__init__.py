@@ -10,14 +10,14 @@ Example:
     ['hit@20', 'mrr@20', 'ndcg@20', 'precision@20', 'recall@20']
 """
 
+__version__ = "0.1.0"  # before the imports: records name it
+
 from . import dro, losses, models, sampling, scoring, verify
 from .data import Interactions
 from .datasets import load
 from .evaluate import evaluate
 from .files import load_files
 from .train import Run, TrainConfig, fit
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Interactions",

@@ -67,6 +67,37 @@ def mean_interval(values: np.ndarray, *, level: float = 0.95, seed: int = 0) -> 
     return Interval(mean, float(result.low), float(result.high))
 
 
+def t_interval(values: np.ndarray, *, level: float = 0.95) -> Interval:
+    r"""Mean of a few independent values with Student's interval.
+
+    .. math:: \bar x \pm t_{n-1, (1 + c)/2}\, s / \sqrt n
+
+    For seeds: of a handful of values a bootstrap interval is too narrow.
+
+    Args:
+        values: ``(n,)``, at least two, one per seed; differences, where seeds are paired.
+        level: coverage c in (0, 1).
+
+    Raises:
+        ValueError: fewer than two values, one that is not finite, ``level`` outside (0, 1).
+
+    Example:
+        >>> mean, low, high = t_interval([1.0, 2.0, 3.0])
+        >>> mean, round(low, 2), round(high, 2)
+        (2.0, -0.48, 4.48)
+
+    Source: Student, *The Probable Error of a Mean*, Biometrika 1908.
+    """
+    array = _values("values", values)
+    if len(array) < 2:
+        raise ValueError(f"values must be at least two, got {len(array)}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
+    half = stats.t.ppf((1 + level) / 2, len(array) - 1) * stats.sem(array)
+    mean = float(array.mean())
+    return Interval(mean, mean - float(half), mean + float(half))
+
+
 def paired_difference(a: np.ndarray, b: np.ndarray, *, seed: int = 0) -> PairedDifference:
     """Mean of ``a - b`` over the same users, its bootstrap interval, and a paired t-test.
 

@@ -1,12 +1,12 @@
 """One look for every figure: a colour per loss, readable on light and dark pages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from .intervals import mean_interval
+from .intervals import Interval, mean_interval, t_interval
 
 # Name of a loss -> (label, colour). A colour means the same loss in every figure of
 # the book. All are of middle lightness, so that inverting it on dark pages hardly changes them.
@@ -93,13 +93,21 @@ def use_style() -> None:
         set_matplotlib_formats("svg")
 
 
-def band(ax: Axes, x: Sequence[float], runs: np.ndarray, **style) -> None:
-    """Draw the mean over runs as a line and a 95 % bootstrap interval as a band.
+def band(
+    ax: Axes,
+    x: Sequence[float],
+    runs: np.ndarray,
+    *,
+    interval: Callable[[np.ndarray], Interval] = mean_interval,
+    **style,
+) -> None:
+    """Draw the mean over runs as a line and its 95 % interval as a band.
 
     Args:
         ax: where to draw.
         x: ``(n,)``.
         runs: ``(n_runs, n)``; the interval is over the first axis.
+        interval: a bootstrap for many runs, :func:`bslutils.intervals.t_interval` for a few.
         style: ``label``, ``color``, … of the line.
 
     Raises:
@@ -114,6 +122,52 @@ def band(ax: Axes, x: Sequence[float], runs: np.ndarray, **style) -> None:
     runs = np.asarray(runs, dtype=float)
     if runs.ndim != 2 or runs.shape[1] != len(x):
         raise ValueError(f"runs must be (n_runs, {len(x)}), got {runs.shape}")
-    mean, low, high = np.array([mean_interval(column) for column in runs.T]).T
+    mean, low, high = np.array([interval(column) for column in runs.T]).T
     (line,) = ax.plot(x, mean, **style)
     ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+MARKERS = ("o", "s", "^", "D")
+
+
+def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequence[str]) -> None:
+    """A line for every loss, a marker with its 95 % interval by Student for every group.
+
+    Made for a slide: the losses can be read from the labels, the groups from the markers.
+
+    Args:
+        ax: where to draw; the first row is on top.
+        rows: loss -> group -> values over seeds, at least two. A group that is not there leaves
+            its place empty.
+        groups: those to draw, at most four, such as names of data sets.
+
+    Raises:
+        ValueError: an unknown loss, more than four groups, fewer than two values.
+
+    Example:
+        >>> from matplotlib import pyplot as plt
+        >>> _, ax = plt.subplots()
+        >>> dots(ax, {"softmax": {"a": [0.1, 0.2]}, "bpr": {"a": [0.0, 0.1]}}, ["a"])
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['BPR', 'SL']
+        >>> plt.close()
+    """
+    if len(groups) > len(MARKERS):
+        raise ValueError(f"groups must be at most {len(MARKERS)}, got {len(groups)}")
+    names = list(rows)[::-1]
+    for k, (group, marker) in enumerate(zip(groups, MARKERS, strict=False)):
+        for y, name in enumerate(names):
+            if group not in rows[name]:
+                continue
+            mean, low, high = t_interval(rows[name][group])
+            ax.errorbar(
+                mean,
+                y + 0.22 * ((len(groups) - 1) / 2 - k),
+                xerr=[[mean - low], [high - mean]],
+                fmt=marker,
+                ms=5,
+                color=loss_style(name)["color"],
+            )
+        ax.plot([], [], marker, color="black", ms=5, label=group)  # for the legend
+    ax.set_yticks(range(len(names)), [loss_style(name)["label"] for name in names])
+    ax.set_ylim(-0.6, len(names) - 0.4)

@@ -59,6 +59,24 @@ def test_the_seed_moves_validation_only(movielens):
     assert bsl.load("movielens-small", valid_fraction=0).valid.nnz == 0
 
 
+def test_agreement_with_the_truth(synthetic):
+    truth, free = synthetic.truth, synthetic.seen("test").toarray() == 0
+    right = truth.agreement(np.exp(truth.log_weight), free)  # any increasing function of it
+    assert right["overlap@20"] == 1 and right["spearman"] == pytest.approx(1)
+    taste = truth.agreement(truth.preference, free, k=10)
+    assert taste["taste"] == pytest.approx(1) and taste["overlap@10"] < 0.9
+    assert truth.agreement(-truth.log_weight, free)["spearman"] == pytest.approx(-1)
+    noise = truth.agreement(np.random.default_rng(0).normal(size=free.shape), free)
+    assert abs(noise["spearman"]) < 0.02 and noise["overlap@20"] < 0.04
+    # What is no candidate does not count, however high its score.
+    masked = truth.agreement(np.where(free, truth.log_weight, 1e9), free)
+    assert masked == right | {"taste": pytest.approx(masked["taste"])}
+    with pytest.raises(ValueError, match=r"expected \(500, 800\), got \(2, 3\)"):
+        truth.agreement(np.zeros((2, 3)), free)
+    with pytest.raises(ValueError, match="fewer than k=800"):
+        truth.agreement(truth.preference, free, k=800)
+
+
 def test_synthetic_truth_is_learnable_and_free_of_popularity(synthetic):
     truth = synthetic.truth
     users, items = synthetic.pairs("test")

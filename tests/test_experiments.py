@@ -93,6 +93,8 @@ def test_a_record_says_everything():
         record["test"]["recall@20"], abs=1e-5
     )
     assert "test masked" not in record
+    assert {"overlap@20", "spearman", "taste"} == record["truth"].keys()
+    assert 0 < record["truth"]["spearman"] < 0.9
     again = perform(wanted)
     assert again["test"] == record["test"] and again["valid"] == record["valid"]
 

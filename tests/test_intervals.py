@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bslutils.intervals import mean_interval, paired_difference
+from bslutils.intervals import mean_interval, paired_difference, t_interval
 
 
 def test_interval_covers_the_mean_about_as_often_as_it_says():
@@ -33,7 +33,21 @@ def test_paired_difference_sees_what_unpaired_intervals_hide():
     assert paired_difference(b, b).p_value == 1
 
 
+def test_students_interval_covers_where_five_values_are_too_few_for_a_bootstrap():
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(400, 5))
+    covered = np.mean([low <= 0 <= high for _, low, high in map(t_interval, rows)])
+    assert 0.92 < covered < 0.98
+    assert t_interval([1.0, 1.0]) == (1.0, 1.0, 1.0)
+    mean, low, high = t_interval([0.0, 2.0], level=0.5)  # one degree of freedom: a Cauchy law
+    assert (mean, low, high) == pytest.approx((1.0, 0.0, 2.0))
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="values must be at least two, got 1"):
+        t_interval([1.0])
+    with pytest.raises(ValueError, match=r"level must lie in \(0, 1\), got 0"):
+        t_interval([1.0, 2.0], level=0)
     for bad in ([], [np.nan], [[1.0]]):
         with pytest.raises(ValueError, match="non-empty list of finite numbers"):
             mean_interval(bad)

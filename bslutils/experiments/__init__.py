@@ -1,7 +1,7 @@
 """Experiments: declared runs, their records, and sweeps that make what is missing."""
 
 from .catalog import SWEEPS, sweep
-from .records import merge, outdated, path_of, read_records
+from .records import known_records, merge, outdated, path_of, read_records
 from .sweeps import SIZES, Sweep, best, run_sweep, status, with_seeds
 from .trial import CODE, HASHES, Trial, perform
 
@@ -13,6 +13,7 @@ __all__ = [
     "Sweep",
     "Trial",
     "best",
+    "known_records",
     "merge",
     "outdated",
     "path_of",

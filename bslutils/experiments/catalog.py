@@ -131,10 +131,10 @@ SWEEPS: dict[str, Sweep] = {
     "reference": Sweep("reference", "SL and BSL beside the authors' own logs", reference),
     "field": Sweep("field", "every loss on Amazon-Electronics", field),
     "negative_noise": Sweep(
-        "negative_noise", "losses while negatives get noisier", noise.negative_noise
+        "negative_noise", "losses while negatives get noisier", noise.NEGATIVE.plan
     ),
     "positive_noise": Sweep(
-        "positive_noise", "losses while positives get noisier", noise.positive_noise
+        "positive_noise", "losses while positives get noisier", noise.POSITIVE.plan
     ),
     "temperature": Sweep("temperature", "the best tau over either noise", noise.temperature),
     "bilateral": Sweep(

@@ -1,7 +1,9 @@
 """The sweeps of the chapters on noise: what they compare, and at which levels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ..config import TrainConfig
 from .records import Records
@@ -26,7 +28,6 @@ SETTINGS: dict[str, list[dict[str, float]]] = {
         {"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.2, 0.28, 0.39)
     ],
 }
-ON_NEGATIVES = ("softmax", "bpr", "bce", "mse", "ccl")  # losses that negative noise compares
 BILATERAL = {
     "bilateral_softmax": (0.1, 0.3, 1.0),  # tau_pos
     "pessimistic_bilateral_softmax": (0.3, 1.0),
@@ -57,10 +58,6 @@ class Bench:
             self.backbone,
             false_positives=fraction,
         )
-
-    def tuning(self, loss: str, **noise: float) -> list[Trial]:
-        """The trials among which validation chooses the settings of a loss."""
-        return [self.trial(loss, params, **noise) for params in SETTINGS[loss]]
 
     def seeds(self, trial: Trial) -> list[Trial]:
         """The trial with every seed."""
@@ -99,46 +96,85 @@ def benches(size: str) -> list[Bench]:
     ]
 
 
-def _noisy(
-    bench: Bench, losses: Sequence[str], noise: str, levels: Sequence[float], clean: float, records
-) -> Iterator[Trial]:
-    """Every loss at every level with the settings that were best when clean.
+@dataclass(frozen=True)
+class Cell:
+    """A loss at a level of noise, over its seeds.
 
-    At the first and the last level it is tuned once more.
+    Attributes:
+        bench: what it is run on.
+        loss: name of the loss.
+        level: of the noise.
+        tuned: whether the settings were chosen at this level, or kept from clean training.
+        trials: one for every seed; none while the tuning is not recorded.
     """
-    for loss in losses:
-        trials = bench.tuning(loss, **{noise: clean})
-        yield from trials
-        kept = best(trials, records)
-        if kept is None:
-            continue
-        for level in levels:
-            if noise == "fraction":
-                yield from bench.seeds(replace(kept, false_positives=level, label=""))
-            else:
-                config = replace(kept.config, negative_noise=level)
-                yield from bench.seeds(replace(kept, config=config, label=""))
-            if level == clean or level not in (levels[0], levels[-1]) or not bench.whole:
-                continue
-            trials = bench.tuning(loss, **{noise: level})
-            yield from trials
-            chosen = best(trials, records)
-            if chosen is not None:
-                yield from bench.seeds(chosen)
+
+    bench: Bench
+    loss: str
+    level: float
+    tuned: bool
+    trials: tuple[Trial, ...]
+
+    def values(
+        self, records: Records, metric: str = "ndcg@20", view: str = "test"
+    ) -> np.ndarray | None:
+        """The metric in a part of the records, by seed; ``None`` while one is missing."""
+        if not self.trials or any(trial.id not in records for trial in self.trials):
+            return None
+        return np.array([records[trial.id][view][metric] for trial in self.trials])
 
 
-def negative_noise(size: str, records: Records) -> Iterator[Trial]:
-    """Losses while a user's own positives are drawn as negatives more and more often."""
-    for bench in benches(size):
-        levels = RATIOS if bench.whole else (1.0, 10.0)
-        yield from _noisy(bench, ON_NEGATIVES, "negative_noise", levels, 1.0, records)
+@dataclass(frozen=True)
+class Noise:
+    """A kind of noise: its levels, and the losses that are compared under it."""
+
+    losses: tuple[str, ...]
+    levels: tuple[float, ...]
+    clean: float  # the level that settings are kept from
+
+    def at(self, trial: Trial, level: float) -> Trial:
+        """The trial at a level of the noise."""
+        if self is POSITIVE:
+            return replace(trial, false_positives=level, label="")
+        return replace(trial, config=replace(trial.config, negative_noise=level), label="")
+
+    def of(self, bench: Bench) -> tuple[float, ...]:
+        """The levels that are run on a bench."""
+        return self.levels if bench.whole else (self.clean, self.levels[-1])
+
+    def tuning(self, bench: Bench, loss: str, level: float) -> list[Trial]:
+        """The trials among which validation chooses the settings of a loss at a level."""
+        params = SETTINGS[loss]
+        return [self.at(bench.trial(loss, setting), level) for setting in params]
+
+    def tuned(self, bench: Bench) -> list[float]:
+        """The levels at which settings are chosen: the clean one, and on most data the ends."""
+        levels = {self.clean, self.levels[0], self.levels[-1]} if bench.whole else {self.clean}
+        return sorted(levels)
+
+    def cells(self, bench: Bench, loss: str, records: Records) -> Iterator[Cell]:
+        """The loss at every level, with settings kept and, where they are chosen, tuned."""
+        kept = best(self.tuning(bench, loss, self.clean), records)
+        for level in self.of(bench):
+            trials = bench.seeds(self.at(kept, level)) if kept is not None else ()
+            yield Cell(bench, loss, level, False, tuple(trials))
+            if level in self.tuned(bench):
+                chosen = best(self.tuning(bench, loss, level), records)
+                trials = bench.seeds(chosen) if chosen is not None else ()
+                yield Cell(bench, loss, level, True, tuple(trials))
+
+    def plan(self, size: str, records: Records) -> Iterator[Trial]:
+        """All trials, as far as the records tell which."""
+        for bench in benches(size):
+            for loss in self.losses:
+                for level in self.tuned(bench):
+                    yield from self.tuning(bench, loss, level)
+                for cell in self.cells(bench, loss, records):
+                    yield from cell.trials
 
 
-def positive_noise(size: str, records: Records) -> Iterator[Trial]:
-    """Losses while random pairs are added to the positives."""
-    for bench in benches(size):
-        levels = FRACTIONS if bench.whole else (0.0, 0.4)
-        yield from _noisy(bench, list(SETTINGS), "fraction", levels, 0.0, records)
+# A user's own positives drawn as negatives; random pairs added to the positives.
+NEGATIVE = Noise(("softmax", "bpr", "bce", "mse", "ccl"), RATIOS, clean=1.0)
+POSITIVE = Noise(tuple(SETTINGS), FRACTIONS, clean=0.0)
 
 
 def temperature(size: str, records: Records) -> Iterator[Trial]:

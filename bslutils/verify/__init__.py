@@ -11,30 +11,37 @@ Example:
 
 from collections.abc import Iterable, Iterator
 
-from . import bilateral, duality, field, variance, variants
+from ..experiments import path_of
+from . import bilateral, duality, field, robustness, variance, variants
 from .claim import VERDICTS, Claim, Finding, Result, check
 
 CLAIMS: dict[str, Claim] = {
     claim.id: claim
-    for module in (duality, variance, bilateral, variants, field)
+    for module in (duality, variance, bilateral, variants, field, robustness)
     for claim in module.CLAIMS
 }
 
 
 def iter_claims(ids: Iterable[str] | None = None) -> Iterator[Result]:
     """Run claims one by one, in the order of the ledger; see :func:`run_claims`."""
-    chosen = list(CLAIMS) if ids is None else list(ids)
+    chosen = [claim.id for claim in CLAIMS.values() if _has_records(claim)] if ids is None else ids
+    chosen = list(chosen)
     unknown = [name for name in chosen if name not in CLAIMS]
     if unknown:
         raise ValueError(f"unknown claim {unknown[0]!r}; choose among {', '.join(CLAIMS)}")
     return (check(CLAIMS[name]) for name in chosen)
 
 
+def _has_records(claim: Claim) -> bool:
+    return all(path_of(name).exists() for name in claim.records)
+
+
 def run_claims(ids: Iterable[str] | None = None) -> list[Result]:
     """Run the programs of all claims, or of those named.
 
     Args:
-        ids: names of claims; all by default.
+        ids: names of claims; by default all, but those on recorded runs only where the records
+            are, as in a source checkout.
 
     Returns:
         a :class:`Result` for each: the claim, the finding, whether the verdict stands.

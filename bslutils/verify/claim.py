@@ -42,6 +42,8 @@ class Claim:
         least: smallest counter-evidence with which the verdict stands: for a claim that does
             not hold, or the other side of a condition.
         conditions: under which it holds, or what to know of it.
+        records: the sweeps whose records the program reads; without these files it is left out
+            when all claims are run.
 
     Raises:
         ValueError: an unknown verdict, or a refuted claim without ``least``.
@@ -55,6 +57,7 @@ class Claim:
     tolerance: float = 0.0
     least: float = 0.0
     conditions: str = ""
+    records: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.verdict not in VERDICTS:

@@ -1,0 +1,118 @@
+"""What the records of the sweeps on noise say: curves, changes, the best temperature."""
+
+import numpy as np
+
+from .noise import NEGATIVE, POSITIVE, TAUS, Bench, Noise
+from .records import Records
+
+NOISES = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
+
+
+def curve(
+    noise: Noise,
+    bench: Bench,
+    loss: str,
+    records: Records,
+    *,
+    metric: str = "ndcg@20",
+    view: str = "test",
+    tuned: bool = False,
+) -> tuple[list[float], np.ndarray] | None:
+    """A metric over the levels of a noise: the levels, and ``(n_seeds, n_levels)``.
+
+    Args:
+        noise: :data:`bslutils.experiments.noise.NEGATIVE` or ``POSITIVE``.
+        bench, loss: of which runs.
+        records: by id.
+        metric, view: what to take of a record, such as ``"ndcg@20"`` of ``"test"``,
+            ``"test masked"`` or ``"spearman"`` of ``"truth"``. What was never added needs no
+            mask: without false positives ``"test masked"`` is ``"test"``.
+        tuned: with the settings chosen at each level, where they are; else those of clean
+            training at every level.
+
+    Returns:
+        ``None`` while a run is missing.
+    """
+    levels, columns = [], []
+    for cell in noise.cells(bench, loss, records):
+        if cell.tuned != tuned:
+            continue
+        clean = noise is POSITIVE and cell.level == 0 and view == "test masked"
+        values = cell.values(records, metric, "test" if clean else view)
+        if values is None:
+            return None
+        levels.append(cell.level)
+        columns.append(values)
+    return levels, np.stack(columns, axis=1)
+
+
+def change(noise: Noise, bench: Bench, loss: str, records: Records, **which) -> np.ndarray | None:
+    """Relative change of a metric from clean training to the highest level, by seed.
+
+    ``which`` as in :func:`curve`; ``None`` while a run is missing.
+    """
+    found = curve(noise, bench, loss, records, **which)
+    if found is None:
+        return None
+    levels, runs = found
+    return runs[:, -1] / runs[:, levels.index(noise.clean)] - 1
+
+
+def by_tau(
+    bench: Bench, records: Records, *, metric: str = "valid", view: str = "", **noise: float
+) -> np.ndarray | None:
+    """A metric of softmax loss over the temperatures of the sweep, ``(n_seeds, n_taus)``.
+
+    Args:
+        bench: of which runs.
+        records: by id.
+        metric, view: as in :func:`curve`; without a view, an entry of the record itself.
+        noise: ``negative_noise=r`` or ``fraction=p``.
+
+    Returns:
+        ``None`` while a run is missing.
+    """
+    columns = []
+    for tau in TAUS:
+        trials = bench.seeds(bench.trial("softmax", {"tau": tau}, **noise))
+        if any(trial.id not in records for trial in trials):
+            return None
+        found = [records[trial.id] for trial in trials]
+        columns.append([(record[view] if view else record)[metric] for record in found])
+    return np.array(columns).T
+
+
+def peaks(runs: np.ndarray) -> np.ndarray:
+    """The best temperature of each run ``(n_runs, n_taus)``, finer than the grid.
+
+    The vertex of the parabola in log tau through the best point and its neighbours, within the
+    grid.
+
+    Raises:
+        ValueError: not one column for every temperature.
+
+    Example:
+        >>> curve = -np.log(np.array(TAUS) / 0.25) ** 2
+        >>> peaks(curve[None]).round(6).tolist()
+        [0.25]
+    """
+    if runs.ndim != 2 or runs.shape[1] != len(TAUS):
+        raise ValueError(f"runs must be (n_runs, {len(TAUS)}), got {runs.shape}")
+    log_tau, found = np.log(TAUS), []
+    for run in runs:
+        k = int(np.clip(run.argmax(), 1, len(TAUS) - 2))
+        a, b, _ = np.polyfit(log_tau[k - 1 : k + 2], run[k - 1 : k + 2], 2)
+        vertex = -b / (2 * a) if a < 0 else log_tau[run.argmax()]
+        found.append(np.exp(np.clip(vertex, log_tau[0], log_tau[-1])))
+    return np.array(found)
+
+
+def missing(noise: Noise, benches: list[Bench], records: Records) -> list[str]:
+    """The cells of a sweep that cannot be shown yet, in words."""
+    return [
+        f"{cell.loss} on {bench.data} at {cell.level:g}" + (", tuned" if cell.tuned else "")
+        for bench in benches
+        for loss in noise.losses
+        for cell in noise.cells(bench, loss, records)
+        if any(trial.id not in records for trial in cell.trials) or not cell.trials
+    ]

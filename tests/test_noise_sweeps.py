@@ -1,0 +1,116 @@
+"""The sweeps on noise: what they plan, and what is read off their records."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bslutils.experiments import SWEEPS, effects, noise
+from bslutils.experiments.noise import NEGATIVE, POSITIVE, SETTINGS, TAUS, benches
+
+BENCH = benches("small")[0]
+KINDS = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
+
+
+def score(trial):
+    """A made-up validation score: the first setting of a loss is best when clean, the last not."""
+    place = next(n for n, params in enumerate(SETTINGS[trial.loss]) if trial.params == params)
+    noisy = trial.false_positives > 0 or trial.config.negative_noise > 1
+    return place if noisy else -place
+
+
+def recorded(name, size="small"):
+    """Records of every trial of a sweep, in as many rounds as it wants."""
+    records = {}
+    while missing := [t for t in SWEEPS[name].trials(size, records) if t.id not in records]:
+        for t in missing:
+            worth = 0.5 - 0.01 * t.config.negative_noise - t.false_positives
+            records[t.id] = {
+                "valid": score(t),
+                "test": {"ndcg@20": worth + 0.001 * t.config.seed},
+                "truth": {"spearman": worth},
+                "test masked": {"ndcg@20": worth + 0.1},
+            }
+    return records
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_loss_is_tuned_alike_and_settings_are_kept_or_chosen_again(name):
+    kind, records = KINDS[name], recorded(name)
+    assert {len(kind.tuning(BENCH, loss, kind.clean)) for loss in kind.losses} == {6}
+    for loss in kind.losses:
+        cells = {(c.level, c.tuned): c.trials for c in kind.cells(BENCH, loss, records)}
+        for (level, tuned), trials in cells.items():
+            chosen = SETTINGS[loss][-1 if tuned and level == kind.levels[-1] else 0]
+            assert [t.params for t in trials] == [chosen] * 5
+            assert [t.config.seed for t in trials] == [0, 1, 2, 3, 4]
+            of = {
+                t.false_positives if kind is POSITIVE else t.config.negative_noise for t in trials
+            }
+            assert of == {level}
+        assert sorted(level for level, tuned in cells if not tuned) == sorted(kind.levels)
+        assert (kind.levels[-1], True) in cells and (kind.levels[2], True) not in cells
+
+
+def test_sizes():
+    small = {t.data for t in SWEEPS["negative_noise"].trials("small", {})}
+    assert small == {"movielens-small", "synthetic", "amazon-electronics"}
+    full = SWEEPS["positive_noise"].trials("full", {})
+    assert {t.backbone for t in full} == {"MF", "LightGCN"} and len({t.data for t in full}) == 4
+    assert {t.config.positives for t in SWEEPS["bilateral"].trials("small", {})} == {1, 4, 16}
+
+
+def test_all_losses_of_a_comparison_are_trained_alike():
+    for name in KINDS:
+        for bench in benches("small"):
+            trials = [t for t in SWEEPS[name].trials("small", {}) if t.data == bench.data]
+            same = {replace(t.config, negative_noise=1.0) for t in trials}
+            assert same == {bench.config}
+
+
+def test_a_cell_with_a_missing_run_has_no_values():
+    records = recorded("negative_noise")
+    assert effects.curve(NEGATIVE, BENCH, "bpr", {}) is None
+    whole = effects.curve(NEGATIVE, BENCH, "bpr", records)
+    assert whole[0] == [0.0, 1.0, 3.0, 10.0] and whole[1].shape == (5, 4)
+    cell = next(NEGATIVE.cells(BENCH, "bpr", records))
+    del records[cell.trials[3].id]
+    assert cell.values(records) is None and effects.curve(NEGATIVE, BENCH, "bpr", records) is None
+    assert effects.change(NEGATIVE, BENCH, "bpr", records) is None
+
+
+def test_changes_are_relative_to_clean_training_seed_by_seed():
+    records = recorded("negative_noise")
+    seeds = 0.001 * np.arange(5)
+    found = effects.change(NEGATIVE, BENCH, "mse", records)
+    np.testing.assert_allclose(found, (0.4 + seeds) / (0.49 + seeds) - 1)
+    found = effects.change(NEGATIVE, BENCH, "mse", records, view="truth", metric="spearman")
+    np.testing.assert_allclose(found, 0.4 / 0.49 - 1)
+    records = recorded("positive_noise")
+    levels, runs = effects.curve(POSITIVE, BENCH, "mse", records, view="test masked")
+    assert levels == [0.0, 0.1, 0.2, 0.4]
+    np.testing.assert_allclose(runs[0], [0.49, 0.49, 0.39, 0.19])  # nothing to mask when clean
+
+
+def test_temperatures_and_their_peaks():
+    records = recorded("temperature")
+    runs = effects.by_tau(BENCH, records, metric="ndcg@20", view="test", negative_noise=10.0)
+    np.testing.assert_allclose(runs, np.repeat(0.4 + 0.001 * np.arange(5)[:, None], 6, axis=1))
+    assert effects.by_tau(BENCH, records, fraction=0.1) is None  # not part of the sweep
+    curves = [-(np.log(np.array(TAUS) / t) ** 2) for t in (0.12, 0.31, 0.5, 0.01, 3.0)]
+    np.testing.assert_allclose(effects.peaks(np.array(curves)), [0.12, 0.31, 0.5, 0.1, 0.55])
+    assert effects.peaks(np.arange(6.0)[None] ** 2) == [0.55]  # no peak inside: the better end
+    with pytest.raises(ValueError, match=r"runs must be \(n_runs, 6\), got \(2, 5\)"):
+        effects.peaks(np.zeros((2, 5)))
+
+
+def test_the_softmax_control_of_the_bilateral_sweep_sees_the_same_rows():
+    trials = noise.bilateral("small", {})
+    rows = {}
+    for t in trials:
+        key = (t.data, t.config.positives, t.false_positives, t.config.seed)
+        rows.setdefault(key, []).append(t)
+    for (_, positives, *_), group in rows.items():
+        assert len({t.config for t in group}) == 1
+        assert len(group) == (1 if positives == 1 else 6)
+        assert {t.params.get("tau_neg", t.params.get("tau")) for t in group} in ({0.2}, {0.28})
