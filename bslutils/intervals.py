@@ -13,6 +13,25 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def text(self, digits: int = 2) -> str:
+        """The mean and, in brackets, the interval.
+
+        Example:
+            >>> Interval(1.4, 1.25, 1.5).text()
+            '1.40 (1.25 to 1.50)'
+        """
+        return f"{self.mean:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+
+    def percent(self, digits: int = 1) -> str:
+        """The same for a relative change, in per cent and with its sign.
+
+        Example:
+            >>> Interval(-0.05, -0.08, -0.02).percent()
+            '-5.0 % (-8.0 to -2.0)'
+        """
+        mean, low, high = (f"{100 * x:+.{digits}f}" for x in self)
+        return f"{mean} % ({low} to {high})"
+
 
 class PairedDifference(NamedTuple):
     """A mean difference with its interval and the p-value of 'no difference'."""

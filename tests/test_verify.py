@@ -8,7 +8,17 @@ import torch
 
 from bslutils import dro, losses, verify
 from bslutils.__main__ import main
-from bslutils.verify import Claim, Finding, bilateral, evidence, field, variance, variants
+from bslutils.experiments import effects
+from bslutils.verify import (
+    Claim,
+    Finding,
+    bilateral,
+    evidence,
+    field,
+    recorded,
+    variance,
+    variants,
+)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +173,47 @@ def weight_as_temperature(function):
     return loss
 
 
+def softmax_falls(by):
+    """Changes under noise, where softmax loss falls by so much more."""
+
+    def wrap(function):
+        def moved(noise, bench, loss, records, **which):
+            return function(noise, bench, loss, records, **which) - by * (loss == "softmax")
+
+        return moved
+
+    return wrap
+
+
+def turned(function):
+    """Gains for losses."""
+    return lambda *a, **k: {which: -gain for which, gain in function(*a, **k).items()}
+
+
+SEEDS = np.array([0.99, 1.0, 1.01, 1.0, 1.0])
+
 BREAK = {
+    "trained-negatives": [
+        (effects, "change", softmax_falls(0.2)),
+        (effects, "change", constant(SEEDS)),
+    ],
+    "trained-radius": [(effects, "by_tau", constant(np.tile(SEEDS, (6, 1)).T))],
+    "trained-temperature": [
+        (effects, "peaks", constant(SEEDS)),
+        (effects, "peaks", lambda f: lambda runs: 1 / f(runs)),
+    ],
+    "trained-positive-temperature": [
+        (effects, "peaks", constant(SEEDS)),
+        (effects, "peaks", lambda f: lambda runs: f(runs) ** 2),
+    ],
+    "trained-optimism": [(effects, "gains", turned)],
+    "trained-pessimism": [(effects, "gains", turned)],
+    "trained-bilateral": [
+        (effects, "change", softmax_falls(-0.2)),
+        (effects, "change", constant(SEEDS)),
+    ],
+    "trained-doubt": [(effects, "change", softmax_falls(-0.2))],
+    "trained-public-code": [(effects, "curve", constant(([0.0, 0.4], np.tile(SEEDS, (2, 1)).T)))],
     "dro-penalty": [
         (dro, "robust_value", shifted(1e-9)),
         (dro, "worst_case_weights", uniform),
@@ -460,6 +510,22 @@ def test_a_missing_package_is_not_a_finding(monkeypatch):
     monkeypatch.setattr(evidence, "some", raises)
     with pytest.raises(ImportError):
         verify.run_claims(["dro-penalty"])
+
+
+def test_a_claim_on_runs_that_are_missing_says_how_to_make_them(monkeypatch):
+    monkeypatch.setattr(recorded, "known_records", lambda path: {})
+    recorded._read.cache_clear()
+    results = verify.run_claims([name for name in BREAK if name.startswith("trained-")])
+    recorded._read.cache_clear()
+    for result in results:
+        assert not result.stands and "python -m bslutils sweep" in result.finding.effect
+
+
+def test_without_a_source_checkout_claims_on_records_are_left_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(verify, "path_of", lambda name: tmp_path / name)
+    left = [name for name, claim in verify.CLAIMS.items() if not claim.records]
+    monkeypatch.setattr(verify, "check", lambda claim: claim.id)
+    assert list(verify.iter_claims()) == left and len(left) < len(verify.CLAIMS)
 
 
 def test_bad_claims():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .noise import NEGATIVE, POSITIVE, TAUS, Bench, Noise
+from .noise import BILATERAL, BILATERAL_TAU, NEGATIVE, POSITIVE, TAUS, Bench, Noise, in_rows
 from .records import Records
 
 NOISES = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
@@ -105,6 +105,45 @@ def peaks(runs: np.ndarray) -> np.ndarray:
         vertex = -b / (2 * a) if a < 0 else log_tau[run.argmax()]
         found.append(np.exp(np.clip(vertex, log_tau[0], log_tau[-1])))
     return np.array(found)
+
+
+def gains(
+    bench: Bench,
+    records: Records,
+    *,
+    fraction: float,
+    positives: int,
+    metric: str = "ndcg@20",
+    view: str = "test",
+) -> dict[tuple[str, float], np.ndarray]:
+    """Relative gain of an opinion about the positives over none, by seed.
+
+    Args:
+        bench: of which runs.
+        records: by id.
+        fraction: of false positives, as in the sweep.
+        positives: of a user in a row, as in the sweep.
+        metric, view: as in :func:`curve`.
+
+    Returns:
+        for each loss and ``tau_pos``, as far as recorded, the metric over that of softmax loss in
+        its risk form on the same rows and at the same ``tau_neg``, minus one.
+    """
+    tau = BILATERAL_TAU[fraction]
+
+    def values(loss: str, params: dict[str, float]) -> np.ndarray | None:
+        trials = bench.seeds(bench.trial(loss, params, fraction=fraction, **in_rows(positives)))
+        if any(trial.id not in records for trial in trials):
+            return None
+        return np.array([records[trial.id][view][metric] for trial in trials])
+
+    control, found = values("softmax_risk", {"tau": tau}), {}
+    for loss, grid in BILATERAL.items():
+        for tau_pos in grid:
+            value = values(loss, {"tau_pos": tau_pos, "tau_neg": tau})
+            if control is not None and value is not None:
+                found[loss, tau_pos] = value / control - 1
+    return found
 
 
 def missing(noise: Noise, benches: list[Bench], records: Records) -> list[str]:

@@ -32,6 +32,18 @@ BILATERAL = {
     "bilateral_softmax": (0.1, 0.3, 1.0),  # tau_pos
     "pessimistic_bilateral_softmax": (0.3, 1.0),
 }
+# False positives -> tau_neg: near the best one of softmax loss on MovieLens.
+BILATERAL_TAU = {0.0: 0.2, FRACTIONS[-1]: 0.28}
+
+
+TITLES = {
+    "movielens-small": "MovieLens (small)",
+    "synthetic": "planted preferences",
+    "ml-1m": "MovieLens-1M",
+    "amazon-electronics": "Amazon-Electronics",
+    "gowalla": "Gowalla",
+    "yelp2018": "Yelp2018",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,11 @@ class Bench:
     backbone: str = "MF"
     whole: bool = True  # all levels of noise and all sweeps, or two levels of what is compared
     n_seeds: int = 5
+
+    @property
+    def title(self) -> str:
+        """The name of the data in a figure."""
+        return TITLES[self.data]
 
     def trial(self, loss: str, params: dict[str, float], *, fraction: float = 0.0, **config):
         """One trial of it; ``config`` replaces settings of the training."""
@@ -189,6 +206,11 @@ def temperature(size: str, records: Records) -> Iterator[Trial]:
             yield from bench.seeds(noisy)
 
 
+def in_rows(positives: int) -> dict[str, int]:
+    """Settings of the training with ``positives`` of a user in a row, 1,024 in a batch."""
+    return {"positives": positives, "batch_size": 1024 // positives}
+
+
 def bilateral(size: str, records: Records) -> Iterator[Trial]:
     """Optimism and pessimism over positives, by how many positives of a user share a row.
 
@@ -199,9 +221,8 @@ def bilateral(size: str, records: Records) -> Iterator[Trial]:
         if not bench.whole:
             continue
         for positives in (1, 4, 16):
-            rows = {"positives": positives, "batch_size": 1024 // positives}
-            # Softmax loss is best at these temperatures, where positives are clean and noisy.
-            for fraction, tau in ((0.0, 0.2), (FRACTIONS[-1], 0.28)):
+            rows = in_rows(positives)
+            for fraction, tau in BILATERAL_TAU.items():
                 trials = [("softmax_risk", {"tau": tau})]
                 if positives > 1:
                     trials += [

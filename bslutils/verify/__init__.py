@@ -12,12 +12,20 @@ Example:
 from collections.abc import Iterable, Iterator
 
 from ..experiments import path_of
-from . import bilateral, duality, field, robustness, variance, variants
+from . import bilateral, duality, field, noisy_negatives, noisy_positives, variance, variants
 from .claim import VERDICTS, Claim, Finding, Result, check
 
 CLAIMS: dict[str, Claim] = {
     claim.id: claim
-    for module in (duality, variance, bilateral, variants, field, robustness)
+    for module in (
+        duality,
+        variance,
+        bilateral,
+        variants,
+        field,
+        noisy_negatives,
+        noisy_positives,
+    )
     for claim in module.CLAIMS
 }
 
