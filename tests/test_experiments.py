@@ -18,6 +18,7 @@ from bslutils.experiments import (
     Trial,
     best,
     merge,
+    origin,
     outdated,
     path_of,
     perform,
@@ -184,6 +185,19 @@ def test_a_sweep_runs_what_is_missing_and_grows(at_once, tmp_path):
     assert len(list(run_sweep(GRID, path=path, only="tau=0.3", again=True))) == 1
     assert len(path.read_text().splitlines()) == 7 and len(read_records(path)) == 6
     assert all(record is not None for _, record in status(GRID, path=path))
+
+
+def test_a_line_says_where_records_come_from(tmp_path):
+    path = tmp_path / "grid.jsonl"
+    assert origin(GRID, path=path) == "python -m bslutils sweep grid: 0 of 4 runs"
+    lines = [
+        quick(trial(tau)) | {"date": date, "hardware": "a machine", "seconds": 90}
+        for tau, date in ((0.1, "2026-01-02"), (0.4, "2026-01-01"))
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = "2 of 4 runs, 2026-01-01 to 2026-01-02, a machine, 3 min of runs"
+    assert origin(GRID, path=path) == f"python -m bslutils sweep grid: {said}"
+    assert "sweep grid --size full: 2 of 4" in origin(GRID, size="full", path=path)
 
 
 def test_two_sweeps_that_want_one_trial_run_it_once(at_once, tmp_path):

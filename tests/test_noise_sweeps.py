@@ -114,3 +114,37 @@ def test_the_softmax_control_of_the_bilateral_sweep_sees_the_same_rows():
         assert len({t.config for t in group}) == 1
         assert len(group) == (1 if positives == 1 else 6)
         assert {t.params.get("tau_neg", t.params.get("tau")) for t in group} in ({0.2}, {0.28})
+
+
+def test_gains_are_over_softmax_loss_on_the_same_rows():
+    records, loss = {}, "bilateral_softmax"
+    for trial in noise.bilateral("small", {}):
+        rows = trial.config.positives
+        worth = {"softmax_risk": 0.2, loss: 0.3}.get(trial.loss, 0.1) + rows
+        records[trial.id] = {"test": {"ndcg@20": worth}}
+    found = effects.gains(BENCH, records, fraction=0.4, positives=4)
+    assert set(found) == {(name, tau) for name, grid in noise.BILATERAL.items() for tau in grid}
+    np.testing.assert_allclose(found[loss, 0.3], np.full(5, 4.3 / 4.2 - 1))
+    assert found["pessimistic_bilateral_softmax", 1.0].max() < 0
+    control = BENCH.trial("softmax_risk", {"tau": 0.28}, fraction=0.4, **noise.in_rows(4))
+    del records[control.id]
+    assert effects.gains(BENCH, records, fraction=0.4, positives=4) == {}
+    assert len(effects.gains(BENCH, records, fraction=0.4, positives=16)) == 5
+
+
+def test_missing_cells_are_named():
+    records = recorded("negative_noise")
+    assert effects.missing(NEGATIVE, [BENCH], records) == []
+    kept = next(c for c in NEGATIVE.cells(BENCH, "ccl", records) if c.level == 3)
+    del records[kept.trials[0].id]
+    assert effects.missing(NEGATIVE, [BENCH], records) == ["ccl on movielens-small at 3"]
+    tuning = NEGATIVE.tuning(BENCH, "mse", 10.0)[2]
+    del records[tuning.id]
+    assert "mse on movielens-small at 10, tuned" in effects.missing(NEGATIVE, [BENCH], records)
+    assert len(effects.missing(NEGATIVE, [BENCH], {})) == 5 * (4 + 3)
+
+
+def test_every_bench_has_a_title():
+    assert {bench.title for size in ("small", "full") for bench in benches(size)} == set(
+        noise.TITLES.values()
+    )

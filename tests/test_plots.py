@@ -5,8 +5,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from bslutils.intervals import t_interval
 from bslutils.losses import LOSSES, VECTOR_LOSSES
-from bslutils.plots import LOSS_STYLES, band, loss_style, use_style
+from bslutils.plots import LOSS_STYLES, band, dots, loss_style, use_style
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +42,30 @@ def test_band_covers_the_runs():
     assert edge[:, 1].min() == 0 and edge[:, 1].max() == 2
     with pytest.raises(ValueError, match=r"runs must be \(n_runs, 3\), got \(2, 2\)"):
         band(ax, [0, 1, 2], runs)
+
+
+def test_dots_show_every_group_of_every_loss_with_its_interval():
+    _, ax = plt.subplots()
+    rows = {"softmax": {"a": [0.1, 0.2, 0.3], "b": [0.5, 0.5]}, "bpr": {"b": [0.2, 0.4]}}
+    dots(ax, rows, ["a", "b"])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["BPR", "SL"]  # SL on top
+    points, spans = {}, {}
+    for container in ax.containers:
+        line, _, (bar,) = container.lines
+        key = (line.get_color(), line.get_marker())
+        points[key] = line.get_xdata()[0]
+        spans[key] = bar.get_segments()[0][:, 0]
+    sl, bpr = loss_style("softmax")["color"], loss_style("bpr")["color"]
+    assert points == pytest.approx({(sl, "o"): 0.2, (sl, "s"): 0.5, (bpr, "s"): 0.3})
+    np.testing.assert_allclose(spans[sl, "o"], t_interval([0.1, 0.2, 0.3])[1:])
+    assert ax.get_legend_handles_labels()[1] == ["a", "b"]
+
+
+def test_dots_refuse_what_they_cannot_draw():
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="groups must be at most 4, got 5"):
+        dots(ax, {}, list("abcde"))
+    with pytest.raises(ValueError, match="at least two"):
+        dots(ax, {"softmax": {"a": [0.1]}}, ["a"])
+    with pytest.raises(ValueError, match="no style for loss 'sotfmax'"):
+        dots(ax, {"sotfmax": {"a": [0.1, 0.2]}}, ["a"])

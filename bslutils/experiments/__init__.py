@@ -2,7 +2,7 @@
 
 from .catalog import SWEEPS, sweep
 from .records import known_records, merge, outdated, path_of, read_records
-from .sweeps import SIZES, Sweep, best, run_sweep, status, with_seeds
+from .sweeps import SIZES, Sweep, best, origin, run_sweep, status, with_seeds
 from .trial import CODE, HASHES, Trial, perform
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "best",
     "known_records",
     "merge",
+    "origin",
     "outdated",
     "path_of",
     "perform",

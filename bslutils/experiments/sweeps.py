@@ -143,3 +143,17 @@ def status(
     """The trials wanted so far, each with its record or ``None``."""
     records = known_records(path_of(sweep.name) if path is None else path)
     return [(trial, records.get(trial.id)) for trial in sweep.trials(size, records)]
+
+
+def origin(sweep: Sweep, *, size: str = "small", path: Path | None = None) -> str:
+    """Where the records of a sweep come from, in one line: command, runs, dates, machine, time."""
+    runs = [record for _, record in status(sweep, size=size, path=path)]
+    done = [record for record in runs if record is not None]
+    option = "" if size == "small" else f" --size {size}"
+    line = f"python -m bslutils sweep {sweep.name}{option}: {len(done)} of {len(runs)} runs"
+    if done:
+        dates = sorted({record["date"] for record in done})
+        when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+        machines = "; ".join(sorted({record["hardware"] for record in done}))
+        line += f", {when}, {machines}, {sum(r['seconds'] for r in done) / 60:.0f} min of runs"
+    return line
