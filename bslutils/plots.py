@@ -137,8 +137,8 @@ def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequenc
 
     Args:
         ax: where to draw; the first row is on top.
-        rows: loss -> group -> values over seeds, at least two. A group that is not there leaves
-            its place empty.
+        rows: loss -> group -> values over seeds, at least two. A group that is not there is said
+            to be missing.
         groups: those to draw, at most four, such as names of data sets.
 
     Raises:
@@ -157,12 +157,15 @@ def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequenc
     names = list(rows)[::-1]
     for k, (group, marker) in enumerate(zip(groups, MARKERS, strict=False)):
         for y, name in enumerate(names):
+            at = y + 0.22 * ((len(groups) - 1) / 2 - k)
             if group not in rows[name]:
+                text = f"{group}: missing"
+                ax.text(0.02, at, text, transform=ax.get_yaxis_transform(), size=7, va="center")
                 continue
             mean, low, high = t_interval(rows[name][group])
             ax.errorbar(
                 mean,
-                y + 0.22 * ((len(groups) - 1) / 2 - k),
+                at,
                 xerr=[[mean - low], [high - mean]],
                 fmt=marker,
                 ms=5,

@@ -189,15 +189,15 @@ def test_a_sweep_runs_what_is_missing_and_grows(at_once, tmp_path):
 
 def test_a_line_says_where_records_come_from(tmp_path):
     path = tmp_path / "grid.jsonl"
-    assert origin(GRID, path=path) == "python -m bslutils sweep grid: 0 of 4 runs"
+    assert origin(GRID, path=path) == "`python -m bslutils sweep grid`: 0 of 4 runs"
     lines = [
         quick(trial(tau)) | {"date": date, "hardware": "a machine", "seconds": 90}
         for tau, date in ((0.1, "2026-01-02"), (0.4, "2026-01-01"))
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     said = "2 of 4 runs, 2026-01-01 to 2026-01-02, a machine, 3 min of runs"
-    assert origin(GRID, path=path) == f"python -m bslutils sweep grid: {said}"
-    assert "sweep grid --size full: 2 of 4" in origin(GRID, size="full", path=path)
+    assert origin(GRID, path=path) == f"`python -m bslutils sweep grid`: {said}"
+    assert "sweep grid --size full`: 2 of 4" in origin(GRID, size="full", path=path)
 
 
 def test_two_sweeps_that_want_one_trial_run_it_once(at_once, tmp_path):

@@ -59,6 +59,7 @@ def test_dots_show_every_group_of_every_loss_with_its_interval():
     assert points == pytest.approx({(sl, "o"): 0.2, (sl, "s"): 0.5, (bpr, "s"): 0.3})
     np.testing.assert_allclose(spans[sl, "o"], t_interval([0.1, 0.2, 0.3])[1:])
     assert ax.get_legend_handles_labels()[1] == ["a", "b"]
+    assert [text.get_text() for text in ax.texts] == ["a: missing"]  # BPR
 
 
 def test_dots_refuse_what_they_cannot_draw():

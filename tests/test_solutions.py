@@ -1,6 +1,7 @@
 """The solutions of the exercises run, after what they need of their chapters."""
 
 import ast
+import random
 import re
 import sys
 import types
@@ -9,6 +10,8 @@ from pathlib import Path
 import jupytext
 import matplotlib
 import pytest
+
+from bslutils.experiments import records
 
 BOOK = Path(__file__).parent.parent / "book"
 
@@ -61,6 +64,15 @@ def test_a_cell_is_kept_for_what_it_gives():
     assert what_solutions_need(cells, ["f = 1; f"]) == []
 
 
+def code(path: Path) -> list[str]:
+    """The code cells of a page, without their options."""
+    return [
+        re.sub(r"\A---\n.*?\n---\n", "", cell.source, flags=re.DOTALL)
+        for cell in jupytext.read(path).cells
+        if cell.cell_type == "code"
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 @pytest.mark.parametrize("path", sorted(BOOK.glob("[0-9]*.md")), ids=lambda path: path.stem)
@@ -72,11 +84,7 @@ def test_solutions_run(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "myst_nb", glue)
     solutions = re.findall(r"\{solution\}.*?```python\n(.*?)```", path.read_text(), re.DOTALL)
     assert len(solutions) >= 2
-    cells = [
-        re.sub(r"\A---\n.*?\n---\n", "", cell.source, flags=re.DOTALL)
-        for cell in jupytext.read(path).cells
-        if cell.cell_type == "code"
-    ]
+    cells = code(path)
     namespace = {}
     with matplotlib.rc_context():
         for source in what_solutions_need(cells, solutions):
@@ -84,3 +92,31 @@ def test_solutions_run(path, monkeypatch):
         for solution in solutions:
             exec(compile(solution, f"a solution of {path.name}", "exec"), namespace)
     matplotlib.pyplot.close("all")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("share", [0.02, 1.0])
+@pytest.mark.parametrize("name", ["12-negative-noise", "13-positive-noise"])
+def test_a_page_says_which_runs_are_missing(name, share, monkeypatch, tmp_path):
+    """A part of the records is deleted, and all of them."""
+    rng = random.Random(0)
+    for file in sorted(records.FOLDER.glob("*.jsonl")):
+        lines = file.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if rng.random() >= share]
+        (tmp_path / file.name).write_text("".join(kept))
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    matplotlib.use("Agg")
+    monkeypatch.chdir(BOOK)
+    said = {}
+    glue = types.ModuleType("myst_nb")
+    glue.glue = lambda name, text, **kwargs: said.__setitem__(name, text)
+    monkeypatch.setitem(sys.modules, "myst_nb", glue)
+    namespace = {}
+    with matplotlib.rc_context():
+        for source in code(BOOK / f"{name}.md"):
+            exec(compile(source, name, "exec"), namespace)
+    matplotlib.pyplot.close("all")
+    assert not namespace["complete"] and namespace["gaps"]
+    assert "(a run is missing)" in said.values()
+    assert any("a run is missing: python -m bslutils sweep" in line for line in namespace["lines"])

@@ -146,11 +146,11 @@ def status(
 
 
 def origin(sweep: Sweep, *, size: str = "small", path: Path | None = None) -> str:
-    """Where the records of a sweep come from, in one line: command, runs, dates, machine, time."""
+    """Where the records of a sweep come from, as a line of Markdown: command, dates, machine."""
     runs = [record for _, record in status(sweep, size=size, path=path)]
     done = [record for record in runs if record is not None]
     option = "" if size == "small" else f" --size {size}"
-    line = f"python -m bslutils sweep {sweep.name}{option}: {len(done)} of {len(runs)} runs"
+    line = f"`python -m bslutils sweep {sweep.name}{option}`: {len(done)} of {len(runs)} runs"
     if done:
         dates = sorted({record["date"] for record in done})
         when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
