@@ -32,6 +32,21 @@ class Interval(NamedTuple):
         mean, low, high = (f"{100 * x:+.{digits}f}" for x in self)
         return f"{mean} % ({low} to {high})"
 
+    def plus_minus(self, digits: int = 1) -> str:
+        """A relative change in per cent with half its interval, which must be symmetric.
+
+        Raises:
+            ValueError: an interval that is not, such as a bootstrap's.
+
+        Example:
+            >>> Interval(-0.05, -0.08, -0.02).plus_minus()
+            '-5.0 ± 3.0'
+        """
+        below, above = self.mean - self.low, self.high - self.mean
+        if abs(below - above) > 1e-9 * max(1, abs(self.mean)):
+            raise ValueError(f"the interval must be symmetric, got {self}")
+        return f"{100 * self.mean:+.{digits}f} ± {100 * above:.{digits}f}"
+
 
 class PairedDifference(NamedTuple):
     """A mean difference with its interval and the p-value of 'no difference'."""

@@ -55,3 +55,11 @@ def test_bad_input():
         mean_interval([1.0], level=95)
     with pytest.raises(ValueError, match="same length, got 2 and 3"):
         paired_difference([1, 2], [1, 2, 3])
+
+
+def test_an_interval_in_words():
+    student = t_interval([-0.1, -0.2, -0.3])
+    assert student.plus_minus() == "-20.0 ± 24.8"
+    assert student.percent(0) == "-20 % (-45 to +5)" and student.text(1) == "-0.2 (-0.4 to 0.0)"
+    with pytest.raises(ValueError, match="must be symmetric"):
+        mean_interval([0.0, 0.0, 0.1]).plus_minus()
