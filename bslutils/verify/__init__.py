@@ -12,7 +12,17 @@ Example:
 from collections.abc import Iterable, Iterator
 
 from ..experiments import path_of
-from . import bilateral, duality, field, noisy_negatives, noisy_positives, variance, variants
+from . import (
+    bilateral,
+    divergences,
+    duality,
+    field,
+    noisy_negatives,
+    noisy_positives,
+    surrogates,
+    variance,
+    variants,
+)
 from .claim import VERDICTS, Claim, Finding, Result, check
 
 CLAIMS: dict[str, Claim] = {
@@ -22,6 +32,8 @@ CLAIMS: dict[str, Claim] = {
         variance,
         bilateral,
         variants,
+        divergences,
+        surrogates,
         field,
         noisy_negatives,
         noisy_positives,

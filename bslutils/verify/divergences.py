@@ -1,0 +1,182 @@
+"""Claims on softmax loss in other currencies: adversaries of the negatives, by divergence."""
+
+import math
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+
+from .. import dro, losses
+from . import evidence
+from .claim import Claim, Finding
+from .field import gradients, loss_of
+
+DUCHI = "Duchi and Namkoong, Annals of Statistics 2021"
+DRRL = "Zhang et al. (DrRL), AAAI 2025"
+
+
+def _least(dual, f):
+    """The minimum of a convex function of a threshold, searched without derivatives."""
+    low, high = f.max() - 30 * np.ptp(f), f.max()
+    options = {"xatol": 1e-11, "maxiter": 300}
+    return minimize_scalar(dual, bounds=(low, high), method="bounded", options=options).fun
+
+
+def _norm(x, power):
+    return np.mean(np.maximum(x, 0) ** power) ** (1 / power)
+
+
+def game():
+    """A distribution that earns the loss, and a threshold that shows that none earns more."""
+    tau, level, eta, order = 0.1, 0.1, 1.0, 3.0
+    star = order / (order - 1)
+    # Loss -> its parameters, what Q pays, the dual as a function of the threshold.
+    cases = {
+        "softmax_risk": (
+            {"tau": tau},
+            lambda q, p: tau * dro.divergence(q, p),
+            lambda f: lambda x: x + tau * np.mean(np.exp((f - x) / tau) - 1),
+        ),
+        "chi2": (
+            {"tau": tau},
+            lambda q, p: tau / 2 * dro.divergence(q, p, divergence="chi2"),
+            lambda f: lambda x: x + tau / 2 * np.mean(np.maximum(1 + (f - x) / tau, 0) ** 2 - 1),
+        ),
+        "cvar": (
+            {"level": level},
+            lambda q, p: max(0, dro.divergence(q, p, divergence="cvar") + math.log(level)),
+            lambda f: lambda x: x + _norm(f - x, 1) / level,
+        ),
+        "renyi": (
+            {"radius": eta, "order": order},
+            lambda q, p: max(0, dro.divergence(q, p, divergence="renyi", order=order) - eta),
+            lambda f: lambda x: x + math.exp(eta / star) * _norm(f - x, star),
+        ),
+    }
+    worst = 0.0
+    for _, neg in evidence.rows(8):
+        f, p = neg[0].numpy(), np.full(neg.shape[1], 1 / neg.shape[1])
+        zero = torch.zeros(1, 1, dtype=neg.dtype)
+        for name, (params, pays, dual) in cases.items():
+            value = loss_of(name)(zero, neg, **params).item()
+            q = gradients(name, zero, neg, **params)[1]
+            worst = max(worst, abs(q.sum() - 1), -q.min())
+            q = np.maximum(q, 0) / np.maximum(q, 0).sum()
+            worst = max(worst, abs(q @ f - pays(q, p) - value), abs(_least(dual(f), f) - value))
+    return Finding(f"largest gap of loss, what its gradient earns and the dual {worst:.0e}", worst)
+
+
+def chi2():
+    """Exactly a variance as long as the price exceeds the gap from the mean to the lowest score."""
+    worst, below, idle = 0.0, [], []
+    for _, neg in evidence.rows(20):
+        zero = torch.zeros(1, 1, dtype=neg.dtype)
+        mean, variance = neg.mean().item(), neg.var(correction=0).item()
+        reach = mean - neg.min().item()
+        for tau in (1.001 * reach, 2 * reach):
+            value = losses.chi2_loss(zero, neg, tau=tau).item()
+            worst = max(worst, abs(value - mean - variance / (2 * tau)))
+        tau = 0.05
+        value = losses.chi2_loss(zero, neg, tau=tau).item()
+        below.append((mean + variance / (2 * tau) - value) / (variance / (2 * tau)))
+        idle.append((gradients("chi2", zero, neg, tau=tau)[1] == 0).mean())
+    effect = (
+        f"equal to {worst:.0e} where all negatives count; at τ = 0.05 {np.median(idle):.0%} of "
+        f"them do not, and it is {np.median(below):.0%} of the variance term below (medians)"
+    )
+    return Finding(effect, worst, float(min(*below, *idle)))
+
+
+def cvar():
+    """CCL with each row's own quantile for a margin; a margin for all is higher."""
+    worst, apart = 0.0, []
+    for level in (0.01, 0.1, 0.3):
+        found = []
+        for pos, neg in evidence.rows(20):
+            n = neg.shape[1]
+            own = neg.sort(descending=True).values[0, math.ceil(level * n) - 1].item()
+            found.append((pos, neg, own, losses.cvar_loss(pos, neg, level=level).item()))
+        common = float(np.median([own for _, _, own, _ in found]))
+        for pos, neg, own, value in found:
+            ccl = [
+                losses.ccl_loss(pos, neg, margin=m, neg_weight=1 / level).item() - 1 + m
+                for m in (own, common, own - 0.05, own + 0.05)
+            ]
+            worst = max(worst, abs(ccl[0] - value), *(value - other for other in ccl[1:]))
+            apart.append(ccl[1] - value)
+    effect = (
+        f"equal to {worst:.0e} at the row's quantile; with the median quantile for everybody up to "
+        f"{max(apart):.3f} above"
+    )
+    return Finding(effect, worst, max(apart))
+
+
+def renyi():
+    """One end is the KL ball, SL at each row's own temperature; the other is CVaR."""
+    exact, slopes, taus = 0.0, [], []
+    for pos, neg in evidence.rows(8):
+        for eta in (0.1, 1.0):
+            value = losses.renyi_loss(pos, neg, radius=eta, order=1.0).item()
+            tau = dro.tau_of_radius(neg[0].numpy(), radius=eta)
+            sl = losses.softmax_risk_loss(pos, neg, tau=tau).item() + tau * eta
+            push = gradients("renyi", pos, neg, radius=eta, order=1.0)[1]
+            other = gradients("softmax_risk", pos, neg, tau=tau)[1]
+            exact = max(exact, abs(value - sl), np.abs(push - other).max())
+            taus.append(tau)
+            end = losses.cvar_loss(pos, neg, level=math.exp(-eta)).item()
+            gaps = [
+                losses.renyi_loss(pos, neg, radius=eta, order=a).item() - end for a in (1e2, 1e3)
+            ]
+            slopes.append(math.log10(gaps[0] / gaps[1]))
+    slope = float(np.median(slopes))
+    effect = (
+        f"order 1: SL at the row's temperature ({min(taus):.2f} to {max(taus):.2f}) to "
+        f"{exact:.0e}; distance from CVaR falls as order^−{slope:.2f}"
+    )
+    return Finding(effect, max(abs(slope - 1), 1e5 * exact))
+
+
+CLAIMS = (
+    Claim(
+        "field-game",
+        "Softmax loss, the χ², CVaR and Rényi losses are each the value of a game against an "
+        "adversary of the negatives: the gradient is a distribution that earns the loss, and the "
+        "dual shows that none earns more.",
+        f"{DUCHI}; this book",
+        "holds exactly",
+        game,
+        tolerance=1e-8,
+    ),
+    Claim(
+        "field-chi2",
+        "The χ² price is the mean of the negatives plus their variance over 2τ.",
+        DUCHI,
+        "holds under conditions",
+        chi2,
+        tolerance=1e-10,
+        least=0.05,
+        conditions="τ at least the gap from the mean to the lowest score; below it easy negatives "
+        "have no weight at all, and the loss is lower",
+    ),
+    Claim(
+        "field-cvar-ccl",
+        "The CVaR loss at level a is CCL with the weight 1/a and each row's own upper a-quantile "
+        "for a margin.",
+        "Rockafellar and Uryasev, 2000; this book",
+        "holds exactly",
+        cvar,
+        tolerance=1e-10,
+        least=1e-3,
+        conditions="up to 1 less the margin, which has no gradient; one margin for all rows is "
+        "another loss",
+    ),
+    Claim(
+        "field-renyi",
+        "The Rényi ball goes from softmax loss at a temperature of each row's own (order 1) to "
+        "CVaR at level e^−η (order to infinity).",
+        f"{DRRL}; {DUCHI}",
+        "holds to the stated order",
+        renyi,
+        tolerance=0.05,
+    ),
+)
