@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from bslutils import dro, losses, verify
+from bslutils import dro, losses, optim, scoring, verify
 from bslutils.__main__ import main
 from bslutils.experiments import effects
 from bslutils.verify import (
     Claim,
     Finding,
     bilateral,
+    engine,
     evidence,
     field,
     recorded,
@@ -420,6 +421,17 @@ BREAK = {
         (field, "SEE_A_SHIFT", lambda names: (*names, "psl_relu")),
         (field, "SEE_A_SHIFT", lambda names: names[1:]),
     ],
+    "field-doubt": [
+        (losses, "bilateral_softmax_loss", pessimistic),
+        (losses, "bce_loss", lambda f: lambda p, n, **k: losses.softmax_risk_loss(p, n, tau=0.2)),
+        (losses, "ccl_loss", lambda f: lambda p, n, **k: losses.mse_loss(p, n)),
+    ],
+    "train-shared": [
+        (engine, "covariance", lambda f: lambda x, y: f(x, y) * (1 + (x is not y))),
+        (engine, "covariance", lambda f: lambda x, y: f(x, x) if x is y else 0.0),
+    ],
+    "train-soft-maximum": [(scoring, "soft_maximum", other_tau(1.0001))],
+    "train-row-adam": [(optim.RowAdam, "catch_up", lambda f: lambda *args: None)],
     "field-scale": [
         (losses, "psl_tanh_loss", exponential),
         (losses, "renyi_loss", lambda f: lambda p, n, **k: losses.chi2_loss(p, n, tau=0.1)),

@@ -16,6 +16,7 @@ from . import (
     bilateral,
     divergences,
     duality,
+    engine,
     field,
     noisy_negatives,
     noisy_positives,
@@ -35,6 +36,7 @@ CLAIMS: dict[str, Claim] = {
         divergences,
         surrogates,
         field,
+        engine,
         noisy_negatives,
         noisy_positives,
     )

@@ -34,6 +34,9 @@ SEE_A_SHIFT = ("mse", "bce", "ccl", "reweighted_softmax", "pooled_softmax")
 NOT_MONOTONE = ("mse", "slatk")
 NO_UNIT = ("cvar", "renyi")  # parameters without a unit, and yet no fixed scale
 FIXED_SCALE = ("mse", "psl_tanh", "psl_atan", "psl_relu", "llpauc")
+CONVEX = ("mse", "bce", "bpr", "softmax")  # in the positives
+LINEAR = ("ccl", "softmax_risk")
+CONCAVE = ("bilateral_softmax",)
 IN_SCORE_UNITS = ("tau", "tau_pos", "tau_neg", "tau_weight", "margin")
 
 
@@ -70,6 +73,27 @@ def invariant():
     )
     counter = min(*seeing, *(1e3 * wrong[name] for name in NOT_MONOTONE))
     return Finding(effect, max(*blind, *monotone), counter)
+
+
+def doubt():
+    """How the pull on two positives of a row compares, the higher score against the lower."""
+    rise, fall = dict.fromkeys(CONVEX + LINEAR + CONCAVE, 0.0), {}
+    for pos, neg in evidence.rows(12):
+        pos = pos.sort().values
+        for name in rise:
+            # InfoNCE is softmax loss with its positive in the denominator.
+            params = {"pos_in_denominator": True} if name == "softmax" else {}
+            pull = -gradients(name, pos, neg, **CASES[name], **params)[0]
+            steps = np.diff(pull) / pull.max()
+            rise[name] = max(rise[name], steps.max())
+            fall[name] = max(fall.get(name, 0.0), -steps.min())
+    wrong = [rise[n] for n in CONVEX + LINEAR] + [fall[n] for n in LINEAR + CONCAVE]
+    counter = min(*(fall[n] for n in CONVEX), *(rise[n] for n in CONCAVE))
+    effect = (
+        f"on the positives of real people, sorted: largest step the wrong way {max(wrong):.1g}; "
+        f"{', '.join(CONVEX)} (InfoNCE) fall, {', '.join(CONCAVE)} rises"
+    )
+    return Finding(effect, max(wrong), counter)
 
 
 def scale():
@@ -113,6 +137,17 @@ CLAIMS = (
         conditions="MSE, BCE, CCL and softmax losses with a weight on their negatives see a shift; "
         "MSE pulls low negatives up, and SL@K may ask for a lower positive, since that lowers its "
         "weight",
+    ),
+    Claim(
+        "field-doubt",
+        "A loss that is convex in the scores of its positives pulls the doubtful ones harder (MSE, "
+        "BCE, BPR, InfoNCE), a linear one pulls all alike (CCL, SL), a concave one less (BSL).",
+        "this book",
+        "holds exactly",
+        doubt,
+        tolerance=1e-9,
+        least=1e-4,
+        conditions="on one row, at given scores; what training makes of it is another claim",
     ),
     Claim(
         "field-scale",

@@ -1,0 +1,139 @@
+"""Claims on how the package trains: shared negatives, one log-sum-exp, row-wise Adam."""
+
+import itertools
+
+import numpy as np
+import torch
+
+from .. import losses, optim, scoring
+from . import evidence
+from .claim import Claim, Finding
+
+
+def _vectors() -> tuple[torch.Tensor, torch.Tensor]:
+    """Users and items of the reference model, float64."""
+    model = evidence.trained("softmax", (("tau", 0.2),))
+    return tuple(table.detach().double() for table in model.embed())
+
+
+def covariance(x: np.ndarray, y: np.ndarray) -> float:
+    """Mean inner product of the deviations of two lists of vectors ``(n, d)``, over the list."""
+    return float(((x - x.mean(0)) * (y - y.mean(0))).sum(1).mean())
+
+
+def _by_draw(user: torch.Tensor, items: torch.Tensor, n: int) -> np.ndarray:
+    """Gradient of a row of softmax loss by the item vectors, for every list of n negatives.
+
+    The positive is the last item; ``(draws, items * dim)``.
+    """
+    found = []
+    for draw in itertools.product(range(len(items) - 1), repeat=n):
+        table = items.clone().requires_grad_()
+        scores = table @ user
+        value = losses.softmax_loss(scores[-1:], scores[list(draw)][None], tau=0.2)
+        found.append(torch.autograd.grad(value, table)[0].flatten().numpy())
+    return np.array(found)
+
+
+def shared():
+    """All draws of two negatives out of six, for pairs of people: once for both, or one each."""
+    users, items = _vectors()
+    popular = np.argsort(-evidence.data().item_degree)[:7]
+    worst, louder = 0.0, []
+    for u in range(0, 20, 2):
+        g = [_by_draw(user, items[popular], 2) for user in users[u : u + 2]]
+        alone = np.mean([covariance(x, x) for x in g])
+        together = covariance(*g)
+        each = np.array([(x + y) / 2 for x in g[0] for y in g[1]])
+        both = (g[0] + g[1]) / 2
+        gaps = (
+            np.abs(each.mean(0) - both.mean(0)).max(),
+            covariance(each, each) / (alone / 2) - 1,
+            covariance(both, both) / (alone / 2 + together / 2) - 1,
+        )
+        worst = max(worst, *(abs(gap) for gap in gaps))
+        louder.append(covariance(both, both) / covariance(each, each))
+    effect = (
+        f"every draw of 2 of 6 items, 10 pairs of people: expectations and variances as stated to "
+        f"{worst:.0e}; sharing makes the noise {np.median(louder):.2f} times as large (median)"
+    )
+    return Finding(effect, float(worst), float(np.median(louder)) - 1)
+
+
+def soft_maximum():
+    """Value and gradients of the written-out operation against plain automatic ones."""
+    users, items = _vectors()
+    users, worst = users[::30], 0.0
+    for tau in (0.05, 0.2, 1.0):
+        found = []
+        for operation in (
+            lambda a, p, tau=tau: scoring.soft_maximum(a, p, tau=tau),
+            lambda a, p, tau=tau: tau * torch.logsumexp(a @ p.T / tau, 1),
+        ):
+            a, p = users.clone().requires_grad_(), items.clone().requires_grad_()
+            value = operation(a, p)
+            # One row weighs unlike another, as in a loss.
+            (value * torch.linspace(0.5, 1.5, len(value))).sum().backward()
+            found.append((value.detach(), a.grad, p.grad))
+        worst = max(worst, *((x - y).abs().max().item() for x, y in zip(*found, strict=True)))
+    return Finding(f"{len(users)} people, {len(items)} items: equal to {worst:.0e}", worst)
+
+
+def row_adam():
+    """The same sparse gradients to both, before and after the last payment."""
+    start = _vectors()[1][:250]
+    tables = [torch.nn.Parameter(start.clone()) for _ in range(2)]
+    rows, dense = tables
+    steps = (optim.RowAdam([rows], lr=0.01), torch.optim.Adam([dense], lr=0.01))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(400):
+        touched = torch.randint(len(start), (5,), generator=generator)
+        push = torch.randn(5, start.shape[1], generator=generator, dtype=start.dtype)
+        for table, step in zip(tables, steps, strict=True):
+            step.zero_grad()
+            read = torch.nn.functional.embedding(touched, table, sparse=table is rows)
+            (read * push).sum().backward()
+            step.step()
+    behind = (rows - dense).abs().max().item()
+    steps[0].catch_up()
+    apart = (rows - dense).abs().max().item()
+    moved = (dense - start).abs().max().item()
+    effect = (
+        f"400 steps, 5 of 250 rows each, which move a number by up to {moved:.1f}: {apart:.0e} "
+        f"apart; rows not yet read lag by up to {behind:.2f}"
+    )
+    return Finding(effect, apart, behind)
+
+
+CLAIMS = (
+    Claim(
+        "train-shared",
+        "One draw of negatives for the whole batch leaves the expected gradient as it is, and adds "
+        "(1 − 1/B) times the covariance between rows to its variance.",
+        "this book",
+        "holds exactly",
+        shared,
+        tolerance=1e-9,
+        least=0.05,
+        conditions="the noise of shared negatives is larger, as the identity says",
+    ),
+    Claim(
+        "train-soft-maximum",
+        "All that a softmax loss takes from a user's negatives is their soft maximum, whose "
+        "gradient is the worst-case distribution.",
+        "this book",
+        "holds exactly",
+        soft_maximum,
+        tolerance=1e-10,
+    ),
+    Claim(
+        "train-row-adam",
+        "Row-wise Adam, which moves a row when it is next read, follows dense Adam.",
+        "this book",
+        "holds under conditions",
+        row_adam,
+        tolerance=1e-4,
+        least=1e-2,
+        conditions="when all rows have been caught up with, and up to ε",
+    ),
+)
