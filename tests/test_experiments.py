@@ -90,6 +90,7 @@ def test_a_record_says_everything():
     assert record["config"]["seed"] == 0 and record["params"] == {"tau": 0.2}
     assert len(record["history"]) == 2 and 0 < record["train_seconds"] < record["seconds"]
     assert {"commit", "versions", "hardware", "threads", "date"} <= record.keys()
+    assert 0 < record["exposure"]["gini"] < 1
     assert sum(record["test"]["recall@20 by group"]) == pytest.approx(
         record["test"]["recall@20"], abs=1e-5
     )

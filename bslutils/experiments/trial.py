@@ -13,6 +13,7 @@ from ..config import TrainConfig
 from ..data import Interactions
 from ..datasets import load
 from ..evaluate import embeddings, evaluate
+from ..exposure import exposure
 from ..losses import make_loss
 from ..models import MODELS, make_model
 from ..provenance import provenance
@@ -147,7 +148,8 @@ def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) 
 
     Validation masks what was added to train, as it would in practice. Test is ranked among all
     items that are not in the *clean* training pairs (``test``), and, where pairs were added,
-    with these masked, too (``test masked``). Where the truth is known, ``truth`` says how far the
+    with these masked, too (``test masked``). ``exposure`` says who is in the lists of ``test``
+    (:func:`bslutils.exposure.exposure`). Where the truth is known, ``truth`` says how far the
     ranking of the candidates of ``test`` agrees with it (:meth:`Truth.agreement`). A loss that
     became NaN or infinite is recorded as ``stopped``, with 0 as its validation.
 
@@ -193,6 +195,7 @@ def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) 
     }
     if noisy is not clean:
         record["test masked"] = test(noisy)
+    record["exposure"] = _rounded(exposure(trained.model, clean))
     if clean.truth is not None:
         users, items = embeddings(trained.model, clean)
         found = clean.truth.agreement(

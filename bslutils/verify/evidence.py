@@ -11,7 +11,8 @@ import torch
 
 from ..data import Interactions
 from ..datasets import load
-from ..evaluate import evaluate, ranked
+from ..evaluate import evaluate
+from ..exposure import exposure
 from ..losses import make_loss
 from ..models import MatrixFactorization
 from ..train import TrainConfig, fit
@@ -97,20 +98,14 @@ def ndcg(model: MatrixFactorization) -> float:
     return evaluate(model, data(), split="test", ks=(20,))["ndcg@20"]
 
 
-def _shown(model: MatrixFactorization) -> np.ndarray:
-    return torch.cat([items.flatten() for _, items, _ in ranked(model, data())]).numpy()
-
-
 def popularity(model: MatrixFactorization) -> float:
     """Mean training pairs of the films in the lists of 20."""
-    return float(data().item_degree[_shown(model)].mean())
+    return exposure(model, data())["popularity"]
 
 
 def gini(model: MatrixFactorization) -> float:
     """Gini index of how often each film is in the lists of 20."""
-    count = np.sort(np.bincount(_shown(model), minlength=data().n_items))
-    rank = 2 * np.arange(1, len(count) + 1) - len(count) - 1
-    return float(rank @ count / (len(count) * count.sum()))
+    return exposure(model, data())["gini"]
 
 
 def spread(model: MatrixFactorization) -> float:

@@ -1,0 +1,90 @@
+"""Who gets shown: how unequally lists treat items, and how far scores spread."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .data import Interactions
+from .evaluate import embeddings, ranked
+
+
+def gini(count: np.ndarray) -> float:
+    r"""Gini index of how often each item is shown: 0 if all alike, near 1 if one has it all.
+
+    .. math:: G = \frac{\sum_{k=1}^{n} (2k - n - 1)\, c_{(k)}}{n \sum_k c_{(k)}}, \qquad
+              c_{(1)} \le \dots \le c_{(n)}
+
+    Args:
+        count: ``(n,)``, not negative, with a positive sum.
+
+    Raises:
+        ValueError: another shape, a negative or infinite count, nothing shown.
+
+    Example:
+        >>> gini([1, 1, 1, 1]), gini([0, 0, 0, 8])
+        (0.0, 0.75)
+
+    Source: Gini, *Variabilità e mutabilità*, 1912, in the form of sorted values.
+    """
+    sizes = np.sort(np.asarray(count, dtype=float))
+    if sizes.ndim != 1 or not np.isfinite(sizes).all() or not sizes.sum() > 0 or sizes[0] < 0:
+        raise ValueError(f"count must be (n,), not negative, with a positive sum, got {count!r}")
+    n = len(sizes)
+    return float((2 * np.arange(1, n + 1) - n - 1) @ sizes / (n * sizes.sum()))
+
+
+def exposure(
+    model: nn.Module, data: Interactions, *, split: str = "test", k: int = 20
+) -> dict[str, float]:
+    r"""What the lists of k items give to whom, and the spread of all scores.
+
+    * ``gini``: of how often each item is in a list (:func:`gini`);
+    * ``coverage``: share of the items that are in some list;
+    * ``popularity``: training pairs of an item in a list, mean over all places;
+    * ``variance over items``: :math:`\frac1U \sum_u \operatorname{Var}_i f(u, i)`;
+    * ``variance over users``: :math:`\frac1M \sum_i \operatorname{Var}_u f(u, i)`.
+
+    The lists are those of :func:`bslutils.evaluate.ranked`. Scores are inner products, so a
+    variance is a quadratic form of the covariance of the vectors, and no table of all scores is
+    made: :math:`\operatorname{Var}_i f(u, i) = a_u^\top \operatorname{Cov}(b)\, a_u`.
+
+    Args:
+        model: has ``embed() -> (users (n_users, d), items (n_items, d))``.
+        data: the interactions.
+        split: whose users are given lists, and what is left out of them.
+        k: length of a list.
+
+    Raises:
+        ValueError: an unknown or empty split, ``k`` below 1, a model that does not fit the data or
+            gives NaN or infinity.
+
+    Example:
+        >>> import bslutils as bsl
+        >>> data = bsl.load("synthetic")
+        >>> model = bsl.models.MatrixFactorization(data.n_users, data.n_items)
+        >>> sorted(exposure(model, data))
+        ['coverage', 'gini', 'popularity', 'variance over items', 'variance over users']
+
+    Used in the chapter *Variance and fairness*.
+    """
+    lists = [items.flatten().cpu() for _, items, _ in ranked(model, data, split=split, k=k)]
+    if not lists:
+        raise ValueError(f"the {split} split of {data.name} is empty, there is nobody to show to")
+    shown = torch.cat(lists).numpy()
+    shown = shown[shown >= 0]  # a list may be shorter than k
+    count = np.bincount(shown, minlength=data.n_items)
+    users, items = (vectors.double() for vectors in embeddings(model, data))
+    return {
+        "gini": gini(count),
+        "coverage": float((count > 0).mean()),
+        "popularity": float(data.item_degree[shown].mean()),
+        "variance over items": _mean_variance(users, items),
+        "variance over users": _mean_variance(items, users),
+    }
+
+
+def _mean_variance(of: Tensor, over: Tensor) -> float:
+    """Mean over the rows of the one of the variance of their products with rows of the other."""
+    centred = over - over.mean(0)
+    covariance = centred.T @ centred / len(over)
+    return ((of @ covariance) * of).sum(1).mean().item()
