@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from .noise import BILATERAL, BILATERAL_TAU, NEGATIVE, POSITIVE, TAUS, Bench, Noise, in_rows
+from .noise import (
+    BILATERAL,
+    BILATERAL_TAU,
+    CURVE_TAUS,
+    NEGATIVE,
+    POSITIVE,
+    Bench,
+    Noise,
+    in_rows,
+)
 from .records import Records
 
 NOISES = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
@@ -73,7 +82,7 @@ def by_tau(
         ``None`` while a run is missing.
     """
     columns = []
-    for tau in TAUS:
+    for tau in CURVE_TAUS:
         trials = bench.seeds(bench.trial("softmax", {"tau": tau}, **noise))
         if any(trial.id not in records for trial in trials):
             return None
@@ -92,15 +101,15 @@ def peaks(runs: np.ndarray) -> np.ndarray:
         ValueError: not one column for every temperature.
 
     Example:
-        >>> curve = -np.log(np.array(TAUS) / 0.25) ** 2
+        >>> curve = -np.log(np.array(CURVE_TAUS) / 0.25) ** 2
         >>> peaks(curve[None]).round(6).tolist()
         [0.25]
     """
-    if runs.ndim != 2 or runs.shape[1] != len(TAUS):
-        raise ValueError(f"runs must be (n_runs, {len(TAUS)}), got {runs.shape}")
-    log_tau, found = np.log(TAUS), []
+    if runs.ndim != 2 or runs.shape[1] != len(CURVE_TAUS):
+        raise ValueError(f"runs must be (n_runs, {len(CURVE_TAUS)}), got {runs.shape}")
+    log_tau, found = np.log(CURVE_TAUS), []
     for run in runs:
-        k = int(np.clip(run.argmax(), 1, len(TAUS) - 2))
+        k = int(np.clip(run.argmax(), 1, len(CURVE_TAUS) - 2))
         a, b, _ = np.polyfit(log_tau[k - 1 : k + 2], run[k - 1 : k + 2], 2)
         vertex = -b / (2 * a) if a < 0 else log_tau[run.argmax()]
         found.append(np.exp(np.clip(vertex, log_tau[0], log_tau[-1])))

@@ -12,7 +12,8 @@ from .trial import Trial
 
 RATIOS = (0.0, 1.0, 3.0, 10.0)  # weight of a positive among the negatives; 1 is uniform sampling
 FRACTIONS = (0.0, 0.1, 0.2, 0.4)  # false positives, as a fraction of the positives
-TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)  # steps of a factor 1.4
+TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)  # to choose among; steps of a factor 1.4
+CURVE_TAUS = (*TAUS, 0.77, 1.08)  # beyond the best one, however noisy
 
 # Six settings of every loss, for what a loss has to set.
 SETTINGS: dict[str, list[dict[str, float]]] = {
@@ -195,11 +196,11 @@ POSITIVE = Noise(tuple(SETTINGS), FRACTIONS, clean=0.0)
 
 
 def temperature(size: str, records: Records) -> Iterator[Trial]:
-    """Softmax loss at six temperatures, without noise and at the ends of either."""
+    """Softmax loss at eight temperatures, without noise and at the ends of either."""
     for bench in benches(size):
         if not bench.whole:
             continue
-        for tau in TAUS:
+        for tau in CURVE_TAUS:
             for ratio in (RATIOS[0], 1.0, RATIOS[-1]):
                 yield from bench.seeds(bench.trial("softmax", {"tau": tau}, negative_noise=ratio))
             noisy = bench.trial("softmax", {"tau": tau}, fraction=FRACTIONS[-1])
