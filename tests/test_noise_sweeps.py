@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bslutils.experiments import SWEEPS, effects, noise
-from bslutils.experiments.noise import NEGATIVE, POSITIVE, SETTINGS, TAUS, benches
+from bslutils.experiments.noise import CURVE_TAUS, NEGATIVE, POSITIVE, SETTINGS, benches
 
 BENCH = benches("small")[0]
 KINDS = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
@@ -93,14 +93,21 @@ def test_changes_are_relative_to_clean_training_seed_by_seed():
 
 
 def test_temperatures_and_their_peaks():
-    records = recorded("temperature")
+    records = {
+        trial.id: {
+            "test": {
+                "ndcg@20": 0.5 - 0.01 * trial.config.negative_noise + 0.001 * trial.config.seed
+            }
+        }
+        for trial in noise.temperature("small", {})
+    }
     runs = effects.by_tau(BENCH, records, metric="ndcg@20", view="test", negative_noise=10.0)
-    np.testing.assert_allclose(runs, np.repeat(0.4 + 0.001 * np.arange(5)[:, None], 6, axis=1))
+    np.testing.assert_allclose(runs, np.repeat(0.4 + 0.001 * np.arange(5)[:, None], 8, axis=1))
     assert effects.by_tau(BENCH, records, fraction=0.1) is None  # not part of the sweep
-    curves = [-(np.log(np.array(TAUS) / t) ** 2) for t in (0.12, 0.31, 0.5, 0.01, 3.0)]
-    np.testing.assert_allclose(effects.peaks(np.array(curves)), [0.12, 0.31, 0.5, 0.1, 0.55])
-    assert effects.peaks(np.arange(6.0)[None] ** 2) == [0.55]  # no peak inside: the better end
-    with pytest.raises(ValueError, match=r"runs must be \(n_runs, 6\), got \(2, 5\)"):
+    curves = [-(np.log(np.array(CURVE_TAUS) / t) ** 2) for t in (0.12, 0.31, 0.5, 0.01, 3.0)]
+    np.testing.assert_allclose(effects.peaks(np.array(curves)), [0.12, 0.31, 0.5, 0.1, 1.08])
+    assert effects.peaks(np.arange(8.0)[None] ** 2) == [1.08]  # no peak inside: the better end
+    with pytest.raises(ValueError, match=r"runs must be \(n_runs, 8\), got \(2, 5\)"):
         effects.peaks(np.zeros((2, 5)))
 
 

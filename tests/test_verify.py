@@ -198,7 +198,7 @@ BREAK = {
         (effects, "change", softmax_falls(0.2)),
         (effects, "change", constant(SEEDS)),
     ],
-    "trained-radius": [(effects, "by_tau", constant(np.tile(SEEDS, (6, 1)).T))],
+    "trained-radius": [(effects, "by_tau", constant(np.tile(SEEDS, (8, 1)).T))],
     "trained-temperature": [
         (effects, "peaks", constant(SEEDS)),
         (effects, "peaks", lambda f: lambda runs: 1 / f(runs)),

@@ -2,17 +2,23 @@
 
 import numpy as np
 
-from ..experiments.noise import NEGATIVE, TAUS, Bench, benches
+from ..experiments.noise import CURVE_TAUS, NEGATIVE, TAUS, Bench, benches
 from ..intervals import t_interval
 from .claim import Claim, Finding
 from .recorded import by_tau, dense, less, moves
 
 PSL = "Yang et al. (PSL), NeurIPS 2024"
+# Where softmax loss loses less beyond the interval, with settings kept.
+CLEAR = (
+    ("MovieLens (small)", "bce"),
+    ("MovieLens (small)", "ccl"),
+    ("planted preferences", "bce"),
+)
 OTHERS = NEGATIVE.losses[1:]  # all but softmax loss
 
 
 def negatives():
-    """Kept settings: none falls less beyond its interval. Tuned again at the noise: some do."""
+    """With settings kept, three losses fall more and none less; tuned at the noise some do."""
     kept = {(b.title, o): less(NEGATIVE, b, "softmax", o) for b in benches("small") for o in OTHERS}
     again = {
         (b.title, o): less(NEGATIVE, b, "softmax", o, tuned=True) for b in dense() for o in OTHERS
@@ -28,15 +34,17 @@ def negatives():
         f"{other.upper()} on {data}, with a difference of {again[data, other].percent()}"
     )
     return Finding(
-        effect, max(0, -min(x.high for x in kept.values())), -min(x.high for x in again.values())
+        effect,
+        max(0, *(-x.high for x in kept.values()), *(-kept[which].low for which in CLEAR)),
+        -min(x.high for x in again.values()),
     )
 
 
 def radius():
-    """The lowest temperature loses more than the highest one."""
+    """The lowest temperature that is offered loses more than the highest one."""
     worst, texts = np.inf, []
     for bench in dense():
-        low, high = (_fall_at(bench, tau) for tau in (0, -1))
+        low, high = (_fall_at(bench, tau) for tau in (TAUS[0], TAUS[-1]))
         worst = min(worst, t_interval(high - low).low)
         texts.append(
             f"{bench.title}: {t_interval(low).percent()} at τ = {TAUS[0]}, "
@@ -45,8 +53,9 @@ def radius():
     return Finding("; ".join(texts), counter=worst)
 
 
-def _fall_at(bench: Bench, k: int) -> np.ndarray:
-    """Change of test NDCG@20 from r = 1 to 10 at the k-th temperature."""
+def _fall_at(bench: Bench, tau: float) -> np.ndarray:
+    """Change of test NDCG@20 from r = 1 to 10 at a temperature."""
+    k = CURVE_TAUS.index(tau)
     clean, noisy = (by_tau(bench, "test", negative_noise=r)[:, k] for r in (1.0, 10.0))
     return noisy / clean - 1
 
@@ -75,8 +84,9 @@ CLAIMS = (
         "holds under conditions",
         negatives,
         least=0.005,
-        conditions="no loss falls less beyond its interval while settings are kept; with settings "
-        "chosen for the noise, BPR and BCE fall less on MovieLens",
+        conditions="with settings kept, beyond the interval against BCE on two data sets and CCL "
+        "on one; BPR and MSE cannot be told from it; with settings chosen for the noise, BPR and "
+        "BCE fall less on MovieLens",
         records=("negative_noise",),
     ),
     Claim(
