@@ -1,6 +1,8 @@
 """The sweeps on noise: what they plan, and what is read off their records."""
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,7 +22,12 @@ def score(trial):
 
 
 def recorded(name, size="small"):
-    """Records of every trial of a sweep, in as many rounds as it wants."""
+    """Records of every trial of a sweep, in as many rounds as it wants; a copy to spoil."""
+    return deepcopy(_recorded(name, size))
+
+
+@cache
+def _recorded(name, size):
     records = {}
     while missing := [t for t in SWEEPS[name].trials(size, records) if t.id not in records]:
         for t in missing:
