@@ -198,7 +198,20 @@ BREAK = {
         (effects, "change", softmax_falls(0.2)),
         (effects, "change", constant(SEEDS)),
     ],
-    "trained-radius": [(effects, "by_tau", constant(np.tile(SEEDS, (8, 1)).T))],
+    "trained-radius": [
+        (
+            effects,
+            "by_tau",
+            lambda f: (
+                lambda *a, **k: (
+                    f(*a, **k)[:, [0, 2, 1, 3, 4, 5, 6, 7]]
+                    if k["negative_noise"] > 1
+                    else f(*a, **k)
+                )
+            ),
+        ),
+        (effects, "by_tau", constant(np.tile(SEEDS, (8, 1)).T)),
+    ],
     "trained-temperature": [
         (effects, "peaks", constant(SEEDS)),
         (effects, "peaks", lambda f: lambda runs: 1 / f(runs)),
@@ -213,7 +226,10 @@ BREAK = {
         (effects, "change", softmax_falls(-0.2)),
         (effects, "change", constant(SEEDS)),
     ],
-    "trained-doubt": [(effects, "change", softmax_falls(-0.2))],
+    "trained-doubt": [
+        (effects, "change", softmax_falls(-0.2)),
+        (effects, "change", softmax_falls(0.2)),
+    ],
     "trained-public-code": [(effects, "curve", constant(([0.0, 0.4], np.tile(SEEDS, (2, 1)).T)))],
     "dro-penalty": [
         (dro, "robust_value", shifted(1e-9)),
@@ -430,7 +446,10 @@ BREAK = {
         (engine, "covariance", lambda f: lambda x, y: f(x, y) * (1 + (x is not y))),
         (engine, "covariance", lambda f: lambda x, y: f(x, x) if x is y else 0.0),
     ],
-    "train-soft-maximum": [(scoring, "soft_maximum", other_tau(1.0001))],
+    "train-soft-maximum": [
+        (scoring, "soft_maximum", other_tau(1.0001)),
+        (losses, "negative_form", lambda f: lambda loss: f(loss) | {"tau": 0.1}),
+    ],
     "train-row-adam": [(optim.RowAdam, "catch_up", lambda f: lambda *args: None)],
     "field-scale": [
         (losses, "psl_tanh_loss", exponential),

@@ -11,6 +11,7 @@ from .noise import (
     Bench,
     Noise,
     in_rows,
+    measured,
 )
 from .records import Records
 
@@ -84,10 +85,9 @@ def by_tau(
     columns = []
     for tau in CURVE_TAUS:
         trials = bench.seeds(bench.trial("softmax", {"tau": tau}, **noise))
-        if any(trial.id not in records for trial in trials):
+        columns.append(measured(trials, records, metric, view))
+        if columns[-1] is None:
             return None
-        found = [records[trial.id] for trial in trials]
-        columns.append([(record[view] if view else record)[metric] for record in found])
     return np.array(columns).T
 
 
@@ -142,9 +142,7 @@ def gains(
 
     def values(loss: str, params: dict[str, float]) -> np.ndarray | None:
         trials = bench.seeds(bench.trial(loss, params, fraction=fraction, **in_rows(positives)))
-        if any(trial.id not in records for trial in trials):
-            return None
-        return np.array([records[trial.id][view][metric] for trial in trials])
+        return measured(trials, records, metric, view)
 
     control, found = values("softmax_risk", {"tau": tau}), {}
     for loss, grid in BILATERAL.items():
@@ -162,5 +160,5 @@ def missing(noise: Noise, benches: list[Bench], records: Records) -> list[str]:
         for bench in benches
         for loss in noise.losses
         for cell in noise.cells(bench, loss, records)
-        if any(trial.id not in records for trial in cell.trials) or not cell.trials
+        if cell.values(records) is None
     ]

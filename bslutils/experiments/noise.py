@@ -1,6 +1,6 @@
 """The sweeps of the chapters on noise: what they compare, and at which levels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -114,6 +114,19 @@ def benches(size: str) -> list[Bench]:
     ]
 
 
+def measured(
+    trials: Sequence[Trial], records: Records, metric: str, view: str = ""
+) -> np.ndarray | None:
+    """The metric of each trial, ``(n_trials,)``: an entry of its record, or of a ``view`` in it.
+
+    ``None`` without trials, or while one is not recorded.
+    """
+    if not trials or any(trial.id not in records for trial in trials):
+        return None
+    found = [records[trial.id] for trial in trials]
+    return np.array([(record[view] if view else record)[metric] for record in found])
+
+
 @dataclass(frozen=True)
 class Cell:
     """A loss at a level of noise, over its seeds.
@@ -136,9 +149,7 @@ class Cell:
         self, records: Records, metric: str = "ndcg@20", view: str = "test"
     ) -> np.ndarray | None:
         """The metric in a part of the records, by seed; ``None`` while one is missing."""
-        if not self.trials or any(trial.id not in records for trial in self.trials):
-            return None
-        return np.array([records[trial.id][view][metric] for trial in self.trials])
+        return measured(self.trials, records, metric, view)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def shared():
 
 
 def soft_maximum():
-    """Value and gradients of the written-out operation against plain automatic ones."""
+    """The written-out operation against plain automatic ones, and the loss that takes it."""
     users, items = _vectors()
     users, worst = users[::30], 0.0
     for tau in (0.05, 0.2, 1.0):
@@ -75,6 +75,10 @@ def soft_maximum():
             # One row weighs unlike another, as in a loss.
             (value * torch.linspace(0.5, 1.5, len(value))).sum().backward()
             found.append((value.detach(), a.grad, p.grad))
+        loss, table = losses.SoftmaxLoss(tau=tau), users @ items.T
+        best = scoring.soft_maximum(users, items, **losses.negative_form(loss))
+        found[0] += (loss(table[:, :1], best[:, None]),)  # the loss sees one number
+        found[1] += (loss(table[:, :1], table),)
         worst = max(worst, *((x - y).abs().max().item() for x, y in zip(*found, strict=True)))
     return Finding(f"{len(users)} people, {len(items)} items: equal to {worst:.0e}", worst)
 

@@ -98,14 +98,19 @@ def ndcg(model: MatrixFactorization) -> float:
     return evaluate(model, data(), split="test", ks=(20,))["ndcg@20"]
 
 
+@lru_cache  # two claims' numbers, one ranking
+def _exposure(model: MatrixFactorization) -> dict[str, float]:
+    return exposure(model, data())
+
+
 def popularity(model: MatrixFactorization) -> float:
     """Mean training pairs of the films in the lists of 20."""
-    return exposure(model, data())["popularity"]
+    return _exposure(model)["popularity"]
 
 
 def gini(model: MatrixFactorization) -> float:
     """Gini index of how often each film is in the lists of 20."""
-    return exposure(model, data())["gini"]
+    return _exposure(model)["gini"]
 
 
 def spread(model: MatrixFactorization) -> float:

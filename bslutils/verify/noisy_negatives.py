@@ -42,15 +42,16 @@ def negatives():
 
 def radius():
     """The lowest temperature that is offered loses more than the highest one."""
-    worst, texts = np.inf, []
+    worst, back, texts = np.inf, 0.0, []
     for bench in dense():
-        low, high = (_fall_at(bench, tau) for tau in (TAUS[0], TAUS[-1]))
+        low, *_, high = falls = [_fall_at(bench, tau) for tau in TAUS]
         worst = min(worst, t_interval(high - low).low)
+        back = max(back, -np.diff([fall.mean() for fall in falls]).min())
         texts.append(
             f"{bench.title}: {t_interval(low).percent()} at τ = {TAUS[0]}, "
             f"{t_interval(high).percent()} at {TAUS[-1]}"
         )
-    return Finding("; ".join(texts), counter=worst)
+    return Finding("; ".join(texts), back, worst)  # every step up costs less
 
 
 def _fall_at(bench: Bench, tau: float) -> np.ndarray:

@@ -94,7 +94,9 @@ def doubt():
         f"{other.upper()} on {data} falls less, with a difference of "
         f"{harder[data, other].percent()}"
     )
-    return Finding(effect, counter=harder[data, other].low)
+    # The others follow, on all data sets; the order fails by one loss.
+    rest = [x.high for (_, name), x in harder.items() if name != other]
+    return Finding(effect, max(0, *rest), harder[data, other].low)
 
 
 def public_code():
@@ -159,8 +161,7 @@ CLAIMS = (
         bilateral_trial,
         least=0.02,
         conditions="tuned at the noise on both data sets; with settings from clean data on two of "
-        "three, and on MovieLens it loses more; on Amazon-Electronics it starts lower and ends "
-        "level",
+        "three, and on MovieLens it loses more",
         records=("positive_noise",),
     ),
     Claim(
@@ -170,7 +171,8 @@ CLAIMS = (
         "does not hold",
         doubt,
         least=0.02,
-        conditions="BPR and MSE do, everywhere; BCE loses least of all on Amazon-Electronics",
+        conditions="BPR and MSE do, everywhere; BCE loses less than softmax loss on "
+        "Amazon-Electronics",
         records=("positive_noise",),
     ),
     Claim(
