@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bslutils.experiments import SWEEPS, effects, noise
-from bslutils.experiments.noise import CURVE_TAUS, NEGATIVE, POSITIVE, SETTINGS, benches
+from bslutils.experiments.bench import SETTINGS, TITLES
+from bslutils.experiments.noise import CURVE_TAUS, NEGATIVE, POSITIVE, benches
 
 BENCH = benches("small")[0]
 KINDS = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
@@ -160,5 +161,5 @@ def test_missing_cells_are_named():
 
 def test_every_bench_has_a_title():
     assert {bench.title for size in ("small", "full") for bench in benches(size)} == set(
-        noise.TITLES.values()
+        TITLES.values()
     )

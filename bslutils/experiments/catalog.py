@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..config import TrainConfig
-from . import noise
+from . import ablations, comparison, noise
+from .published import published
 from .records import Records
 from .sweeps import SIZES, Sweep, best, with_seeds
 from .trial import Trial
@@ -140,6 +141,13 @@ SWEEPS: dict[str, Sweep] = {
     "bilateral": Sweep(
         "bilateral", "optimism, pessimism and idle pooling on noisy positives", noise.bilateral
     ),
+    "overall": Sweep("overall", "every loss at its best setting", comparison.overall),
+    "fairness": Sweep("fairness", "accuracy against fairness over settings", comparison.fairness),
+    "published": Sweep("published", "the losses of the paper's first figure", published),
+    "negatives": Sweep(
+        "negatives", "number of negatives and how they are drawn", ablations.negatives
+    ),
+    "dimension": Sweep("dimension", "losses over the length of a vector", ablations.dimension),
 }
 
 

@@ -2,16 +2,15 @@
 
 import numpy as np
 
+from .bench import Bench, measured
 from .noise import (
     BILATERAL,
     BILATERAL_TAU,
     CURVE_TAUS,
     NEGATIVE,
     POSITIVE,
-    Bench,
     Noise,
     in_rows,
-    measured,
 )
 from .records import Records
 

@@ -1,102 +1,25 @@
 """The sweeps of the chapters on noise: what they compare, and at which levels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..config import TrainConfig
+from .bench import LARGE, SETTINGS, SMALL, SPARSE, TAUS, Bench, measured
 from .records import Records
-from .sweeps import best, with_seeds
+from .sweeps import best
 from .trial import Trial
 
 RATIOS = (0.0, 1.0, 3.0, 10.0)  # weight of a positive among the negatives; 1 is uniform sampling
 FRACTIONS = (0.0, 0.1, 0.2, 0.4)  # false positives, as a fraction of the positives
-TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)  # to choose among; steps of a factor 1.4
 CURVE_TAUS = (*TAUS, 0.77, 1.08)  # beyond the best one, however noisy
 
-# Six settings of every loss, for what a loss has to set.
-SETTINGS: dict[str, list[dict[str, float]]] = {
-    "mse": [{"neg_weight": w} for w in (1, 2, 5, 10, 20, 50)],
-    "bce": [{"tau": t, "neg_weight": w} for t in (0.14, 0.2, 0.28) for w in (1, 5)],
-    "bpr": [{"tau": t} for t in TAUS],
-    "ccl": [{"margin": m, "neg_weight": w} for m in (0.2, 0.5) for w in (2, 5, 20)],
-    "softmax": [{"tau": t} for t in TAUS],
-    "reweighted_softmax": [
-        {"tau": t, "neg_weight": w} for t in (0.2, 0.28, 0.39) for w in (0.9, 1.1)
-    ],
-    "bilateral_softmax": [
-        {"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.2, 0.28, 0.39)
-    ],
-}
 BILATERAL = {
     "bilateral_softmax": (0.1, 0.3, 1.0),  # tau_pos
     "pessimistic_bilateral_softmax": (0.3, 1.0),
 }
 # False positives -> tau_neg: near the best one of softmax loss on MovieLens.
 BILATERAL_TAU = {0.0: 0.2, FRACTIONS[-1]: 0.28}
-
-
-TITLES = {
-    "movielens-small": "MovieLens (small)",
-    "synthetic": "planted preferences",
-    "ml-1m": "MovieLens-1M",
-    "amazon-electronics": "Amazon-Electronics",
-    "gowalla": "Gowalla",
-    "yelp2018": "Yelp2018",
-}
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Data and model that noise is put into, and how they are trained.
-
-    Every loss gets rows of several positives of one user: the bilateral loss needs them, and
-    all see the same batches.
-    """
-
-    data: str
-    config: TrainConfig
-    backbone: str = "MF"
-    whole: bool = True  # all levels of noise and all sweeps, or two levels of what is compared
-    n_seeds: int = 5
-
-    @property
-    def title(self) -> str:
-        """The name of the data in a figure."""
-        return TITLES[self.data]
-
-    def trial(self, loss: str, params: dict[str, float], *, fraction: float = 0.0, **config):
-        """One trial of it; ``config`` replaces settings of the training."""
-        return Trial(
-            self.data,
-            loss,
-            params,
-            replace(self.config, **config),
-            self.backbone,
-            false_positives=fraction,
-        )
-
-    def seeds(self, trial: Trial) -> list[Trial]:
-        """The trial with every seed."""
-        return with_seeds(trial, range(self.n_seeds))
-
-
-SMALL = TrainConfig(
-    epochs=15,
-    batch_size=128,
-    positives=8,
-    n_negatives=512,
-    lr=1e-2,
-    schedule="cosine",
-    weight_decay=1e-3,
-    eval_every=5,
-    patience=None,
-)
-SPARSE = replace(
-    SMALL, epochs=8, batch_size=512, positives=4, optimizer="row-adam", weight_decay=1e-2
-)
-LARGE = replace(SMALL, epochs=30, batch_size=256, n_negatives=1024, lr=3e-3)
 
 
 def benches(size: str) -> list[Bench]:
@@ -112,19 +35,6 @@ def benches(size: str) -> list[Bench]:
         for data in ("ml-1m", "amazon-electronics", "gowalla", "yelp2018")
         for backbone, optimizer in (("MF", "row-adam"), ("LightGCN", "adam"))
     ]
-
-
-def measured(
-    trials: Sequence[Trial], records: Records, metric: str, view: str = ""
-) -> np.ndarray | None:
-    """The metric of each trial, ``(n_trials,)``: an entry of its record, or of a ``view`` in it.
-
-    ``None`` without trials, or while one is not recorded.
-    """
-    if not trials or any(trial.id not in records for trial in trials):
-        return None
-    found = [records[trial.id] for trial in trials]
-    return np.array([(record[view] if view else record)[metric] for record in found])
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..experiments.noise import CURVE_TAUS, NEGATIVE, TAUS, Bench, benches
+from ..experiments.bench import TAUS, Bench
+from ..experiments.noise import CURVE_TAUS, NEGATIVE, benches
 from ..intervals import t_interval
 from .claim import Claim, Finding
 from .recorded import by_tau, dense, less, moves

@@ -1,7 +1,8 @@
 """Claims on training with noisy positives, read off the records of the sweeps."""
 
 from ..experiments import effects
-from ..experiments.noise import FRACTIONS, POSITIVE, Bench, benches
+from ..experiments.bench import Bench
+from ..experiments.noise import FRACTIONS, POSITIVE, benches
 from ..intervals import t_interval
 from .claim import Claim, Finding
 from .recorded import dense, found, less, moves

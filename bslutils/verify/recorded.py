@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..experiments import effects, known_records, path_of
-from ..experiments.noise import POSITIVE, Bench, Noise, benches
+from ..experiments.bench import Bench
+from ..experiments.noise import POSITIVE, Noise, benches
 from ..experiments.records import Records
 from ..intervals import Interval, t_interval
 

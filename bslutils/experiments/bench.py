@@ -1,0 +1,102 @@
+"""What experiments run on, and what they set of every loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..config import TrainConfig
+from .records import Records
+from .sweeps import with_seeds
+from .trial import Trial
+
+TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)  # to choose among; steps of a factor 1.4
+
+# Six settings of every loss, for what a loss has to set.
+SETTINGS: dict[str, list[dict[str, float]]] = {
+    "mse": [{"neg_weight": w} for w in (1, 2, 5, 10, 20, 50)],
+    "bce": [{"tau": t, "neg_weight": w} for t in (0.14, 0.2, 0.28) for w in (1, 5)],
+    "bpr": [{"tau": t} for t in TAUS],
+    "ccl": [{"margin": m, "neg_weight": w} for m in (0.2, 0.5) for w in (2, 5, 20)],
+    "softmax": [{"tau": t} for t in TAUS],
+    "reweighted_softmax": [
+        {"tau": t, "neg_weight": w} for t in (0.2, 0.28, 0.39) for w in (0.9, 1.1)
+    ],
+    "bilateral_softmax": [
+        {"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.2, 0.28, 0.39)
+    ],
+}
+
+TITLES = {
+    "movielens-small": "MovieLens (small)",
+    "synthetic": "planted preferences",
+    "ml-1m": "MovieLens-1M",
+    "amazon-electronics": "Amazon-Electronics",
+    "gowalla": "Gowalla",
+    "yelp2018": "Yelp2018",
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Data and model that noise is put into, and how they are trained.
+
+    Every loss gets rows of several positives of one user: the bilateral loss needs them, and
+    all see the same batches.
+    """
+
+    data: str
+    config: TrainConfig
+    backbone: str = "MF"
+    whole: bool = True  # all levels of noise and all sweeps, or two levels of what is compared
+    n_seeds: int = 5
+
+    @property
+    def title(self) -> str:
+        """The name of the data in a figure."""
+        return TITLES[self.data]
+
+    def trial(self, loss: str, params: dict[str, float], *, fraction: float = 0.0, **config):
+        """One trial of it; ``config`` replaces settings of the training."""
+        return Trial(
+            self.data,
+            loss,
+            params,
+            replace(self.config, **config),
+            self.backbone,
+            false_positives=fraction,
+        )
+
+    def seeds(self, trial: Trial) -> list[Trial]:
+        """The trial with every seed."""
+        return with_seeds(trial, range(self.n_seeds))
+
+
+SMALL = TrainConfig(
+    epochs=15,
+    batch_size=128,
+    positives=8,
+    n_negatives=512,
+    lr=1e-2,
+    schedule="cosine",
+    weight_decay=1e-3,
+    eval_every=5,
+    patience=None,
+)
+SPARSE = replace(
+    SMALL, epochs=8, batch_size=512, positives=4, optimizer="row-adam", weight_decay=1e-2
+)
+LARGE = replace(SMALL, epochs=30, batch_size=256, n_negatives=1024, lr=3e-3)
+
+
+def measured(
+    trials: Sequence[Trial], records: Records, metric: str, view: str = ""
+) -> np.ndarray | None:
+    """The metric of each trial, ``(n_trials,)``: an entry of its record, or of a ``view`` in it.
+
+    ``None`` without trials, or while one is not recorded.
+    """
+    if not trials or any(trial.id not in records for trial in trials):
+        return None
+    found = [records[trial.id] for trial in trials]
+    return np.array([(record[view] if view else record)[metric] for record in found])

@@ -1,0 +1,108 @@
+"""The sweeps of the chapters on accuracy and on fairness: what they compare, and on what."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from .bench import LARGE, SETTINGS, SMALL, SPARSE, TAUS, Bench, measured
+from .records import Records
+from .sweeps import best
+from .trial import Trial
+
+LOSSES = ("softmax", "bilateral_softmax", "reweighted_softmax", "ccl", "mse", "bce", "bpr")
+FAIR = tuple(loss for loss in LOSSES if loss != "reweighted_softmax")  # whose frontier is drawn
+# Later losses, with six settings as those have.
+NEWER: dict[str, list[dict[str, float]]] = {
+    "psl_relu": [{"tau": t} for t in TAUS],
+    "slatk": [{"tau": t, "tau_weight": w} for t in (0.2, 0.28, 0.39) for w in (1.0, 2.25)],
+    "advinfonce": [{"tau": t, "radius": r} for t in (0.2, 0.28, 0.39) for r in (0.001, 0.01)],
+    "llpauc": [{"beta": b} for b in (0.03, 0.1, 0.2, 0.3, 0.5, 1.0)],
+}
+N_ITEMS = {"movielens-small": 9066}  # SL@K has to know
+
+LONGER = replace(SMALL, epochs=25)
+DENSE = replace(
+    SMALL,
+    epochs=8,
+    batch_size=256,
+    positives=16,
+    optimizer="row-adam",
+    lr=5e-3,
+    weight_decay=3e-3,
+)
+BACKBONES = (("MF", "row-adam"), ("NGCF", "adam"), ("LightGCN", "adam"))
+
+
+def fair_benches(size: str) -> list[Bench]:
+    """Where the frontiers are drawn: matrix factorisation on real and on planted data."""
+    if size == "small":
+        return [
+            Bench("movielens-small", LONGER),
+            Bench("amazon-electronics", SPARSE, n_seeds=3),
+            Bench("ml-1m", DENSE, n_seeds=3),
+            Bench("synthetic", LONGER),
+        ]
+    return [bench for bench in overall_benches("full") if bench.backbone == "MF"]
+
+
+def overall_benches(size: str) -> list[Bench]:
+    """Where losses are ranked: the real data of the frontiers, and the graphs on one of them."""
+    if size == "small":
+        real = [bench for bench in fair_benches("small") if bench.data != "synthetic"]
+        graphs = [
+            Bench("movielens-small", replace(SMALL, batch_size=256), backbone, n_seeds=3)
+            for backbone in ("NGCF", "LightGCN")
+        ]
+        return [*real, *graphs]
+    return [
+        Bench(data, replace(LARGE, optimizer=optimizer), backbone, n_seeds=3)
+        for data in ("ml-1m", "amazon-electronics", "gowalla", "yelp2018")
+        for backbone, optimizer in BACKBONES
+    ]
+
+
+def grid(bench: Bench, loss: str) -> list[Trial]:
+    """The six settings of a loss, with the first seed."""
+    settings = SETTINGS.get(loss) or NEWER[loss]
+    if loss == "slatk":
+        settings = [setting | {"n_items": N_ITEMS[bench.data]} for setting in settings]
+    return [bench.trial(loss, setting) for setting in settings]
+
+
+def chosen(bench: Bench, loss: str, records: Records) -> list[Trial]:
+    """The setting that validation chose, with every seed; none while one is not recorded."""
+    found = best(grid(bench, loss), records)
+    return [] if found is None else bench.seeds(found)
+
+
+def compared(bench: Bench) -> tuple[str, ...]:
+    """The losses that are compared on a bench: the later ones on the smallest alone."""
+    both = bench.data in N_ITEMS and bench.backbone == "MF"
+    return (*LOSSES, *NEWER) if both else LOSSES
+
+
+def overall(size: str, records: Records) -> Iterator[Trial]:
+    """Every loss at its best setting."""
+    for bench in overall_benches(size):
+        for loss in compared(bench):
+            yield from grid(bench, loss)
+            yield from chosen(bench, loss, records)
+
+
+def fairness(size: str, records: Records) -> Iterator[Trial]:
+    """Losses at all of their settings, with every seed: accuracy against fairness."""
+    for bench in fair_benches(size):
+        for loss in FAIR:
+            for trial in grid(bench, loss):
+                yield from bench.seeds(trial)
+
+
+def over_settings(
+    bench: Bench, loss: str, records: Records, metric: str, view: str = ""
+) -> np.ndarray | None:
+    """A metric at all settings of a loss, ``(n_seeds, n_settings)``; ``None`` while one lacks."""
+    columns = [measured(bench.seeds(trial), records, metric, view) for trial in grid(bench, loss)]
+    if any(column is None for column in columns):
+        return None
+    return np.stack(columns, axis=1)

@@ -1,0 +1,77 @@
+"""The sweep beside the first figure of the paper: losses on matrix factorisation, full size."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..config import TrainConfig
+from .records import Records
+from .sweeps import best
+from .trial import Trial
+
+CONFIG = TrainConfig(
+    epochs=4,
+    batch_size=512,
+    positives=4,
+    n_negatives=1024,
+    optimizer="row-adam",
+    lr=5e-3,
+    schedule="cosine",
+    weight_decay=3e-3,
+    metric="recall@20",
+    eval_every=4,
+    patience=None,
+)
+EPOCHS = 16  # of the final runs; those that tune are short
+
+# Four settings of every loss; ``score`` is the model's.
+SETTINGS: dict[str, dict[str, list[dict[str, float | str]]]] = {
+    "yelp2018": {
+        "softmax": [{"tau": t} for t in (0.08, 0.11, 0.14, 0.2)],
+        "bpr": [*({"tau": t} for t in (0.1, 0.2, 0.4)), {"tau": 1.0, "score": "dot"}],
+        "mse": [{"neg_weight": w} for w in (10, 50, 200, 800)],
+        "bce": [{"tau": t, "neg_weight": w} for t in (0.1, 0.2) for w in (1, 10)],
+        "reweighted_softmax": [
+            {"tau": t, "neg_weight": w} for t in (0.11, 0.14) for w in (1.1, 1.2)
+        ],
+    },
+    "gowalla": {
+        "softmax": [{"tau": t} for t in (0.06, 0.08, 0.11, 0.14)],
+        "reweighted_softmax": [
+            {"tau": t, "neg_weight": w} for t in (0.08, 0.11) for w in (1.1, 1.2)
+        ],
+    },
+}
+PROTOCOLS = ("paper", "honest")
+
+
+def tuning(data: str, loss: str) -> list[Trial]:
+    """The short runs among which validation chooses the setting of a loss."""
+    return [_trial(data, loss, setting) for setting in SETTINGS[data][loss]]
+
+
+def final(data: str, loss: str, protocol: str, records: Records) -> Trial | None:
+    """The long run with the setting that validation chose; ``None`` while that is not known."""
+    found = best(tuning(data, loss), records)
+    if found is None:
+        return None
+    config = replace(found.config, epochs=EPOCHS)
+    return replace(found, config=config, protocol=protocol, label="")
+
+
+def published(size: str, records: Records) -> Iterator[Trial]:
+    """Losses tuned on validation, then trained longer under the paper's and the honest protocol."""
+    for data, losses in SETTINGS.items():
+        for loss in losses:
+            yield from tuning(data, loss)
+        for protocol in PROTOCOLS:
+            for loss in losses:
+                trial = final(data, loss, protocol, records)
+                if trial is not None:
+                    yield trial
+
+
+def _trial(data: str, loss: str, setting: dict[str, float | str]) -> Trial:
+    params, model = dict(setting), {"user_dropout": 0.1}
+    if "score" in params:
+        model["score"] = params.pop("score")
+    return Trial(data, loss, params, CONFIG, "MF", model)
