@@ -42,7 +42,9 @@ def exposure(
     * ``coverage``: share of the items that are in some list;
     * ``popularity``: training pairs of an item in a list, mean over all places;
     * ``variance over items``: :math:`\frac1U \sum_u \operatorname{Var}_i f(u, i)`;
-    * ``variance over users``: :math:`\frac1M \sum_i \operatorname{Var}_u f(u, i)`.
+    * ``variance over users``: :math:`\frac1M \sum_i \operatorname{Var}_u f(u, i)`;
+    * ``gap``: mean score of a user's training items less that of all items, mean over users. A
+      variance over its square does not change when all scores are multiplied.
 
     The lists are those of :func:`bslutils.evaluate.ranked`. Scores are inner products, so a
     variance is a quadratic form of the covariance of the vectors, and no table of all scores is
@@ -63,7 +65,7 @@ def exposure(
         >>> data = bsl.load("synthetic")
         >>> model = bsl.models.MatrixFactorization(data.n_users, data.n_items)
         >>> sorted(exposure(model, data))
-        ['coverage', 'gini', 'popularity', 'variance over items', 'variance over users']
+        ['coverage', 'gap', 'gini', 'popularity', 'variance over items', 'variance over users']
 
     Used in the chapter *Variance and fairness*.
     """
@@ -73,13 +75,14 @@ def exposure(
     shown = torch.cat(lists).numpy()
     shown = shown[shown >= 0]  # a list may be shorter than k
     count = np.bincount(shown, minlength=data.n_items)
-    users, items = (vectors.double() for vectors in embeddings(model, data))
+    users, items = (vectors.detach().double() for vectors in embeddings(model, data))
     return {
         "gini": gini(count),
         "coverage": float((count > 0).mean()),
         "popularity": float(data.item_degree[shown].mean()),
         "variance over items": _mean_variance(users, items),
         "variance over users": _mean_variance(items, users),
+        "gap": _gap(users, items, data),
     }
 
 
@@ -88,3 +91,11 @@ def _mean_variance(of: Tensor, over: Tensor) -> float:
     centred = over - over.mean(0)
     covariance = centred.T @ centred / len(over)
     return ((of @ covariance) * of).sum(1).mean().item()
+
+
+def _gap(users: Tensor, items: Tensor, data: Interactions) -> float:
+    """How far a user's training items stand above all items, mean over users that have some."""
+    own = data.train @ (items - items.mean(0)).cpu().numpy()  # (n_users, d), summed
+    some = data.user_degree > 0
+    above = (users.cpu().numpy() * own).sum(1)[some]
+    return float((above / data.user_degree[some]).mean())

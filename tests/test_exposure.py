@@ -56,6 +56,12 @@ def test_exposure_is_what_the_lists_and_the_table_say(synthetic, score):
         "popularity": np.mean(popularity),
         "variance over items": np.mean([row.var() for row in table]),
         "variance over users": np.mean([column.var() for column in table.T]),
+        "gap": np.mean(
+            [
+                row[own > 0].mean() - row.mean()
+                for row, own in zip(table, synthetic.train.toarray(), strict=True)
+            ]
+        ),
     }
     assert found == pytest.approx(expected, rel=1e-9)
 
