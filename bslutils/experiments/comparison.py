@@ -39,7 +39,7 @@ def fair_benches(size: str) -> list[Bench]:
     if size == "small":
         return [
             Bench("movielens-small", LONGER),
-            Bench("amazon-electronics", SPARSE, n_seeds=3),
+            Bench("amazon-electronics", replace(SPARSE, epochs=10), n_seeds=3),
             Bench("ml-1m", DENSE, n_seeds=3),
             Bench("synthetic", LONGER),
         ]

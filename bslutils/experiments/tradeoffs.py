@@ -9,9 +9,6 @@ from .bench import Bench
 from .comparison import over_settings
 from .records import Records
 
-# What is called unfair of a list of twenty: name -> (entry of the record, sign). More is less fair.
-GAP = "gap removed"
-
 
 def mixture(accuracy: np.ndarray, unfairness: np.ndarray, *, at: float) -> np.ndarray:
     r"""The fairest way to reach an accuracy by showing each person one of several models.

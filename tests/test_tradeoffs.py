@@ -1,0 +1,196 @@
+"""Accuracy against fairness: the mixture against a linear program, and what is read off records."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+from scipy.optimize import linprog
+
+from bslutils.experiments import SWEEPS
+from bslutils.experiments.comparison import (
+    FAIR,
+    LOSSES,
+    NEWER,
+    chosen,
+    compared,
+    fair_benches,
+    grid,
+    over_settings,
+    overall_benches,
+)
+from bslutils.experiments.tradeoffs import (
+    as_tuned,
+    at_equal_accuracy,
+    cloud,
+    mixture,
+    partial,
+    tail,
+)
+from bslutils.exposure import gini
+
+BENCH = fair_benches("small")[0]
+thousandths = st.integers(0, 1000).map(lambda x: x / 1000)
+
+
+@given(arrays(float, (2, 6), elements=thousandths), st.floats(0, 1))
+def test_the_mixture_is_the_optimum_of_the_linear_program(points, share):
+    accuracy, unfairness = points
+    at = accuracy.min() + share * np.ptp(accuracy) if share < 1 else accuracy.max()
+    weights = mixture(accuracy, unfairness, at=at)
+    assert weights.min() >= 0 and weights.sum() == pytest.approx(1)
+    assert weights @ accuracy >= at - 1e-12
+    best = linprog(unfairness, A_ub=-accuracy[None], b_ub=[-at], A_eq=np.ones((1, 6)), b_eq=[1.0])
+    assert weights @ unfairness == pytest.approx(best.fun, abs=1e-7)
+    assert (weights > 0).sum() <= 2
+
+
+@given(arrays(float, (2, 12), elements=thousandths.filter(bool)), st.floats(0, 1))
+def test_a_mixture_shows_no_less_equally_than_the_mixed_gini(counts, share):
+    first, second = counts / counts.sum(1, keepdims=True)
+    mixed = share * gini(first) + (1 - share) * gini(second)
+    assert gini(share * first + (1 - share) * second) <= mixed + 1e-12
+
+
+@pytest.mark.parametrize(
+    "accuracy, unfairness, at, message",
+    [
+        ([0.1, 0.2], [0.1], 0.1, r"must be \(n,\), got \(2,\) and \(1,\)"),
+        ([], [], 0.1, r"must be \(n,\), got \(0,\)"),
+        ([0.1, np.nan], [0.1, 0.2], 0.1, "must be finite"),
+        ([0.1, 0.2], [0.1, 0.2], 0.3, "no model reaches 0.3, the best has 0.2"),
+    ],
+)
+def test_bad_mixtures_name_what_is_wrong(accuracy, unfairness, at, message):
+    with pytest.raises(ValueError, match=message):
+        mixture(np.array(accuracy), np.array(unfairness), at=at)
+
+
+def test_the_tail_is_the_less_popular_half():
+    assert tail(np.array([1.0, 1.0, 3.0, 5.0])) == pytest.approx(0.2)
+    assert tail(np.array([[2.0, 0.0], [0.0, 2.0]])).tolist() == [1.0, 0.0]
+
+
+@given(arrays(float, (3, 12), elements=st.floats(-5, 5), unique=True))
+def test_partial_is_the_correlation_of_what_the_third_does_not_explain(columns):
+    ranks = np.array([stats.rankdata(column) for column in columns])
+    x, y, z = ranks - ranks.mean(1, keepdims=True)
+    rest = [v - z * (v @ z) / (z @ z) for v in (x, y)]
+    if min(abs(v).max() for v in rest) < 1e-9:
+        return  # one of them is the third
+    expected = np.corrcoef(*rest)[0, 1]
+    assert partial(*columns) == pytest.approx(expected, abs=1e-9)
+
+
+def test_partial_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="n >= 4"):
+        partial(np.arange(3.0), np.arange(3.0), np.arange(3.0))
+    with pytest.raises(ValueError, match=r"\(5,\), \(4,\)"):
+        partial(np.arange(5.0), np.arange(4.0), np.arange(4.0))
+
+
+def record(trial):
+    """A made-up record: accuracy falls with the place of the setting, fairness rises with it."""
+    place = next(n for n, t in enumerate(grid(BENCH, trial.loss)) if t.params == trial.params)
+    worth = 0.5 - 0.01 * place + 0.001 * trial.config.seed
+    worth -= 0.02 * (trial.loss != "softmax")
+    return {
+        "valid": worth,
+        "test": {"ndcg@20": worth - 0.1, "recall@20 by group": [place + 1] * 5 + [5] * 5},
+        "exposure": {
+            "gini": 0.9 - 0.05 * place,
+            "popularity": 90.0 - place,
+            "coverage": 0.1 * place,
+            "variance over items": 0.04,
+            "gap": 0.5,
+        },
+    }
+
+
+@pytest.fixture
+def records():
+    wanted = [t for loss in FAIR for t in grid(BENCH, loss)]
+    return {t.id: record(t) for trial in wanted for t in BENCH.seeds(trial)}
+
+
+def test_a_cloud_has_every_setting_and_seed(records):
+    points = cloud(BENCH, "softmax", records)
+    assert {array.shape for array in points} == {(5, 6)}
+    assert points.valid[2, 3] == pytest.approx(0.5 - 0.03 + 0.002)
+    assert points.gini[0].tolist() == pytest.approx([0.9, 0.85, 0.8, 0.75, 0.7, 0.65])
+    assert points.tail[0, 0] == pytest.approx(1 / 6)
+    assert np.unique(points.scaled) == pytest.approx([0.16])
+    del records[BENCH.seeds(grid(BENCH, "softmax")[5])[4].id]
+    assert cloud(BENCH, "softmax", records) is None
+    assert over_settings(BENCH, "softmax", records, "valid") is None
+
+
+def test_losses_are_compared_where_both_can_be(records):
+    """BPR is worse by two settings' worth: at its best, softmax loss can afford the third."""
+    first, second = (cloud(BENCH, loss, records) for loss in ("softmax", "bpr"))
+    equal = at_equal_accuracy(first, second)
+    assert equal.at == pytest.approx(second.valid.max(1))
+    assert equal.first["valid"] == pytest.approx(equal.at)
+    assert equal.first["gini"] == pytest.approx(np.full(5, 0.8))
+    assert equal.second["gini"] == pytest.approx(np.full(5, 0.9))
+    lower = at_equal_accuracy(first, second, share=0.95, by="popularity")
+    assert (lower.first["popularity"] < equal.first["popularity"]).all()
+    assert as_tuned(first)["gini"] == pytest.approx(np.full(5, 0.9))
+    for wrong in ({"by": "tail"}, {"share": 0.0}, {"share": 1.5}):
+        with pytest.raises(ValueError, match="must"):
+            at_equal_accuracy(first, second, **wrong)
+
+
+def test_accuracy_is_equal_on_validation_and_fairness_looks_at_no_test(records):
+    first, second = (cloud(BENCH, loss, records) for loss in ("softmax", "bpr"))
+    spoilt = first._replace(test=first.test[:, ::-1], tail=first.tail[:, ::-1])
+    same = at_equal_accuracy(first, second), at_equal_accuracy(spoilt, second)
+    assert same[0].first["gini"] == pytest.approx(same[1].first["gini"])
+    assert as_tuned(spoilt)["gini"] == pytest.approx(as_tuned(first)["gini"])
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_every_loss_is_compared_with_the_same_number_of_settings(size):
+    for bench in overall_benches(size):
+        assert {len(grid(bench, loss)) for loss in compared(bench)} == {6}
+    assert set(compared(BENCH)) == {*LOSSES, *NEWER}
+    assert {bench.backbone for bench in overall_benches(size)} == {"MF", "NGCF", "LightGCN"}
+
+
+def test_what_is_chosen_is_trained_with_every_seed(records):
+    trials = chosen(BENCH, "softmax", records)
+    assert [t.config.seed for t in trials] == [0, 1, 2, 3, 4]
+    assert {t.params["tau"] for t in trials} == {0.1}
+    assert chosen(BENCH, "llpauc", records) == []
+
+
+def test_the_accuracy_of_a_frontier_is_a_part_of_the_sweep_on_accuracy(records):
+    """What both want is one run: the settings of the first seed, and the chosen one's others."""
+    fair = {t.id for t in SWEEPS["fairness"].trials("small", records)}
+    overall = SWEEPS["overall"].trials("small", records)
+    both = [t for t in overall if t.id in fair]
+    assert {t.loss for t in both} == set(FAIR)
+    assert {t.data for t in both} == {"movielens-small", "amazon-electronics", "ml-1m"}
+
+
+def test_ablations_change_one_thing(records):
+    base = {t.id: t for loss in LOSSES for t in grid(BENCH, loss)}
+    for name, allowed in (("negatives", {"n_negatives", "sampler"}), ("dimension", set())):
+        for trial in SWEEPS[name].trials("small", records):
+            if trial.id in base:
+                continue
+            seedless = replace(trial.config, seed=0)
+            twin = replace(
+                seedless, n_negatives=BENCH.config.n_negatives, sampler=BENCH.config.sampler
+            )
+            assert twin == BENCH.config
+            changed = {
+                key
+                for key in ("n_negatives", "sampler")
+                if getattr(seedless, key) != getattr(BENCH.config, key)
+            }
+            assert changed <= allowed
+            assert set(trial.model) <= ({"dim"} if name == "dimension" else set())
