@@ -24,9 +24,10 @@ N_ITEMS = {"movielens-small": 9066}  # SL@K has to know
 LONGER = replace(SMALL, epochs=25)
 DENSE = replace(
     SMALL,
-    epochs=8,
+    epochs=6,
     batch_size=256,
     positives=16,
+    n_negatives=256,
     optimizer="row-adam",
     lr=5e-3,
     weight_decay=3e-3,
@@ -39,7 +40,7 @@ def fair_benches(size: str) -> list[Bench]:
     if size == "small":
         return [
             Bench("movielens-small", LONGER),
-            Bench("amazon-electronics", replace(SPARSE, epochs=10), n_seeds=3),
+            Bench("amazon-electronics", replace(SPARSE, epochs=7), n_seeds=3),
             Bench("ml-1m", DENSE, n_seeds=3),
             Bench("synthetic", LONGER),
         ]
