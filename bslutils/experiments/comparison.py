@@ -29,7 +29,7 @@ DENSE = replace(
     positives=16,
     n_negatives=256,
     optimizer="row-adam",
-    lr=5e-3,
+    lr=1e-2,
     weight_decay=3e-3,
 )
 BACKBONES = (("MF", "row-adam"), ("NGCF", "adam"), ("LightGCN", "adam"))
