@@ -22,6 +22,7 @@ CONFIG = TrainConfig(
     patience=None,
 )
 EPOCHS = 16  # of the final runs; those that tune are short
+FEWER = {"bpr": 128}  # negatives in a list; BPR costs as many pairs as positives times negatives
 
 # Four settings of every loss; ``score`` is the model's.
 SETTINGS: dict[str, dict[str, list[dict[str, float | str]]]] = {
@@ -74,4 +75,5 @@ def _trial(data: str, loss: str, setting: dict[str, float | str]) -> Trial:
     params, model = dict(setting), {"user_dropout": 0.1}
     if "score" in params:
         model["score"] = params.pop("score")
-    return Trial(data, loss, params, CONFIG, "MF", model)
+    config = replace(CONFIG, n_negatives=FEWER.get(loss, CONFIG.n_negatives))
+    return Trial(data, loss, params, config, "MF", model)
