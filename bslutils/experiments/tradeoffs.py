@@ -3,10 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy import stats
 
+from .. import dro, losses
 from .bench import Bench
-from .comparison import over_settings
+from .comparison import fair, grid, over_settings
 from .records import Records
 
 
@@ -186,3 +188,53 @@ def partial(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float:
         stats.spearmanr(arrays[i], arrays[j]).statistic for i, j in ((0, 1), (0, 2), (1, 2))
     )
     return float((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)))
+
+
+def price(loss: str, params: dict[str, float]) -> float:
+    r"""What a loss pays for the variance of negatives, per unit of its pull on a positive.
+
+    .. math:: \frac{c}{-\partial \ell / \partial f_i}
+              \quad\text{at}\quad f_i = \tfrac12, \; f_j = 0
+
+    with ``c`` the implicit variance coefficient (:func:`bslutils.dro.variance_coefficient`).
+
+    Raises:
+        ValueError: a loss or a parameter that is not known.
+
+    Example:
+        >>> round(price("softmax", {"tau": 0.1}), 6)
+        5.0
+    """
+    pos = torch.full((1, 1), 0.5, dtype=torch.float64, requires_grad=True)
+    neg = torch.zeros(1, 8, dtype=torch.float64)
+    value = losses.make_loss(loss, **params)(pos, neg)
+    (slope,) = torch.autograd.grad(value, pos)
+    return dro.variance_coefficient(loss, mean=0.0, other=0.5, **params) / -slope.item()
+
+
+def links(bench: Bench, records: Records) -> dict[str, np.ndarray] | None:
+    """Rank correlations over all settings of all losses of a sweep on fairness, by seed.
+
+    Between the price of variance, the variance of scores (over the squared gap), and the Gini
+    index; the last two hold test NDCG@20 fixed (:func:`partial`). ``None`` while a run is missing.
+    """
+    clouds = {loss: cloud(bench, loss, records) for loss in fair(bench)}
+    if any(points is None for points in clouds.values()):
+        return None
+    cost = np.array([price(loss, t.params) for loss in clouds for t in grid(bench, loss)])
+
+    def together(name: str, seed: int) -> np.ndarray:
+        return np.concatenate([getattr(points, name)[seed] for points in clouds.values()])
+
+    found: dict[str, list[float]] = {}
+    for seed in range(bench.n_seeds):
+        variance, unfair, good = (together(n, seed) for n in ("scaled", "gini", "test"))
+        for name, value in {
+            "price, variance": stats.spearmanr(cost, variance).statistic,
+            "variance, Gini": stats.spearmanr(variance, unfair).statistic,
+            "price, Gini": stats.spearmanr(cost, unfair).statistic,
+            "variance, Gini | accuracy": partial(variance, unfair, good),
+            "price, Gini | accuracy": partial(cost, unfair, good),
+        }.items():
+            found.setdefault(name, []).append(float(value))
+    return {name: np.array(values) for name, values in found.items()}
