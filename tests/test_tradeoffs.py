@@ -161,6 +161,11 @@ def test_every_loss_is_compared_with_the_same_number_of_settings(size):
     assert {bench.backbone for bench in overall_benches(size)} == backbones
 
 
+def test_slatk_knows_how_many_items_there_are():
+    for trial in grid(BENCH, "slatk"):
+        assert trial.params["n_items"] == trial.load()[0].n_items
+
+
 def test_what_is_chosen_is_trained_with_every_seed(records):
     trials = chosen(BENCH, "softmax", records)
     assert [t.config.seed for t in trials] == [0, 1, 2, 3, 4]
