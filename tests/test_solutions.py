@@ -97,7 +97,16 @@ def test_solutions_run(path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 @pytest.mark.parametrize("share", [0.02, 1.0])
-@pytest.mark.parametrize("name", ["12-negative-noise", "13-positive-noise"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "11-overall",
+        "12-negative-noise",
+        "13-positive-noise",
+        "14-fairness",
+        "15-ablations",
+    ],
+)
 def test_a_page_says_which_runs_are_missing(name, share, monkeypatch, tmp_path):
     """A part of the records is deleted, and all of them."""
     rng = random.Random(0)

@@ -8,7 +8,7 @@ import torch
 
 from bslutils import dro, losses, optim, scoring, verify
 from bslutils.__main__ import main
-from bslutils.experiments import effects
+from bslutils.experiments import effects, tradeoffs
 from bslutils.verify import (
     Claim,
     Finding,
@@ -191,6 +191,21 @@ def turned(function):
     return lambda *a, **k: {which: -gain for which, gain in function(*a, **k).items()}
 
 
+def equally_fair(function):
+    """Clouds in which every setting of every loss has the same exposure."""
+
+    def cloud(*args):
+        points = function(*args)
+        return points._replace(gini=0.8 + 0 * points.gini, popularity=1 + 0 * points.popularity)
+
+    return cloud
+
+
+def by_rank(sign):
+    """Correlations of another sign."""
+    return lambda f: lambda *a: {name: sign * abs(r) for name, r in f(*a).items()}
+
+
 SEEDS = np.array([0.99, 1.0, 1.01, 1.0, 1.0])
 
 BREAK = {
@@ -220,6 +235,10 @@ BREAK = {
         (effects, "peaks", constant(SEEDS)),
         (effects, "peaks", lambda f: lambda runs: f(runs) ** 2),
     ],
+    "trained-fairness": [(tradeoffs, "cloud", equally_fair)],
+    "trained-price": [(tradeoffs, "links", by_rank(1)), (tradeoffs, "links", by_rank(-1))],
+    "trained-variance": [(tradeoffs, "links", by_rank(-1))],
+    "trained-gap": [(tradeoffs, "cloud", equally_fair)],
     "trained-optimism": [(effects, "gains", turned)],
     "trained-pessimism": [(effects, "gains", turned)],
     "trained-bilateral": [

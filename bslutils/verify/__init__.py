@@ -17,6 +17,7 @@ from . import (
     divergences,
     duality,
     engine,
+    fairness,
     field,
     noisy_negatives,
     noisy_positives,
@@ -39,6 +40,7 @@ CLAIMS: dict[str, Claim] = {
         engine,
         noisy_negatives,
         noisy_positives,
+        fairness,
     )
     for claim in module.CLAIMS
 }

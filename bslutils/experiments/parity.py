@@ -1,0 +1,198 @@
+"""Published figures, and the recorded runs that may be laid beside them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..plots import loss_style
+from ..verify.published import DIMENSIONS, FIELD, FIGURE_1, FOLLOW_UPS, OFFICIAL_LOGS
+from . import ablations, comparison, published
+from .bench import measured
+from .catalog import SWEEPS
+from .records import Records
+from .trial import Trial
+
+METRICS = ("recall@20", "ndcg@20")
+LOGS, BARS = "training logs of BSL", "Figure 1 of BSL"
+NOTEBOOK, TABLES = "notebook of BSL", "tables of PSL and SL@K"
+
+# Data in a source -> ours. "amazon" of the logs and "Gowalla" of the tables are other splits.
+SAME_SPLIT = {
+    "yelp2018": "yelp2018",
+    "gowalla": "gowalla",
+    "ml": "ml-1m",
+    "ml-1m": "ml-1m",
+    "Amazon-Electronic": "amazon-electronics",
+}
+# What the code of BSL's authors computes under these names, and what that of the tables does.
+OF_AUTHORS = {"SL": "softmax", "BSL": "reweighted_softmax"}
+OF_TABLES = {"SL": "softmax", "BSL": "rescaled_softmax"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published number: where it stands, what it is of, and which loss of ours that is.
+
+    ``protocol`` is ``"paper"`` where the test split chose the epoch, else ``"honest"``;
+    ``twin`` is a name in :data:`bslutils.losses.LOSSES`; the others are as the source has them.
+    """
+
+    source: str
+    data: str
+    backbone: str
+    loss: str
+    metric: str
+    value: float
+    protocol: str
+    twin: str
+    dim: int = 64
+
+
+def figures() -> list[Figure]:
+    """Every result in :mod:`bslutils.verify.published` of a named model and loss.
+
+    Example:
+        >>> first = figures()[0]
+        >>> first.source, first.data, first.loss, first.value
+        ('training logs of BSL', 'amazon', 'SL', 0.05194)
+    """
+    found: list[Figure] = []
+
+    def add(values, source, data, backbone, loss, protocol, twin, dim=64):
+        for metric, value in zip(METRICS, values, strict=False):
+            found.append(Figure(source, data, backbone, loss, metric, value, protocol, twin, dim))
+
+    for (data, backbone), pair in OFFICIAL_LOGS.items():
+        protocol = "honest" if data == "amazon" else "paper"
+        for (loss, twin), values in zip(OF_AUTHORS.items(), pair, strict=True):
+            add(values, LOGS, data, backbone, loss, protocol, twin)
+    for backbone, bars in FIGURE_1.items():
+        for twin, value in bars.items():
+            add([value], BARS, "yelp2018", backbone, loss_style(twin)["label"], "paper", twin)
+    for (data, loss), sizes in DIMENSIONS.items():
+        for dim, values in sizes.items():
+            add(values, NOTEBOOK, data, "MF", loss, "paper", OF_AUTHORS[loss], dim)
+    for twin, values in FIELD.items():
+        loss = "BSL" if twin == "rescaled_softmax" else loss_style(twin)["label"]
+        add(values, TABLES, "Amazon-Electronic", "MF", loss, "honest", twin)
+    for (data, backbone), (*_, sl, bsl) in FOLLOW_UPS.items():
+        if (data, backbone) != ("Amazon-Electronic", "MF"):  # those are in FIELD
+            protocol = "paper" if data.endswith("shifted") else "honest"
+            for (loss, twin), values in zip(OF_TABLES.items(), (sl, bsl), strict=True):
+                add(values, TABLES, data, backbone, loss, protocol, twin)
+    return found
+
+
+class Ours(NamedTuple):
+    """The final runs of a sweep for one setting, by seed; none while its tuning lacks a record."""
+
+    sweep: str
+    data: str
+    backbone: str
+    loss: str
+    dim: int
+    protocol: str
+    trials: tuple[Trial, ...]
+
+
+def runs(records: Records) -> Iterator[Ours]:
+    """Final runs of ``reference``, ``field``, and ``published`` and ``dimension`` at full size.
+
+    Example:
+        >>> sorted({ours.sweep for ours in runs({})})
+        ['dimension', 'field', 'published', 'reference']
+    """
+    for t in SWEEPS["reference"].trials("small", records):
+        yield Ours("reference", t.data, t.backbone, t.loss, 64, t.protocol, (t,))
+    for data in published.SETTINGS:
+        for loss, protocol in published.finals(data):
+            final = published.final(data, loss, protocol, records)
+            yield Ours("published", data, "MF", loss, 64, protocol, (final,) if final else ())
+    planned = SWEEPS["field"].trials("small", records)
+    short = min(t.config.epochs for t in planned)  # those that tune
+    for loss in dict.fromkeys(t.loss for t in planned):
+        trials = tuple(t for t in planned if t.loss == loss and t.config.epochs > short)
+        yield Ours("field", "amazon-electronics", "MF", loss, 64, "honest", trials)
+    for bench in ablations.benches("full"):
+        chosen = comparison.chosen(bench, "softmax", records)
+        for dim in ablations.DIMS:
+            if dim != 64:
+                trials = tuple(ablations.with_dim(t, dim) for t in chosen)
+                yield Ours("dimension", bench.data, "MF", "softmax", dim, "honest", trials)
+
+
+class Row(NamedTuple):
+    """A published figure, runs that may stand beside it or ``None``, and the metric by seed."""
+
+    figure: Figure
+    ours: Ours | None
+    values: np.ndarray | None
+
+    @property
+    def difference(self) -> float | None:
+        r"""Ours against the published figure, :math:`\bar x / x_\text{published} - 1`."""
+        return None if self.values is None else float(self.values.mean() / self.figure.value - 1)
+
+    @property
+    def alike(self) -> bool:
+        """Whether the same kind of split, test or validation, chose the epoch on both sides."""
+        return self.ours is not None and self.ours.protocol == self.figure.protocol
+
+    @property
+    def state(self) -> str:
+        """``"recorded"``, ``"missing"``, ``"no run planned"`` or ``"another split"``."""
+        if self.ours is None:
+            return "no run planned" if self.figure.data in SAME_SPLIT else "another split"
+        return "missing" if self.values is None else "recorded"
+
+
+def compare(records: Records) -> list[Row]:
+    """Every published figure with each of the runs that may stand beside it, or with none.
+
+    Only runs on the same split, of the same backbone, loss and length of vector; the protocol
+    may be another (:attr:`Row.alike`).
+
+    Example:
+        >>> sorted({row.state for row in compare({})})
+        ['another split', 'missing', 'no run planned']
+    """
+    known: dict[tuple, list[Ours]] = {}
+    for ours in runs(records):
+        known.setdefault((ours.data, ours.backbone, ours.loss, ours.dim), []).append(ours)
+    rows = []
+    for f in figures():
+        for ours in known.get((SAME_SPLIT.get(f.data), f.backbone, f.twin, f.dim), [None]):
+            values = ours and measured(ours.trials, records, f.metric, "test")
+            rows.append(Row(f, ours, values))
+    return rows
+
+
+def clean(data: str, records: Records) -> list[dict[str, Any]]:
+    """The records of a data set without added noise."""
+    found = [r for r in records.values() if r["data"] == data and not r["false_positives"]]
+    return [r for r in found if r["config"]["negative_noise"] == 1]
+
+
+def strongest(data: str, protocol: str, records: Records) -> dict[str, Any] | None:
+    """The record of 64 dimensions with the best Recall@20 on the split that chose its epoch.
+
+    Of training without noise; ``None`` without records. Under the paper's protocol that split
+    is test, so the choice flatters, as it does in what is published.
+
+    Raises:
+        ValueError: an unknown protocol.
+
+    Example:
+        >>> strongest("gowalla", "paper", {}) is None
+        True
+    """
+    if protocol not in ("paper", "honest"):
+        raise ValueError(f"protocol must be 'paper' or 'honest', got {protocol!r}")
+
+    def score(record: dict[str, Any]) -> float:
+        return max((entry.get("recall@20", 0) for entry in record["history"]), default=0)
+
+    fitting = [r for r in clean(data, records) if r["protocol"] == protocol]
+    return max((r for r in fitting if r["model"].get("dim", 64) == 64), key=score, default=None)

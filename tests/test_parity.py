@@ -1,0 +1,190 @@
+"""Published figures beside records: what may be compared, and what is said to be missing."""
+
+import random
+import sys
+import types
+from copy import deepcopy
+from functools import cache
+
+import matplotlib
+import numpy as np
+import pytest
+from test_solutions import BOOK, code
+
+from bslutils.experiments import SWEEPS, parity, published
+from bslutils.experiments import records as files
+from bslutils.experiments.parity import BARS, LOGS, NOTEBOOK, TABLES
+from bslutils.losses import LOSSES
+from bslutils.verify.published import FIELD, FIGURE_1, FOLLOW_UPS
+
+SWEPT = {"reference": "small", "published": "full", "field": "small", "dimension": "full"}
+
+
+def recorded():
+    """Made-up records of every trial of the four sweeps, in as many rounds as they want."""
+    return deepcopy(_recorded())
+
+
+@cache
+def _recorded():
+    records = {}
+    while missing := [
+        t
+        for name, size in SWEPT.items()
+        for t in SWEEPS[name].trials(size, records)
+        if t.id not in records
+    ]:
+        for t in missing:
+            recall = 0.05 + 0.001 * t.config.seed
+            test = {"recall@20": recall, "ndcg@20": 0.8 * recall}
+            history = [{"epoch": 1}, {"epoch": 2, "recall@20": recall}]
+            made = {**t.settings, "id": t.id, "valid": recall, "test": test, "history": history}
+            records[t.id] = made
+    return records
+
+
+def rows(records, **which):
+    """Rows whose figure has these attributes."""
+    found = parity.compare(records)
+    return [r for r in found if all(getattr(r.figure, k) == v for k, v in which.items())]
+
+
+def test_every_published_figure_is_there_once_or_with_all_its_runs():
+    figures = parity.figures()
+    assert len(set(figures)) == len(figures)
+    assert {row.figure for row in parity.compare({})} == set(figures)
+    count = {source: sum(f.source == source for f in figures) for source in (LOGS, BARS, NOTEBOOK)}
+    assert count == {LOGS: 8 * 2 * 2, BARS: 8, NOTEBOOK: 6 * 3 * 2}
+    assert len(figures) - sum(count.values()) == 2 * (len(FIELD) + 2 * (len(FOLLOW_UPS) - 1))
+    assert {f.twin for f in figures} <= set(LOSSES)
+    chose = {(f.source, f.data): f.protocol for f in figures}
+    assert chose[LOGS, "amazon"] == chose[TABLES, "Gowalla"] == "honest"
+    assert chose[LOGS, "ml"] == chose[TABLES, "Gowalla, shifted"] == chose[NOTEBOOK, "ml-1m"]
+    twins = {(f.source, f.twin) for f in figures if f.loss == "BSL"}
+    assert twins == {(TABLES, "rescaled_softmax")} | {
+        (source, "reweighted_softmax") for source in (LOGS, NOTEBOOK)
+    }
+    # What is left out of the tables of the follow-ups is in those of the field.
+    *_, sl, bsl = FOLLOW_UPS["Amazon-Electronic", "MF"]
+    assert (sl, bsl) == (FIELD["softmax"], FIELD["rescaled_softmax"])
+
+
+def test_nothing_is_compared_across_splits_models_losses_or_lengths():
+    for row in parity.compare(recorded()):
+        f, ours = row.figure, row.ours
+        if f.data in ("amazon", "Gowalla", "Amazon-Book") or f.data.endswith("shifted"):
+            assert ours is None and row.values is None and row.state == "another split"
+        if ours is not None:
+            assert parity.SAME_SPLIT[f.data] == ours.data
+            assert (f.backbone, f.twin, f.dim) == (ours.backbone, ours.loss, ours.dim)
+            for t in ours.trials:
+                assert (t.data, t.backbone, t.loss) == (ours.data, ours.backbone, ours.loss)
+                assert t.model.get("dim", 64) == f.dim and t.protocol == ours.protocol
+
+
+def test_without_records_every_figure_is_listed_as_missing_or_not_planned():
+    found = parity.compare({})
+    assert all(row.values is None and row.difference is None for row in found)
+    planned = {row.figure.loss for row in found if row.state == "missing" and row.alike}
+    assert planned == {"SL", "BSL", "BPR", "MSE", "BCE", "LLPAUC", "AdvInfoNCE", "SL@K"} | {
+        f"PSL-{kind}" for kind in ("tanh", "atan", "relu")
+    }
+    unplanned = {(r.figure.source, r.figure.loss) for r in found if r.state == "no run planned"}
+    assert (TABLES, "BSL") in unplanned and (LOGS, "SL") not in unplanned
+    assert strongest("paper", {}) is None
+
+
+def test_differences_are_of_means_over_seeds_and_protocols_are_told_apart():
+    records = recorded()
+    (row,) = [
+        r
+        for r in rows(records, source=TABLES, loss="SL", metric="recall@20", backbone="MF")
+        if r.ours and r.ours.sweep == "field"
+    ]
+    np.testing.assert_allclose(row.values, [0.05, 0.051, 0.052])
+    assert row.alike and row.difference == pytest.approx(0.051 / 0.0821 - 1)
+    bars = rows(records, source=BARS, backbone="MF", loss="MSE")
+    assert {(r.ours.sweep, r.ours.protocol, r.alike) for r in bars} == {
+        ("published", "paper", True),
+        ("published", "honest", False),
+    }
+    assert bars[0].difference == pytest.approx(0.05 / FIGURE_1["MF"]["mse"] - 1)
+    both = rows(records, source=LOGS, data="gowalla", backbone="MF", loss="BSL", metric="ndcg@20")
+    assert {r.ours.sweep for r in both if r.alike} == {"reference", "published"}
+    assert both[0].difference == pytest.approx(0.8 * 0.05 / 0.1584 - 1)
+    sizes = rows(records, source=NOTEBOOK, loss="SL", dim=256, data="ml-1m", metric="ndcg@20")
+    assert [(r.ours.sweep, r.alike, len(r.values)) for r in sizes] == [("dimension", False, 3)]
+
+
+def test_a_run_that_is_lost_or_untuned_is_missing_and_its_neighbours_stay():
+    records = recorded()
+    final = published.final("gowalla", "softmax", "paper", records)
+    del records[final.id]
+    which = {"source": LOGS, "data": "gowalla", "backbone": "MF", "loss": "SL"}
+    states = {(r.ours.sweep, r.ours.protocol): r.state for r in rows(records, **which)}
+    assert states == {
+        ("reference", "paper"): "recorded",
+        ("published", "paper"): "missing",
+        ("published", "honest"): "recorded",
+    }
+    del records[published.tuning("gowalla", "softmax")[0].id]  # now nobody knows what to look for
+    states = {(r.ours.sweep, r.ours.protocol): r.state for r in rows(records, **which)}
+    assert states["published", "honest"] == "missing"
+    lost = next(
+        t
+        for t in SWEEPS["field"].trials("small", records)
+        if t.loss == "psl_atan" and t.config.seed == 2
+    )
+    del records[lost.id]
+    assert {r.state for r in rows(records, loss="PSL-atan")} == {"missing"}
+    assert {r.state for r in rows(records, loss="PSL-tanh")} == {"recorded"}
+
+
+def strongest(protocol, records):
+    return parity.strongest("yelp2018", protocol, records)
+
+
+def test_the_strongest_is_chosen_by_its_history_without_noise_at_64_dimensions():
+    records = recorded()
+    of_yelp = [r for r in records.values() if r["data"] == "yelp2018" and r["protocol"] == "paper"]
+    one, two, three = of_yelp[:3]
+    one["history"][1]["recall@20"] = 0.2
+    two["test"]["recall@20"] = 0.9  # test alone chooses nothing
+    assert strongest("paper", records) is one
+    three["history"].append({"epoch": 3, "recall@20": 0.3})
+    assert strongest("paper", records) is three
+    for spoil in ({"false_positives": 0.1}, {"config": three["config"] | {"negative_noise": 3.0}}):
+        assert strongest("paper", records | {three["id"]: three | spoil}) is one
+    long = three | {"model": {"dim": 128}}
+    assert strongest("paper", records | {three["id"]: long}) is one
+    empty = three | {"history": []}  # diverged in the first epoch
+    assert strongest("paper", records | {three["id"]: empty}) is one
+    assert strongest("honest", records)["protocol"] == "honest"
+    with pytest.raises(ValueError, match="protocol must be 'paper' or 'honest', got 'fair'"):
+        strongest("fair", records)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_the_page_is_made_with_records_missing(share, monkeypatch, tmp_path):
+    """A part of the records is deleted, and all of them."""
+    rng = random.Random(0)
+    for file in sorted(files.FOLDER.glob("*.jsonl")):
+        lines = file.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if rng.random() >= share]
+        (tmp_path / file.name).write_text("".join(kept))
+    monkeypatch.setattr(files, "FOLDER", tmp_path)
+    matplotlib.use("Agg")
+    monkeypatch.chdir(BOOK)
+    said, glue = {}, types.ModuleType("myst_nb")
+    glue.glue = lambda name, text, **kwargs: said.__setitem__(name, text)
+    monkeypatch.setitem(sys.modules, "myst_nb", glue)
+    namespace = {}
+    with matplotlib.rc_context():
+        for source in code(BOOK / "reproducibility.md"):
+            exec(compile(source, "reproducibility", "exec"), namespace)
+    matplotlib.pyplot.close("all")
+    assert not namespace["complete"] and len(namespace["gaps"]) > 50
+    assert int(said["runs"].replace(",", "")) == len(namespace["records"])
+    assert share < 1 or (said["near"] == "0 of 0" and said["lowest"] == "(a run is missing)")
