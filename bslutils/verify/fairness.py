@@ -110,8 +110,8 @@ CLAIMS = (
         "holds under conditions",
         fairer,
         least=0.005,
-        conditions="at equal accuracy, against BCE on every data set; against MSE it depends on the "
-        "data: on the small MovieLens MSE is fairer",
+        conditions="at equal accuracy, against BCE on every data set; against MSE it depends on "
+        "the data: on the small MovieLens MSE is fairer",
         records=("fairness",),
     ),
     Claim(
