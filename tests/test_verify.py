@@ -237,7 +237,7 @@ BREAK = {
     ],
     "trained-fairness": [(tradeoffs, "cloud", equally_fair)],
     "trained-price": [(tradeoffs, "links", by_rank(1)), (tradeoffs, "links", by_rank(-1))],
-    "trained-variance": [(tradeoffs, "links", by_rank(-1))],
+    "trained-variance": [(tradeoffs, "links", by_rank(1)), (tradeoffs, "links", by_rank(-1))],
     "trained-gap": [(tradeoffs, "cloud", equally_fair)],
     "trained-optimism": [(effects, "gains", turned)],
     "trained-pessimism": [(effects, "gains", turned)],

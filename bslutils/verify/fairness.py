@@ -71,11 +71,12 @@ def price_orders():
 
 
 def variance_goes_with():
-    """At fixed accuracy, settings with less variance show items more equally."""
+    """At fixed accuracy, settings with less variance show items more equally, but on one."""
     links = _links()
     name = "variance, Gini | accuracy"
     effect = f"partial rank correlation: {_said(links, name)}"
-    return Finding(effect, max(0, *(-x[name].low for x in links.values())))
+    other = links.pop("MovieLens-1M")[name]
+    return Finding(effect, max(0, *(-x[name].low for x in links.values())), -other.mean)
 
 
 def gap():
@@ -131,8 +132,9 @@ CLAIMS = (
         f"read into {ABSTRACT}",
         "holds under conditions",
         variance_goes_with,
-        conditions="as a correlation over the settings of all losses on one data set, the variance "
-        "being over the squared gap",
+        least=0.05,
+        conditions="as a correlation over the settings of all losses, the variance being over the "
+        "squared gap; on MovieLens-1M, with fewer losses, it is not there",
         records=("fairness",),
     ),
     Claim(
