@@ -18,17 +18,13 @@ from bslutils.experiments.ablations import (
     SIZED,
     benches,
     missing,
-    off_by,
-    one_step,
     over_dims,
     over_negatives,
     over_taus,
-    plateau,
     sampled,
-    span,
-    summits,
 )
 from bslutils.experiments.bench import SETTINGS, measured
+from bslutils.experiments.curves import off_by, one_step, plateau, span, summits
 
 BENCH = benches("small")[0]
 TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)

@@ -1,6 +1,6 @@
 """What experiments run on, and what they set of every loss."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ SETTINGS: dict[str, list[dict[str, float]]] = {
     ],
 }
 
+N_ITEMS = {"amazon-electronics": 8360, "ml-1m": 3043, "movielens-small": 2078}  # for SL@K
 TITLES = {
     "movielens-small": "MovieLens (small)",
     "synthetic": "planted preferences",
@@ -39,7 +40,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Bench:
-    """Data and model that noise is put into, and how they are trained.
+    """Data and model that losses are compared on, and how they are trained.
 
     Every loss gets rows of several positives of one user: the bilateral loss needs them, and
     all see the same batches.
@@ -48,7 +49,7 @@ class Bench:
     data: str
     config: TrainConfig
     backbone: str = "MF"
-    whole: bool = True  # all levels of noise and all sweeps, or two levels of what is compared
+    whole: bool = True  # all that a sweep compares, or, where runs are dear, a part of it
     n_seeds: int = 5
 
     @property
@@ -100,3 +101,16 @@ def measured(
         return None
     found = [records[trial.id] for trial in trials]
     return np.array([(record[view] if view else record)[metric] for record in found])
+
+
+def columns(
+    settings: Iterable[Sequence[Trial]], records: Records, metric: str, view: str = ""
+) -> np.ndarray | None:
+    """The metric over settings, ``(n_seeds, n_settings)``; ``None`` while a run is missing.
+
+    Args:
+        settings: for each the trials of all seeds.
+        records, metric, view: as in :func:`measured`.
+    """
+    found = [measured(trials, records, metric, view) for trials in settings]
+    return None if any(values is None for values in found) else np.stack(found, axis=1)

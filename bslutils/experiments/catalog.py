@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..config import TrainConfig
 from . import ablations, comparison, noise
+from .bench import N_ITEMS
 from .published import published
 from .records import Records
 from .sweeps import SIZES, Sweep, best, with_seeds
@@ -62,8 +63,6 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
             label = f"{data}/{protocol}/{backbone}/{name}"
             yield Trial(data, loss, params, config, backbone, model, protocol, label=label)
 
-
-N_ITEMS = {"amazon-electronics": 8360, "ml-1m": 3043}  # SL@K has to know
 
 # What is tuned of each loss: four settings, each with four L2 terms, sixteen trials for every loss.
 FIELD: dict[str, list[dict[str, float | str]]] = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .bench import LARGE, SETTINGS, SMALL, SPARSE, TAUS, Bench, measured
+from .bench import LARGE, N_ITEMS, SETTINGS, SMALL, SPARSE, TAUS, Bench, columns
 from .records import Records
 from .sweeps import best
 from .trial import Trial
@@ -20,7 +20,6 @@ NEWER: dict[str, list[dict[str, float]]] = {
     "advinfonce": [{"tau": t, "radius": r} for t in (0.2, 0.28, 0.39) for r in (0.001, 0.01)],
     "llpauc": [{"beta": b} for b in (0.03, 0.1, 0.2, 0.3, 0.5, 1.0)],
 }
-N_ITEMS = {"movielens-small": 2078}  # SL@K has to know
 
 LONGER = replace(SMALL, epochs=25)
 DENSE = replace(
@@ -79,7 +78,7 @@ def compared(bench: Bench) -> tuple[str, ...]:
     """The losses that are compared on a bench: the later ones on the smallest alone."""
     if not bench.whole:
         return FIGURE
-    both = bench.data in N_ITEMS and bench.backbone == "MF"
+    both = bench.data == "movielens-small" and bench.backbone == "MF"
     return (*LOSSES, *NEWER) if both else LOSSES
 
 
@@ -108,7 +107,5 @@ def over_settings(
     bench: Bench, loss: str, records: Records, metric: str, view: str = ""
 ) -> np.ndarray | None:
     """A metric at all settings of a loss, ``(n_seeds, n_settings)``; ``None`` while one lacks."""
-    columns = [measured(bench.seeds(trial), records, metric, view) for trial in grid(bench, loss)]
-    if any(column is None for column in columns):
-        return None
-    return np.stack(columns, axis=1)
+    trials = (bench.seeds(trial) for trial in grid(bench, loss))
+    return columns(trials, records, metric, view)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .bench import Bench, measured
+from .bench import Bench, columns, measured
+from .curves import summits
 from .noise import (
     BILATERAL,
     BILATERAL_TAU,
@@ -81,20 +82,14 @@ def by_tau(
     Returns:
         ``None`` while a run is missing.
     """
-    columns = []
-    for tau in CURVE_TAUS:
-        trials = bench.seeds(bench.trial("softmax", {"tau": tau}, **noise))
-        columns.append(measured(trials, records, metric, view))
-        if columns[-1] is None:
-            return None
-    return np.array(columns).T
+    trials = (bench.seeds(bench.trial("softmax", {"tau": tau}, **noise)) for tau in CURVE_TAUS)
+    return columns(trials, records, metric, view)
 
 
 def peaks(runs: np.ndarray) -> np.ndarray:
     """The best temperature of each run ``(n_runs, n_taus)``, finer than the grid.
 
-    The vertex of the parabola in log tau through the best point and its neighbours, within the
-    grid.
+    As :func:`bslutils.experiments.curves.summits`.
 
     Raises:
         ValueError: not one column for every temperature.
@@ -104,15 +99,7 @@ def peaks(runs: np.ndarray) -> np.ndarray:
         >>> peaks(curve[None]).round(6).tolist()
         [0.25]
     """
-    if runs.ndim != 2 or runs.shape[1] != len(CURVE_TAUS):
-        raise ValueError(f"runs must be (n_runs, {len(CURVE_TAUS)}), got {runs.shape}")
-    log_tau, found = np.log(CURVE_TAUS), []
-    for run in runs:
-        k = int(np.clip(run.argmax(), 1, len(CURVE_TAUS) - 2))
-        a, b, _ = np.polyfit(log_tau[k - 1 : k + 2], run[k - 1 : k + 2], 2)
-        vertex = -b / (2 * a) if a < 0 else log_tau[run.argmax()]
-        found.append(np.exp(np.clip(vertex, log_tau[0], log_tau[-1])))
-    return np.array(found)
+    return summits(CURVE_TAUS, runs)
 
 
 def gains(
