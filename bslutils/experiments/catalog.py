@@ -141,6 +141,7 @@ SWEEPS: dict[str, Sweep] = {
         "bilateral", "optimism, pessimism and idle pooling on noisy positives", noise.bilateral
     ),
     "overall": Sweep("overall", "every loss at its best setting", comparison.overall),
+    "score": Sweep("score", "cosines or inner products", comparison.score),
     "fairness": Sweep("fairness", "accuracy against fairness over settings", comparison.fairness),
     "published": Sweep("published", "the losses of the paper's first figure", published),
     "negatives": Sweep(

@@ -1,6 +1,6 @@
 """The sweeps of the chapters on accuracy and on fairness: what they compare, and on what."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,15 @@ NEWER: dict[str, list[dict[str, float]]] = {
     "advinfonce": [{"tau": t, "radius": r} for t in (0.2, 0.28, 0.39) for r in (0.001, 0.01)],
     "llpauc": [{"beta": b} for b in (0.03, 0.1, 0.2, 0.3, 0.5, 1.0)],
 }
+
+# Losses of the figure on inner products: two settings each, with three L2 terms, six in all.
+INNER: dict[str, list[dict[str, float]]] = {
+    "softmax": [{"tau": 0.3}, {"tau": 1.0}],
+    "mse": [{"neg_weight": 5}, {"neg_weight": 20}],
+    "bce": [{"tau": 1.0, "neg_weight": 1}, {"tau": 1.0, "neg_weight": 5}],
+    "bpr": [{"tau": 0.3}, {"tau": 1.0}],
+}
+INNER_L2 = (1e-5, 1e-4, 1e-3)  # decides about the length of a vector, which cosines do not see
 
 LONGER = replace(SMALL, epochs=25)
 DENSE = replace(
@@ -48,11 +57,15 @@ def fair_benches(size: str) -> list[Bench]:
 
 
 def overall_benches(size: str) -> list[Bench]:
-    """Where losses are ranked: the real data of the frontiers, and LightGCN on one of them."""
+    """Where losses are ranked: the real data of the frontiers, and graph models on one of them."""
     if size == "small":
         real = [bench for bench in fair_benches("small") if bench.data != "synthetic"]
         graph = replace(SMALL, batch_size=256)
-        return [*real, Bench("movielens-small", graph, "LightGCN", n_seeds=3)]
+        return [
+            *real,
+            Bench("movielens-small", graph, "LightGCN", n_seeds=3),
+            Bench("movielens-small", graph, "NGCF", whole=False, n_seeds=3),
+        ]
     return [
         Bench(data, replace(LARGE, optimizer=optimizer), backbone, n_seeds=3)
         for data in ("ml-1m", "amazon-electronics", "gowalla", "yelp2018")
@@ -68,10 +81,37 @@ def grid(bench: Bench, loss: str) -> list[Trial]:
     return [bench.trial(loss, setting) for setting in settings]
 
 
-def chosen(bench: Bench, loss: str, records: Records) -> list[Trial]:
-    """The setting that validation chose, with every seed; none while one is not recorded."""
-    found = best(grid(bench, loss), records)
+def inner(bench: Bench, loss: str) -> list[Trial]:
+    """The six settings of a loss on inner products, with the first seed."""
+    trials = []
+    for setting in INNER[loss]:
+        for l2 in INNER_L2:
+            trial = bench.trial(loss, setting, weight_decay=l2)
+            label = f"{trial.label} inner product L2={l2:g}"
+            trials.append(replace(trial, model={"score": "dot"}, label=label))
+    return trials
+
+
+def chosen(
+    bench: Bench,
+    loss: str,
+    records: Records,
+    settings: Callable[[Bench, str], list[Trial]] = grid,
+) -> list[Trial]:
+    """The setting that validation chose, with every seed; none while one is not recorded.
+
+    Args:
+        bench, loss: of which runs.
+        records: by id.
+        settings: gives the trials to choose among, :func:`grid`, :func:`inner` or :func:`either`.
+    """
+    found = best(settings(bench, loss), records)
     return [] if found is None else bench.seeds(found)
+
+
+def either(bench: Bench, loss: str) -> list[Trial]:
+    """The twelve settings of a loss on cosines and on inner products, with the first seed."""
+    return [*grid(bench, loss), *inner(bench, loss)]
 
 
 def compared(bench: Bench) -> tuple[str, ...]:
@@ -93,6 +133,15 @@ def overall(size: str, records: Records) -> Iterator[Trial]:
         for loss in compared(bench):
             yield from grid(bench, loss)
             yield from chosen(bench, loss, records)
+
+
+def score(size: str, records: Records) -> Iterator[Trial]:
+    """The losses of the figure on inner products; on cosines they are in ``overall``."""
+    for bench in overall_benches(size):
+        if bench.backbone == "MF":
+            for loss in FIGURE:
+                yield from inner(bench, loss)
+                yield from chosen(bench, loss, records, inner)
 
 
 def fairness(size: str, records: Records) -> Iterator[Trial]:
