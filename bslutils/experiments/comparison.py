@@ -21,14 +21,14 @@ NEWER: dict[str, list[dict[str, float]]] = {
     "llpauc": [{"beta": b} for b in (0.03, 0.1, 0.2, 0.3, 0.5, 1.0)],
 }
 
-# Losses of the figure on inner products: two settings each, with three L2 terms, six in all.
+# Losses of the figure on inner products: two settings each, with four L2 terms, eight in all.
 INNER: dict[str, list[dict[str, float]]] = {
     "softmax": [{"tau": 0.3}, {"tau": 1.0}],
     "mse": [{"neg_weight": 5}, {"neg_weight": 20}],
     "bce": [{"tau": 1.0, "neg_weight": 1}, {"tau": 1.0, "neg_weight": 5}],
     "bpr": [{"tau": 0.3}, {"tau": 1.0}],
 }
-INNER_L2 = (1e-5, 1e-4, 1e-3)  # decides about the length of a vector, which cosines do not see
+INNER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)  # decides about the length of a vector, which cosines do not see
 
 LONGER = replace(SMALL, epochs=25)
 DENSE = replace(
@@ -82,7 +82,7 @@ def grid(bench: Bench, loss: str) -> list[Trial]:
 
 
 def inner(bench: Bench, loss: str) -> list[Trial]:
-    """The six settings of a loss on inner products, with the first seed."""
+    """The eight settings of a loss on inner products, with the first seed."""
     trials = []
     for setting in INNER[loss]:
         for l2 in INNER_L2:
@@ -110,7 +110,7 @@ def chosen(
 
 
 def either(bench: Bench, loss: str) -> list[Trial]:
-    """The twelve settings of a loss on cosines and on inner products, with the first seed."""
+    """The fourteen settings of a loss on cosines and on inner products, with the first seed."""
     return [*grid(bench, loss), *inner(bench, loss)]
 
 
