@@ -127,7 +127,7 @@ def band(
     ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
 
 
-MARKERS = ("o", "s", "^", "D")
+MARKERS = ("o", "s", "^", "D", "v")
 
 
 def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequence[str]) -> None:
@@ -139,10 +139,10 @@ def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequenc
         ax: where to draw; the first row is on top.
         rows: loss -> group -> values over seeds, at least two. A group that is not there is said
             to be missing.
-        groups: those to draw, at most four, such as names of data sets.
+        groups: those to draw, at most five, such as names of data sets.
 
     Raises:
-        ValueError: an unknown loss, more than four groups, fewer than two values.
+        ValueError: an unknown loss, more than five groups, fewer than two values.
 
     Example:
         >>> from matplotlib import pyplot as plt

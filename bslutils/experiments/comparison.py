@@ -22,13 +22,16 @@ NEWER: dict[str, list[dict[str, float]]] = {
 }
 
 # Losses of the figure on inner products: two settings each, with four L2 terms, eight in all.
+# That term decides about the length of a vector, which cosines do not see.
 INNER: dict[str, list[dict[str, float]]] = {
     "softmax": [{"tau": 0.3}, {"tau": 1.0}],
     "mse": [{"neg_weight": 5}, {"neg_weight": 20}],
     "bce": [{"tau": 1.0, "neg_weight": 1}, {"tau": 1.0, "neg_weight": 5}],
     "bpr": [{"tau": 0.3}, {"tau": 1.0}],
 }
-INNER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)  # decides about the length of a vector, which cosines do not see
+INNER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
+
+Settings = Callable[[Bench, str], list[Trial]]  # the trials of a loss to choose among
 
 LONGER = replace(SMALL, epochs=25)
 DENSE = replace(
@@ -96,7 +99,7 @@ def chosen(
     bench: Bench,
     loss: str,
     records: Records,
-    settings: Callable[[Bench, str], list[Trial]] = grid,
+    settings: Settings = grid,
 ) -> list[Trial]:
     """The setting that validation chose, with every seed; none while one is not recorded.
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .bench import Bench, measured
-from .comparison import chosen, grid
+from .comparison import Settings, chosen, grid
 from .published import final
 from .records import Records
 from .sweeps import best
@@ -21,16 +21,23 @@ TEXTBOOK: dict[str, dict[str, float]] = {
 
 
 def level(
-    bench: Bench, loss: str, records: Records, *, metric: str = "ndcg@20", view: str = "test"
+    bench: Bench,
+    loss: str,
+    records: Records,
+    *,
+    settings: Settings = grid,
+    metric: str = "ndcg@20",
+    view: str = "test",
 ) -> np.ndarray | None:
     """A metric of a loss at the setting that validation chose, by seed; ``None`` while one lacks.
 
     Args:
         bench, loss: of which runs.
         records: by id.
+        settings: to choose among, as in :func:`bslutils.experiments.comparison.chosen`.
         metric, view: what to take of a record, such as ``"ndcg@20"`` of ``"test"``.
     """
-    return measured(chosen(bench, loss, records), records, metric, view)
+    return measured(chosen(bench, loss, records, settings), records, metric, view)
 
 
 def relative(bench: Bench, loss: str, records: Records, **which) -> np.ndarray | None:
