@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from bslutils.experiments import SWEEPS, overall
-from bslutils.experiments.comparison import LOSSES, compared, grid, overall_benches
-from bslutils.experiments.published import SETTINGS, final, tuning
+from bslutils.experiments.comparison import (
+    LOSSES,
+    compared,
+    either,
+    grid,
+    inner,
+    overall_benches,
+)
+from bslutils.experiments.published import CONFIG, INNER, SETTINGS, final, tuning
 
 BENCH = overall_benches("small")[0]
 
@@ -51,6 +58,17 @@ def test_levels_are_those_of_the_setting_that_validation_chose(records):
     assert (overall.relative(BENCH, "softmax", records) == 0).all()
 
 
+def test_levels_can_be_those_of_other_settings(records):
+    assert overall.level(BENCH, "softmax", records, settings=inner) is None
+    for n, trial in enumerate(inner(BENCH, "softmax")):
+        for one in BENCH.seeds(trial):
+            records[one.id] = {"valid": float(n == 5), "test": {"ndcg@20": 0.6 + 0.01 * n}}
+    assert overall.level(BENCH, "softmax", records, settings=inner) == pytest.approx(0.65)
+    # Validation prefers it to what it chose on cosines, which had 0 there.
+    assert overall.level(BENCH, "softmax", records, settings=either) == pytest.approx(0.65)
+    assert overall.level(BENCH, "softmax", records)[0] == pytest.approx(0.502)
+
+
 def test_what_is_missing_is_none(records):
     assert overall.level(BENCH, "bpr", {}) is None
     assert overall.tuning(BENCH, "bpr", {}) is None
@@ -78,6 +96,19 @@ def test_textbook_settings_are_settings_of_the_grid(records):
         assert found.at(params) == found.test[found.params.index(params)]
     with pytest.raises(ValueError, match="params must be one of"):
         found.at({"tau": 77})
+
+
+@pytest.mark.parametrize("data", list(SETTINGS))
+def test_beside_the_figure_every_loss_has_six_settings_two_on_inner_products(data):
+    for loss in SETTINGS[data]:
+        trials = tuning(data, loss)
+        products = [t for t in trials if t.model.get("score") == "dot"]
+        assert len(trials) == 6 and len({t.id for t in trials}) == 6 and len(products) == 2
+        assert [t.config.weight_decay for t in products] == [INNER] * 2
+        assert len({t.config.lr for t in products}) == 2 and "lr" not in products[0].params
+        cosines = {(t.config.lr, t.config.weight_decay) for t in trials if t not in products}
+        assert cosines == {(CONFIG.lr, CONFIG.weight_decay)}
+        assert len({t.label for t in trials}) == 6
 
 
 def long_runs(history, best_epoch=8):

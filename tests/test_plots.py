@@ -64,8 +64,8 @@ def test_dots_show_every_group_of_every_loss_with_its_interval():
 
 def test_dots_refuse_what_they_cannot_draw():
     _, ax = plt.subplots()
-    with pytest.raises(ValueError, match="groups must be at most 4, got 5"):
-        dots(ax, {}, list("abcde"))
+    with pytest.raises(ValueError, match="groups must be at most 5, got 6"):
+        dots(ax, {}, list("abcdef"))
     with pytest.raises(ValueError, match="at least two"):
         dots(ax, {"softmax": {"a": [0.1]}}, ["a"])
     with pytest.raises(ValueError, match="no style for loss 'sotfmax'"):

@@ -13,12 +13,15 @@ from scipy.optimize import linprog
 from bslutils.experiments import SWEEPS
 from bslutils.experiments.comparison import (
     FAIR,
+    FIGURE,
     LOSSES,
     NEWER,
     chosen,
     compared,
+    either,
     fair_benches,
     grid,
+    inner,
     over_settings,
     overall_benches,
 )
@@ -157,8 +160,21 @@ def test_every_loss_is_compared_with_the_same_number_of_settings(size):
     for bench in overall_benches(size):
         assert {len(grid(bench, loss)) for loss in compared(bench)} == {6}
     assert set(compared(BENCH)) == {*LOSSES, *NEWER}
-    backbones = {"MF", "LightGCN"} | ({"NGCF"} if size == "full" else set())
-    assert {bench.backbone for bench in overall_benches(size)} == backbones
+    assert {bench.backbone for bench in overall_benches(size)} == {"MF", "NGCF", "LightGCN"}
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_scores_are_compared_at_equal_settings(size):
+    for trial in SWEEPS["score"].trials(size, {}):
+        assert trial.model == {"score": "dot"} and trial.backbone == "MF"
+    bench = overall_benches(size)[0]
+    for loss in FIGURE:
+        cosines, products = grid(bench, loss), inner(bench, loss)
+        assert {t.model.get("score", "cosine") for t in cosines} == {"cosine"}
+        assert len(products) == 8 and len({t.id for t in products}) == 8
+        assert either(bench, loss) == [*cosines, *products]
+        same = {replace(t.config, weight_decay=0) for t in (*cosines, *products)}
+        assert same == {replace(bench.config, weight_decay=0)}  # what else is set is equal
 
 
 def test_slatk_knows_how_many_items_there_are():
