@@ -155,9 +155,10 @@ def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequenc
     if len(groups) > len(MARKERS):
         raise ValueError(f"groups must be at most {len(MARKERS)}, got {len(groups)}")
     names = list(rows)[::-1]
+    step = min(0.22, 0.75 / max(1, len(groups)))
     for k, (group, marker) in enumerate(zip(groups, MARKERS, strict=False)):
         for y, name in enumerate(names):
-            at = y + 0.22 * ((len(groups) - 1) / 2 - k)
+            at = y + step * ((len(groups) - 1) / 2 - k)
             if group not in rows[name]:
                 text = f"{group}: missing"
                 ax.text(0.02, at, text, transform=ax.get_yaxis_transform(), size=7, va="center")
