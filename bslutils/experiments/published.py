@@ -34,7 +34,7 @@ def inner(**params: float) -> list[dict[str, float | str]]:
     return [{**params, "score": "dot", "lr": lr} for lr in (0.01, 0.02)]
 
 
-# Six settings of every loss. ``score`` is the model's, ``lr`` the training's; all else is the
+# As many settings of every loss. ``score`` is the model's, ``lr`` the training's; all else is the
 # loss's.
 SETTINGS: dict[str, dict[str, list[dict[str, float | str]]]] = {
     "yelp2018": {
@@ -50,11 +50,11 @@ SETTINGS: dict[str, dict[str, list[dict[str, float | str]]]] = {
             *inner(tau=1.0, neg_weight=1.1),
         ],
     },
+    # Cosines alone: on Gowalla the short runs have inner products ahead, the long ones far behind.
     "gowalla": {
-        "softmax": [*({"tau": t} for t in (0.06, 0.08, 0.11, 0.14)), *inner(tau=1.0)],
+        "softmax": [{"tau": t} for t in (0.06, 0.08, 0.11, 0.14)],
         "reweighted_softmax": [
-            *({"tau": t, "neg_weight": w} for t in (0.08, 0.11) for w in (1.1, 1.2)),
-            *inner(tau=1.0, neg_weight=1.1),
+            {"tau": t, "neg_weight": w} for t in (0.08, 0.11) for w in (1.1, 1.2)
         ],
     },
 }
