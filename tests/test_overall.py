@@ -14,7 +14,7 @@ from bslutils.experiments.comparison import (
     inner,
     overall_benches,
 )
-from bslutils.experiments.published import CONFIG, INNER, SETTINGS, final, tuning
+from bslutils.experiments.published import CONFIG, INNER_DECAY, SETTINGS, final, tuning
 
 BENCH = overall_benches("small")[0]
 
@@ -105,7 +105,7 @@ def test_beside_the_figure_every_loss_has_as_many_settings_on_each_score(data, n
         products = [t for t in trials if t.model.get("score") == "dot"]
         assert len(trials) == len({t.id for t in trials}) == len({t.label for t in trials}) == n
         assert len(products) == len({t.config.lr for t in products}) == inner
-        assert {t.config.weight_decay for t in products} <= {INNER}
+        assert {t.config.weight_decay for t in products} <= {INNER_DECAY}
         assert all("lr" not in t.params and "score" not in t.params for t in trials)
         cosines = {(t.config.lr, t.config.weight_decay) for t in trials if t not in products}
         assert cosines == {(CONFIG.lr, CONFIG.weight_decay)}

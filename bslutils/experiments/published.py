@@ -22,15 +22,15 @@ CONFIG = TrainConfig(
     patience=None,
 )
 # The final runs are longer, and have one positive in a row: twice the steps, at a lower rate. In
-# the short ones four positives share a row of negatives, which is cheap and a little worse.
+# the short ones four positives share a row of negatives, which is cheap.
 LONG = {"epochs": 16, "batch_size": 1024, "positives": 1}
 LOWER = 0.4  # the rate of a final run, in parts of that of the short one
 FEWER = {"bpr": 128}  # negatives in a list; BPR costs as many pairs as positives times negatives
-INNER = 1e-5  # the L2 term with inner products: what keeps cosines steady pulls those to zero
+INNER_DECAY = 1e-5  # the L2 term with inner products: what keeps cosines steady pulls those to zero
 
 
-def inner(**params: float) -> list[dict[str, float | str]]:
-    """A setting on inner products, at two rates."""
+def _inner(**params: float) -> list[dict[str, float | str]]:
+    """A setting on inner products, at two rates: two settings."""
     return [{**params, "score": "dot", "lr": lr} for lr in (0.01, 0.02)]
 
 
@@ -38,16 +38,16 @@ def inner(**params: float) -> list[dict[str, float | str]]:
 # loss's.
 SETTINGS: dict[str, dict[str, list[dict[str, float | str]]]] = {
     "yelp2018": {
-        "softmax": [*({"tau": t} for t in (0.08, 0.11, 0.14, 0.2)), *inner(tau=1.0)],
-        "bpr": [*({"tau": t} for t in (0.1, 0.14, 0.2, 0.4)), *inner(tau=1.0)],
-        "mse": [*({"neg_weight": w} for w in (10, 25, 50, 200)), *inner(neg_weight=25)],
+        "softmax": [*({"tau": t} for t in (0.08, 0.11, 0.14, 0.2)), *_inner(tau=1.0)],
+        "bpr": [*({"tau": t} for t in (0.1, 0.14, 0.2, 0.4)), *_inner(tau=1.0)],
+        "mse": [*({"neg_weight": w} for w in (10, 25, 50, 200)), *_inner(neg_weight=25)],
         "bce": [
             *({"tau": t, "neg_weight": w} for t in (0.1, 0.2) for w in (1, 10)),
-            *inner(tau=1.0, neg_weight=10),
+            *_inner(tau=1.0, neg_weight=10),
         ],
         "reweighted_softmax": [
             *({"tau": t, "neg_weight": w} for t in (0.11, 0.14) for w in (1.1, 1.2)),
-            *inner(tau=1.0, neg_weight=1.1),
+            *_inner(tau=1.0, neg_weight=1.1),
         ],
     },
     # Cosines alone: a long run on inner products stopped rising after half of its epochs here.
@@ -71,9 +71,8 @@ def final(data: str, loss: str, protocol: str, records: Records) -> Trial | None
     found = best(tuning(data, loss), records)
     if found is None:
         return None
-    label = found.label.replace("/honest/", f"/{protocol}/")
     config = replace(found.config, **LONG, lr=LOWER * found.config.lr)
-    return replace(found, config=config, protocol=protocol, label=label)
+    return _named(replace(found, config=config, protocol=protocol, label=""))
 
 
 def finals(data: str) -> list[tuple[str, str]]:
@@ -102,6 +101,12 @@ def _trial(data: str, loss: str, setting: dict[str, float | str]) -> Trial:
     if "score" not in params:
         return Trial(data, loss, params, config, "MF", model)
     model = {"score": params.pop("score")}
-    config = replace(config, lr=params.pop("lr"), weight_decay=INNER)
-    trial = Trial(data, loss, params, config, "MF", model)
-    return replace(trial, label=f"{trial.label} inner product lr={config.lr:g}")
+    config = replace(config, lr=params.pop("lr"), weight_decay=INNER_DECAY)
+    return _named(Trial(data, loss, params, config, "MF", model))
+
+
+def _named(trial: Trial) -> Trial:
+    """With what tells settings on inner products apart in its label."""
+    if "score" not in trial.model:
+        return trial
+    return replace(trial, label=f"{trial.label} inner product lr={trial.config.lr:g}")
