@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         record = {
             "what": what[name],
             "made_by": shlex.join(["python", "-m", "benchmarks", name]),
-            **provenance(),
+            **provenance("cuda" if name == "gpu" else "cpu"),
             **table(),
         }
         path = args.out / f"{name}.json"

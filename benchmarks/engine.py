@@ -7,6 +7,7 @@ import torch
 
 import bslutils as bsl
 from bslutils.batch import batch_scores
+from bslutils.replay import Replay, replayable
 from bslutils.train import make_optimizer, row_updates, update
 
 BATCH, NEGATIVES, DIM, TAU = 1024, 800, 64, 0.11  # the authors' setting on Yelp2018
@@ -27,15 +28,22 @@ def stepper(
 ) -> Iterator[Callable[[], None]]:
     """A function that makes one step on random pairs, as ``bslutils.fit`` would."""
     loss = (bsl.losses.SoftmaxLoss if fused else EveryScore)(tau=TAU)
-    generator = torch.Generator().manual_seed(config.seed)
+    model.to(config.device)
+    generator = torch.Generator(config.device).manual_seed(config.seed)
     optimizer = make_optimizer(model, config)
     model.train()
 
+    def made(user: torch.Tensor, pos: torch.Tensor, pos_mask: None) -> torch.Tensor:
+        scores = batch_scores(model, user, pos, pos_mask, config, n_items, generator, loss=loss)
+        return update(loss, optimizer, scores)
+
+    if replayable(config, model, loss):
+        made = Replay(made, generator)
+
     def step() -> None:
-        user = torch.randint(n_users, (config.batch_size,), generator=generator)
-        pos = torch.randint(n_items, (config.batch_size, 1), generator=generator)
-        scores = batch_scores(model, user, pos, None, config, n_items, generator, loss=loss)
-        update(loss, optimizer, scores)
+        draw = {"generator": generator, "device": config.device}
+        user = torch.randint(n_users, (config.batch_size,), **draw)
+        made(user, torch.randint(n_items, (config.batch_size, 1), **draw), None)
 
     with row_updates(model, optimizer):
         yield step

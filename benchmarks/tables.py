@@ -1,14 +1,16 @@
 """The tables: what is measured against what. Each gives ``{"rows": [...], ...}``."""
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
 
 import bslutils as bsl
 from bslutils.evaluate import CHUNK
 from bslutils.graph import normalised_adjacency, spread
-from bslutils.models import MatrixFactorization
+from bslutils.models import MatrixFactorization, make_model
 from bslutils.optim import RowAdam
 from bslutils.sampling import batches
 from bslutils.scoring import ready, soft_maximum
@@ -164,7 +166,7 @@ def evaluation() -> dict:
     data, model = _yelp()
     users, items = (vectors.detach() for vectors in model.embed())
 
-    blocks = users.split(CHUNK // data.n_items)
+    blocks = users.split(CHUNK["cpu"] // data.n_items)
     memory = users.new_empty(len(blocks[0]), data.n_items)
 
     def products() -> None:
@@ -261,6 +263,60 @@ def graph() -> dict:
     }
 
 
+def gpu() -> dict:
+    """On a GPU: a step on Yelp2018 against the reference there, full ranking, the graph."""
+    if not torch.cuda.is_available():
+        raise ValueError("the table gpu needs a GPU, and torch sees none")
+    data, model = _yelp()
+    sizes = {"n_users": data.n_users, "n_items": data.n_items}
+    generator = torch.Generator("cuda").manual_seed(0)
+    reference = ReferenceTrainer(
+        model.to("cuda"), tau=TAU, n_negatives=NEGATIVES, lr=1e-4, l2=1e-3, generator=generator
+    )
+    user, pos, _ = next(batches(data.train, BATCH, generator=generator))
+    base = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, device="cuda")
+    full = replace(base, sampler="full")
+    graph = replace(base, sampler="in-batch")
+    kinds = {
+        "shared negatives, launched": ("MF", replace(base, replay=False)),
+        "shared negatives, replayed": ("MF", base),
+        "shared negatives, row-wise Adam": ("MF", replace(base, optimizer="row-adam")),
+        "all items": ("MF", full),
+        "all items, bfloat16": ("MF", replace(full, precision="bfloat16")),
+        "LightGCN, in-batch, launched": ("LightGCN", replace(graph, replay=False)),
+        "LightGCN, in-batch, replayed": ("LightGCN", graph),
+    }
+    calls = 30
+
+    def many(one: Callable[[], object]) -> Callable[[], None]:
+        def way() -> None:
+            for _ in range(calls):
+                one()
+            torch.cuda.synchronize()  # launching is not yet doing
+
+        return way
+
+    with ExitStack() as stack:
+        ways = {"reference": many(lambda: reference.step(user, pos[:, 0]))}
+        for name, (backbone, config) in kinds.items():
+            other = make_model(backbone, data, dim=DIM)
+            ways[name] = many(stack.enter_context(stepper(other, config, **sizes)))
+        seconds = {name: value / calls for name, value in compare(ways, rounds=5).items()}
+        ranking = compare({"ranking": lambda: bsl.evaluate(model, data)}, rounds=3)["ranking"]
+    return {
+        "batch": BATCH,
+        "negatives": NEGATIVES,
+        "dim": DIM,
+        "steps_of_an_epoch": -(-data.train.nnz // BATCH),
+        "ranking_seconds": ranking,
+        "rows": [
+            {"way": name, "seconds": value, "times faster": seconds["reference"] / value}
+            for name, value in seconds.items()
+        ],
+    }
+
+
 TABLES = {
-    table.__name__: table for table in (step, epoch, evaluation, catalogue, full, negatives, graph)
+    table.__name__: table
+    for table in (step, epoch, evaluation, catalogue, full, negatives, graph, gpu)
 }

@@ -43,6 +43,8 @@ class TrainConfig:
         patience: validations without improvement before training stops; ``None`` never stops.
         seed: seeds batches, negatives and dropout (the model has its own seed).
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
+        replay: on a GPU, record a training step and repeat it at one launch, where that can be
+            (:func:`bslutils.replay.replayable`); it changes no result beyond rounding.
         progress: show a progress bar; ``None`` shows it on a terminal only.
 
     Raises:
@@ -71,6 +73,7 @@ class TrainConfig:
     patience: int | None = 5
     seed: int = 0
     device: str = "cpu"
+    replay: bool = True
     progress: bool | None = None
 
     def __post_init__(self):

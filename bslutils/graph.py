@@ -48,6 +48,8 @@ def normalised_adjacency(train: csr_array) -> Tensor:
     adjacency.sort_indices()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+        # Said by torch 2.11 even where the invariants are checked, as here.
+        warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly")
         return torch.sparse_csr_tensor(
             torch.tensor(adjacency.indptr, dtype=torch.int32),
             torch.tensor(adjacency.indices, dtype=torch.int32),

@@ -62,7 +62,7 @@ def batches(
     users, items = users[shuffle], items[shuffle]
     rank = torch.arange(len(items), device=device) - (degree.cumsum(0) - degree)[users]
     first = torch.nonzero(rank % positives == 0).squeeze(1)  # where a row begins
-    size = torch.minimum(degree[users[first]] - rank[first], torch.tensor(positives))  # (R,)
+    size = (degree[users[first]] - rank[first]).clamp(max=positives)  # (R,)
     column = torch.arange(positives, device=device)
     order = torch.randperm(len(first), generator=generator, device=device)
     for rows in order.split(batch_size):

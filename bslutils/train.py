@@ -19,6 +19,7 @@ from .data import Interactions
 from .evaluate import embeddings, evaluate
 from .losses import BilateralSoftmaxLoss, PessimisticBilateralSoftmaxLoss
 from .optim import RowAdam
+from .replay import Replay, replayable
 from .sampling import NoisyNegatives, batches
 
 CHECK_EVERY = 100  # steps between two looks at the losses: on a GPU a look waits for the step
@@ -125,6 +126,16 @@ def fit(
     noise = None
     if config.negative_noise != 1:
         noise = NoisyNegatives(data.train, config.negative_noise, device)
+
+    def step(user: Tensor, pos: Tensor, pos_mask: Tensor | None) -> Tensor:
+        scores = batch_scores(
+            model, user, pos, pos_mask, config, data.n_items, generator, noise=noise, loss=loss
+        )
+        extra = auxiliary(user, pos) if auxiliary is not None else None
+        return update(loss, optimizer, scores, pos_mask, extra)
+
+    if replayable(config, model, loss):
+        step = Replay(step, generator)
     validate = data.valid.nnz > 0
     cutoff = int(config.metric.partition("@")[2])
     rows = int((-(-data.user_degree // config.positives)).sum())
@@ -154,21 +165,9 @@ def fit(
                     generator=generator,
                 )
                 model.train()
-                for user, pos, pos_mask in epoch_batches:
+                for batch in epoch_batches:
                     set_lr(optimizer, config, (epoch - 1) * steps + len(losses), steps)
-                    scores = batch_scores(
-                        model,
-                        user,
-                        pos,
-                        pos_mask,
-                        config,
-                        data.n_items,
-                        generator,
-                        noise=noise,
-                        loss=loss,
-                    )
-                    extra = auxiliary(user, pos) if auxiliary is not None else None
-                    losses.append(update(loss, optimizer, scores, pos_mask, extra))
+                    losses.append(step(*batch))
                     progress.update()
                     if len(losses) % CHECK_EVERY == 0:
                         _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
@@ -239,6 +238,9 @@ def update(
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     settings = {"lr": config.lr, "weight_decay": config.weight_decay}
     if config.optimizer == "adam":
+        if torch.device(config.device).type == "cuda":
+            # A rate that lives on the device can change between replays of a recorded step.
+            settings |= {"lr": torch.tensor(config.lr, device=config.device), "capturable": True}
         return torch.optim.Adam(model.parameters(), **settings, fused=True)
     if not hasattr(model, "rows"):
         raise ValueError(
@@ -272,8 +274,12 @@ def set_lr(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, ste
     """Set the learning rate of a step, counted from 0, for epochs of ``steps`` steps."""
     if config.schedule == "cosine":
         share = step / (config.epochs * steps)
+        rate = config.lr * (1 + math.cos(math.pi * share)) / 2
         for group in optimizer.param_groups:
-            group["lr"] = config.lr * (1 + math.cos(math.pi * share)) / 2
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

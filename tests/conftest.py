@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 import bslutils as bsl
+
+collect_ignore = [] if torch.cuda.is_available() else ["test_cuda.py"]
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ HASHES = {
     "yelp2018": "b51e22bbd9f3efe2d1d4bfa435fa5def3a8a281138c5cff7d3ee8b09657d3ae5",
 }
 
-FREE = ("device", "progress")  # settings that do not change what is computed
+FREE = ("device", "replay", "progress")  # settings that do not change what is computed
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,12 @@ class _LossModule(nn.Module):
 
     ``negatives`` names the temperature at which the loss takes the soft maximum of its
     negatives and says whether it is that of a mean; ``None`` where the loss needs every score.
+    ``solves`` says that an equation is solved on the way, in as many steps as the scores need.
     """
 
     function: Callable[..., Tensor]
     negatives: tuple[str, bool] | None = None
+    solves = False
 
     def __init__(self, **params):
         super().__init__()
@@ -205,6 +207,7 @@ class AdvInfoNCELoss(_LossModule):
     """Module twin of :func:`advinfonce_loss`."""
 
     function = staticmethod(advinfonce_loss)
+    solves = True
 
     def __init__(
         self, *, tau: float, radius: float, neg_weight: float = 1.0, reduction: str = "mean"
@@ -216,6 +219,7 @@ class Chi2Loss(_LossModule):
     """Module twin of :func:`chi2_loss`."""
 
     function = staticmethod(chi2_loss)
+    solves = True
 
     def __init__(self, *, tau: float, reduction: str = "mean"):
         super().__init__(tau=tau, reduction=reduction)
@@ -234,6 +238,7 @@ class RenyiLoss(_LossModule):
     """Module twin of :func:`renyi_loss`."""
 
     function = staticmethod(renyi_loss)
+    solves = True
 
     def __init__(self, *, radius: float, order: float, reduction: str = "mean"):
         super().__init__(radius=radius, order=order, reduction=reduction)

@@ -1,0 +1,107 @@
+"""The sweeps of the chapter *Beyond KL*: every loss, and the other backbones."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..config import TrainConfig
+from .bench import N_ITEMS
+from .records import Records
+from .sweeps import SIZES, best, with_seeds
+from .trial import Trial
+
+Settings = dict[str, list[dict[str, float]]]
+
+# What is tuned of each loss: four settings on cosines and four on inner products, each with the
+# four L2 terms of its scores, thirty-two trials for every loss.
+COSINE: Settings = {
+    "softmax": [{"tau": t} for t in (0.2, 0.25, 0.3, 0.4)],
+    "bilateral_softmax": [{"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.2, 0.25)],
+    "reweighted_softmax": [{"tau": t, "neg_weight": w} for t in (0.2, 0.25) for w in (1.1, 1.3)],
+    "mse": [{"neg_weight": w} for w in (1, 5, 20, 100)],
+    "bce": [{"tau": t, "neg_weight": w} for t in (0.2, 0.3) for w in (1, 10)],
+    "bpr": [{"tau": t} for t in (0.1, 0.2, 0.3, 0.4)],
+    "ccl": [{"margin": m, "neg_weight": w} for m in (0.6, 0.8) for w in (3, 10)],
+    "psl_tanh": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
+    "psl_atan": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
+    "psl_relu": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
+    "slatk": [{"tau": t, "tau_weight": w} for t in (0.2, 0.25) for w in (1.0, 2.25)],
+    "llpauc": [{"beta": b} for b in (0.1, 0.3, 0.5, 0.7)],
+    "cvar": [{"level": a} for a in (0.01, 0.03, 0.1, 0.3)],
+    "chi2": [{"tau": t} for t in (0.02, 0.05, 0.1, 0.2)],
+    "advinfonce": [{"tau": t, "radius": r} for t in (0.2, 0.3) for r in (0.001, 0.01)],
+    "renyi": [{"radius": r, "order": a} for r in (1.0, 2.0) for a in (1.5, 3.0)],
+}
+# On inner products, whose scores spread further: the same where a setting has no unit.
+DOT: Settings = COSINE | {
+    "softmax": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
+    "bilateral_softmax": [{"tau_pos": p, "tau_neg": n} for p in (0.5, 2.0) for n in (0.3, 0.5)],
+    "reweighted_softmax": [{"tau": t, "neg_weight": w} for t in (0.3, 0.5) for w in (0.9, 1.1)],
+    "bce": [{"tau": t, "neg_weight": w} for t in (0.5, 1.0) for w in (1, 5)],
+    "bpr": [{"tau": t} for t in (0.3, 0.5, 1.0, 2.0)],
+    "ccl": [{"margin": m, "neg_weight": w} for m in (0.6, 0.9) for w in (10, 100)],
+    "psl_tanh": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
+    "psl_atan": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
+    "psl_relu": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
+    "slatk": [{"tau": t, "tau_weight": w} for t in (0.3, 0.5) for w in (1.0, 2.25)],
+    "chi2": [{"tau": t} for t in (0.1, 0.2, 0.5, 1.0)],
+    "advinfonce": [{"tau": t, "radius": r} for t in (0.3, 0.5) for r in (0.001, 0.01)],
+}
+SETTINGS = {"cosine": COSINE, "dot": DOT}
+# The term decides about the length of a vector, which cosines see as a learning rate only.
+L2 = {"cosine": (3e-4, 1e-3, 3e-3, 1e-2), "dot": (3e-6, 1e-5, 3e-5, 1e-4)}
+
+TUNE = TrainConfig(
+    epochs=10,
+    batch_size=1024,
+    n_negatives=1024,
+    lr=1e-2,
+    schedule="cosine",
+    metric="recall@20",
+    eval_every=10,
+    patience=None,
+)
+# The same number of steps on four times as many pairs.
+TUNING = {
+    "amazon-electronics": TUNE,
+    "ml-1m": replace(TUNE, epochs=8, eval_every=8, batch_size=4096),
+}
+LONG = 30  # epochs of the final runs
+
+
+def tuning(data: str, loss: str) -> list[Trial]:
+    """The thirty-two trials of a loss that validation chooses among."""
+    # The bilateral loss needs several positives of a user in a row.
+    several = 4 if loss == "bilateral_softmax" else 1
+    base = TUNING[data]
+    base = replace(base, positives=several, batch_size=base.batch_size // several)
+    extra = {"n_items": N_ITEMS[data]} if loss == "slatk" else {}
+    trials = []
+    for score, settings in SETTINGS.items():
+        model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
+        for params in settings[loss]:
+            for l2 in L2[score]:
+                config = replace(base, weight_decay=l2)
+                trial = Trial(data, loss, params | extra, config, "MF", model)
+                kind = "cosine" if score == "cosine" else "inner product"
+                trials.append(replace(trial, label=f"{trial.label} {kind} L2={l2:g}"))
+    return trials
+
+
+def final(trial: Trial) -> list[Trial]:
+    """A chosen trial at full length, with three seeds."""
+    config = replace(trial.config, epochs=LONG, eval_every=5)
+    return with_seeds(replace(trial, config=config, label=f"{trial.label} final"), range(3))
+
+
+def field(size: str, records: Records) -> Iterator[Trial]:
+    """Every loss on matrix factorisation: tuned on validation in short, then run in full.
+
+    ``small`` is Amazon-Electronics, ``full`` adds MovieLens-1M.
+    """
+    for data in tuple(TUNING)[: SIZES.index(size) + 1]:
+        for loss in COSINE:
+            tune = tuning(data, loss)
+            yield from tune
+            chosen = best(tune, records)
+            if chosen is not None:
+                yield from final(chosen)
