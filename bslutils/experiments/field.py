@@ -49,6 +49,9 @@ DOT: Settings = COSINE | {
 SETTINGS = {"cosine": COSINE, "dot": DOT}
 # The term decides about the length of a vector, which cosines see as a learning rate only.
 L2 = {"cosine": (3e-4, 1e-3, 3e-3, 1e-2), "dot": (3e-6, 1e-5, 3e-5, 1e-4)}
+# Losses in units of the score, or of its square, ask a fifth of a temperature's 1/tau of a vector,
+# and of the term.
+IN_SCORES = ("bilateral_softmax", "mse", "ccl", "llpauc", "cvar", "chi2", "renyi")
 
 TUNE = TrainConfig(
     epochs=10,
@@ -80,6 +83,8 @@ def tuning(data: str, loss: str) -> list[Trial]:
         model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
         for params in settings[loss]:
             for l2 in L2[score]:
+                if score == "cosine" and loss in IN_SCORES:
+                    l2 /= 5
                 config = replace(base, weight_decay=l2)
                 trial = Trial(data, loss, params | extra, config, "MF", model)
                 kind = "cosine" if score == "cosine" else "inner product"
