@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..config import TrainConfig
 from . import ablations, comparison, noise
-from .field import field
+from .field import backbones, field
 from .published import published
 from .records import Records
 from .sweeps import Sweep
@@ -67,6 +67,7 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
 SWEEPS: dict[str, Sweep] = {
     "reference": Sweep("reference", "SL and BSL beside the authors' own logs", reference),
     "field": Sweep("field", "every loss on Amazon-Electronics", field),
+    "backbones": Sweep("backbones", "the main losses on the other backbones", backbones),
     "negative_noise": Sweep(
         "negative_noise", "losses while negatives get noisier", noise.NEGATIVE.plan
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from ..config import TrainConfig
 from .bench import N_ITEMS
@@ -92,21 +93,69 @@ def tuning(data: str, loss: str) -> list[Trial]:
     return trials
 
 
-def final(trial: Trial) -> list[Trial]:
-    """A chosen trial at full length, with three seeds."""
+class Choice(NamedTuple):
+    """The runs of a loss as far as records tell: in short, the best of these at full length, and
+    the best of those with three seeds. Validation chooses; a step waits for the one before.
+    """
+
+    short: list[Trial]
+    long: list[Trial]
+    final: list[Trial]
+
+
+def choose(short: list[Trial], records: Records, shortlist: int = 3) -> Choice:
+    """The choice among trials; ``shortlist`` of them are run at full length."""
+    if any(trial.id not in records for trial in short):
+        return Choice(short, [], [])
+    ranked = sorted(short, key=lambda trial: -records[trial.id]["valid"])
+    long = [_at_length(trial) for trial in ranked[:shortlist]]
+    found = best(long, records)
+    return Choice(short, long, [] if found is None else with_seeds(found, range(3)))
+
+
+def _at_length(trial: Trial) -> Trial:
     config = replace(trial.config, epochs=LONG, eval_every=5)
-    return with_seeds(replace(trial, config=config, label=f"{trial.label} final"), range(3))
+    return replace(trial, config=config, label=f"{trial.label} long")
 
 
 def field(size: str, records: Records) -> Iterator[Trial]:
-    """Every loss on matrix factorisation: tuned on validation in short, then run in full.
+    """Every loss on matrix factorisation.
 
     ``small`` is Amazon-Electronics, ``full`` adds MovieLens-1M.
     """
     for data in tuple(TUNING)[: SIZES.index(size) + 1]:
         for loss in COSINE:
-            tune = tuning(data, loss)
-            yield from tune
-            chosen = best(tune, records)
-            if chosen is not None:
-                yield from final(chosen)
+            for trials in choose(tuning(data, loss), records):
+                yield from trials
+
+
+# The other backbones, with the losses of the paper's comparison and a later one: the four settings
+# on cosines, with two L2 terms.
+BACKBONES: dict[str, dict[str, int]] = {
+    "LightGCN": {"n_layers": 2},
+    "LightGCN++": {},
+    "NGCF": {},
+    "XSimGCL": {},
+    "SimGCL": {},
+}
+MAIN = ("softmax", "reweighted_softmax", "psl_relu", "bpr")
+
+
+def tuning_of(backbone: str, data: str, loss: str) -> list[Trial]:
+    """The eight trials of a loss on another backbone."""
+    trials = []
+    for params in COSINE[loss]:
+        for l2 in (1e-4, 1e-3):
+            config = replace(TUNING[data], weight_decay=l2)
+            trial = Trial(data, loss, params, config, backbone, BACKBONES[backbone])
+            trials.append(replace(trial, label=f"{trial.label} L2={l2:g}"))
+    return trials
+
+
+def backbones(size: str, records: Records) -> Iterator[Trial]:
+    """The main losses on the other backbones; data as in :func:`field`."""
+    for data in tuple(TUNING)[: SIZES.index(size) + 1]:
+        for backbone in BACKBONES:
+            for loss in MAIN:
+                for trials in choose(tuning_of(backbone, data, loss), records, shortlist=1):
+                    yield from trials
