@@ -145,7 +145,7 @@ def tuning_of(backbone: str, data: str, loss: str) -> list[Trial]:
     """The eight trials of a loss on another backbone."""
     trials = []
     for params in COSINE[loss]:
-        for l2 in (1e-4, 1e-3):
+        for l2 in (1e-5, 1e-4):
             config = replace(TUNING[data], weight_decay=l2)
             trial = Trial(data, loss, params, config, backbone, BACKBONES[backbone])
             trials.append(replace(trial, label=f"{trial.label} L2={l2:g}"))
