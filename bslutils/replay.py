@@ -34,7 +34,7 @@ def replayable(config: TrainConfig, model: nn.Module, loss: nn.Module) -> bool:
 class Replay:
     """Makes steps by replaying the first whole one, recorded after a few that warm up.
 
-    A step of matrix factorisation is some eighty short kernels: launching them one by one takes
+    A step of matrix factorisation is dozens of short kernels: launching them one by one takes
     several times longer than running them. The arguments of a step are copied to where the
     recorded one reads its own; random numbers go on from step to step as they would have.
     A batch of another shape, such as the last of an epoch, takes the step itself.

@@ -11,7 +11,6 @@ from test_losses import CASES, IDS
 import bslutils as bsl
 from bslutils.losses import make_loss
 from bslutils.models import MODELS, make_model
-from bslutils.replay import replayable
 from bslutils.sampling import NoisyNegatives
 from bslutils.scoring import soft_maximum
 
@@ -45,22 +44,6 @@ def test_a_replayed_step_is_the_step(backbone, name):
     np.testing.assert_allclose(*losses, rtol=1e-4)
     vectors = [torch.cat(run.model.embed()) for run in found]
     torch.testing.assert_close(*vectors, rtol=0, atol=2e-2)
-
-
-def test_what_is_replayed():
-    loss, model = bsl.losses.SoftmaxLoss(tau=0.2), make_model("MF", DATA)
-    assert replayable(CONFIG, model, loss)
-    for change in (
-        {"replay": False},
-        {"optimizer": "row-adam"},
-        {"negative_noise": 0.0},
-        {"replacement": False},
-        {"device": "cpu"},
-    ):
-        assert not replayable(replace(CONFIG, **change), model, loss)
-    assert not replayable(CONFIG, make_model("SimGCL", DATA), loss)
-    assert not replayable(CONFIG, model, bsl.losses.Chi2Loss(tau=0.2))
-    assert not replayable(CONFIG, model, torch.nn.MSELoss())
 
 
 @pytest.mark.parametrize("backbone", MODELS)

@@ -67,6 +67,7 @@ def test_an_id_is_the_settings_and_nothing_else():
     one = trial()
     assert one.id == trial(label="another").id
     assert one.id == trial(config=replace(CONFIG, progress=True)).id
+    assert one.id == trial(config=replace(CONFIG, replay=False)).id
     assert one.id == Trial("synthetic", "softmax", {"tau": 0.2}, replace(CONFIG, lr=1e-3)).id
     whole = Trial("synthetic", "softmax", {"tau": 1}, CONFIG)
     assert whole.id == Trial("synthetic", "softmax", {"tau": 1.0}, CONFIG).id

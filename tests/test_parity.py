@@ -17,11 +17,17 @@ from bslutils.experiments.parity import BARS, LOGS, NOTEBOOK, TABLES
 from bslutils.losses import LOSSES
 from bslutils.verify.published import FIELD, FIGURE_1, FOLLOW_UPS
 
-SWEPT = {"reference": "small", "published": "full", "field": "small", "dimension": "full"}
+SWEPT = {
+    "reference": "small",
+    "published": "full",
+    "field": "small",
+    "backbones": "small",
+    "dimension": "full",
+}
 
 
 def recorded():
-    """Made-up records of every trial of the four sweeps, in as many rounds as they want."""
+    """Made-up records of every trial of these sweeps, in as many rounds as they want."""
     return deepcopy(_recorded())
 
 

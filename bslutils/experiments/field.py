@@ -52,7 +52,24 @@ SETTINGS = {"cosine": COSINE, "dot": DOT}
 L2 = {"cosine": (3e-4, 1e-3, 3e-3, 1e-2), "dot": (3e-6, 1e-5, 3e-5, 1e-4)}
 # Losses in units of the score, or of its square, ask a fifth of a temperature's 1/tau of a vector,
 # and of the term.
-IN_SCORES = ("bilateral_softmax", "mse", "ccl", "llpauc", "cvar", "chi2", "renyi")
+IN_SCORES = ("mse", "ccl", "llpauc", "cvar", "chi2", "renyi")
+# The bilateral loss has several positives of a user in a row, so a user comes up that much less
+# often. Until its first row a user would be moved by the L2 term alone, at Adam's full rate (which
+# cost a quarter of the Recall), so here the term is on the rows of the batch, and that much larger.
+SEVERAL = {"bilateral_softmax": 4}
+ROW_L2 = {"cosine": (1e-3, 3e-3, 1e-2, 3e-2), "dot": (3e-5, 1e-4, 3e-4, 1e-3)}
+
+# The other backbones, with the losses of the paper's comparison and a later one: the settings on
+# cosines, each with two L2 terms.
+BACKBONES: dict[str, dict[str, int]] = {
+    "LightGCN": {"n_layers": 2},
+    "LightGCN++": {},
+    "NGCF": {},
+    "XSimGCL": {},
+    "SimGCL": {},
+}
+MAIN = ("softmax", "reweighted_softmax", "psl_relu", "bpr")
+GRAPH_L2 = (1e-5, 1e-4)
 
 TUNE = TrainConfig(
     epochs=10,
@@ -72,25 +89,38 @@ TUNING = {
 LONG = 30  # epochs of the final runs
 
 
-def tuning(data: str, loss: str) -> list[Trial]:
-    """The thirty-two trials of a loss that validation chooses among."""
-    # The bilateral loss needs several positives of a user in a row.
-    several = 4 if loss == "bilateral_softmax" else 1
-    base = TUNING[data]
-    base = replace(base, positives=several, batch_size=base.batch_size // several)
-    extra = {"n_items": N_ITEMS[data]} if loss == "slatk" else {}
+def tuning(data: str, loss: str, backbone: str = "MF") -> list[Trial]:
+    """The trials of a loss that validation chooses among: 32, or 8 on another backbone."""
+    if backbone != "MF":
+        return [
+            _trial(data, loss, params, l2, backbone, BACKBONES[backbone])
+            for params in COSINE[loss]
+            for l2 in GRAPH_L2
+        ]
     trials = []
     for score, settings in SETTINGS.items():
         model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
         for params in settings[loss]:
-            for l2 in L2[score]:
+            for l2 in (ROW_L2 if loss in SEVERAL else L2)[score]:
                 if score == "cosine" and loss in IN_SCORES:
                     l2 /= 5
-                config = replace(base, weight_decay=l2)
-                trial = Trial(data, loss, params | extra, config, "MF", model)
-                kind = "cosine" if score == "cosine" else "inner product"
-                trials.append(replace(trial, label=f"{trial.label} {kind} L2={l2:g}"))
+                trials.append(_trial(data, loss, params, l2, backbone, model))
     return trials
+
+
+def _trial(
+    data: str, loss: str, params: dict, l2: float, backbone: str, model: dict[str, float | str]
+) -> Trial:
+    config = replace(TUNING[data], weight_decay=l2)
+    if loss in SEVERAL:
+        several = SEVERAL[loss]
+        size = config.batch_size // several
+        config = replace(config, positives=several, batch_size=size, optimizer="row-adam")
+    if loss == "slatk":
+        params = params | {"n_items": N_ITEMS[data]}
+    trial = Trial(data, loss, params, config, backbone, model)
+    score = "inner product" if model.get("score") == "dot" else "cosine"
+    return replace(trial, label=f"{trial.label} {score} L2={l2:g}")
 
 
 class Choice(NamedTuple):
@@ -103,12 +133,15 @@ class Choice(NamedTuple):
     final: list[Trial]
 
 
-def choose(short: list[Trial], records: Records, shortlist: int = 3) -> Choice:
-    """The choice among trials; ``shortlist`` of them are run at full length."""
+def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choice:
+    """The runs of a loss; three of its short ones are run at full length, elsewhere than on
+    matrix factorisation one.
+    """
+    short = tuning(data, loss, backbone)
     if any(trial.id not in records for trial in short):
         return Choice(short, [], [])
     ranked = sorted(short, key=lambda trial: -records[trial.id]["valid"])
-    long = [_at_length(trial) for trial in ranked[:shortlist]]
+    long = [_at_length(trial) for trial in ranked[: 3 if backbone == "MF" else 1]]
     found = best(long, records)
     return Choice(short, long, [] if found is None else with_seeds(found, range(3)))
 
@@ -125,31 +158,8 @@ def field(size: str, records: Records) -> Iterator[Trial]:
     """
     for data in tuple(TUNING)[: SIZES.index(size) + 1]:
         for loss in COSINE:
-            for trials in choose(tuning(data, loss), records):
+            for trials in choice(data, loss, records):
                 yield from trials
-
-
-# The other backbones, with the losses of the paper's comparison and a later one: the four settings
-# on cosines, with two L2 terms.
-BACKBONES: dict[str, dict[str, int]] = {
-    "LightGCN": {"n_layers": 2},
-    "LightGCN++": {},
-    "NGCF": {},
-    "XSimGCL": {},
-    "SimGCL": {},
-}
-MAIN = ("softmax", "reweighted_softmax", "psl_relu", "bpr")
-
-
-def tuning_of(backbone: str, data: str, loss: str) -> list[Trial]:
-    """The eight trials of a loss on another backbone."""
-    trials = []
-    for params in COSINE[loss]:
-        for l2 in (1e-5, 1e-4):
-            config = replace(TUNING[data], weight_decay=l2)
-            trial = Trial(data, loss, params, config, backbone, BACKBONES[backbone])
-            trials.append(replace(trial, label=f"{trial.label} L2={l2:g}"))
-    return trials
 
 
 def backbones(size: str, records: Records) -> Iterator[Trial]:
@@ -157,5 +167,5 @@ def backbones(size: str, records: Records) -> Iterator[Trial]:
     for data in tuple(TUNING)[: SIZES.index(size) + 1]:
         for backbone in BACKBONES:
             for loss in MAIN:
-                for trials in choose(tuning_of(backbone, data, loss), records, shortlist=1):
+                for trials in choice(data, loss, records, backbone):
                     yield from trials

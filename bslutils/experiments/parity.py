@@ -8,7 +8,7 @@ import numpy as np
 
 from ..plots import loss_style
 from ..verify.published import DIMENSIONS, FIELD, FIGURE_1, FOLLOW_UPS, OFFICIAL_LOGS
-from . import ablations, comparison, published
+from . import ablations, comparison, field, published
 from .bench import measured
 from .catalog import SWEEPS
 from .records import Records
@@ -98,11 +98,12 @@ class Ours(NamedTuple):
 
 
 def runs(records: Records) -> Iterator[Ours]:
-    """Final runs of ``reference``, ``field``, and ``published`` and ``dimension`` at full size.
+    """Final runs of ``reference``, ``field`` and ``backbones``, and of ``published`` and
+    ``dimension`` at full size.
 
     Example:
         >>> sorted({ours.sweep for ours in runs({})})
-        ['dimension', 'field', 'published', 'reference']
+        ['backbones', 'dimension', 'field', 'published', 'reference']
     """
     for t in SWEEPS["reference"].trials("small", records):
         yield Ours("reference", t.data, t.backbone, t.loss, 64, t.protocol, (t,))
@@ -110,11 +111,14 @@ def runs(records: Records) -> Iterator[Ours]:
         for loss, protocol in published.finals(data):
             final = published.final(data, loss, protocol, records)
             yield Ours("published", data, "MF", loss, 64, protocol, (final,) if final else ())
-    planned = SWEEPS["field"].trials("small", records)
-    short = min(t.config.epochs for t in planned)  # those that tune
-    for loss in dict.fromkeys(t.loss for t in planned):
-        trials = tuple(t for t in planned if t.loss == loss and t.config.epochs > short)
-        yield Ours("field", "amazon-electronics", "MF", loss, 64, "honest", trials)
+    data = "amazon-electronics"
+    for loss in field.COSINE:
+        final = tuple(field.choice(data, loss, records).final)
+        yield Ours("field", data, "MF", loss, 64, "honest", final)
+    for backbone in field.BACKBONES:
+        for loss in field.MAIN:
+            final = tuple(field.choice(data, loss, records, backbone).final)
+            yield Ours("backbones", data, backbone, loss, 64, "honest", final)
     for bench in ablations.benches("full"):
         chosen = comparison.chosen(bench, "softmax", records)
         for dim in ablations.DIMS:

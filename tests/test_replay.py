@@ -1,0 +1,60 @@
+"""Which training steps a GPU may record. What it then computes is in test_cuda."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import bslutils as bsl
+from bslutils.models import make_model
+from bslutils.replay import replayable
+
+DATA = bsl.load("synthetic")
+LOSS = bsl.losses.SoftmaxLoss(tau=0.2)
+
+
+@pytest.fixture
+def config(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    return bsl.TrainConfig(device="cuda")
+
+
+@pytest.mark.parametrize("sampler", ["shared", "independent", "in-batch", "full"])
+@pytest.mark.parametrize("backbone", ["MF", "LightGCN", "LightGCN++", "NGCF"])
+def test_steps_that_wait_for_nothing_are_replayed(config, backbone, sampler):
+    assert replayable(replace(config, sampler=sampler), make_model(backbone, DATA), LOSS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replay": False},
+        {"device": "cpu"},
+        {"optimizer": "row-adam"},
+        {"negative_noise": 0.0},
+        {"replacement": False},
+    ],
+    ids=str,
+)
+def test_steps_that_wait_are_not(config, change):
+    assert not replayable(replace(config, **change), make_model("MF", DATA), LOSS)
+
+
+@pytest.mark.parametrize("backbone", ["SimGCL", "XSimGCL"])
+def test_nor_those_of_a_model_that_looks_for_distinct_nodes(config, backbone):
+    assert not replayable(config, make_model(backbone, DATA), LOSS)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        bsl.losses.Chi2Loss(tau=0.2),
+        bsl.losses.RenyiLoss(radius=0.5, order=2.0),
+        bsl.losses.AdvInfoNCELoss(tau=0.2, radius=0.1),
+        bsl.losses.make_loss("direct_au", gamma=1.0),
+        torch.nn.MSELoss(),
+    ],
+    ids=str,
+)
+def test_nor_those_of_a_loss_that_solves_or_is_unknown(config, loss):
+    assert not replayable(config, make_model("MF", DATA), loss)
