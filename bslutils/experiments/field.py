@@ -54,8 +54,8 @@ L2 = {"cosine": (3e-4, 1e-3, 3e-3, 1e-2), "dot": (3e-6, 1e-5, 3e-5, 1e-4)}
 # and of the term.
 IN_SCORES = ("mse", "ccl", "llpauc", "cvar", "chi2", "renyi")
 # The bilateral loss has several positives of a user in a row, so a user comes up that much less
-# often. Until its first row a user would be moved by the L2 term alone, at Adam's full rate (which
-# cost a quarter of the Recall), so here the term is on the rows of the batch, and that much larger.
+# often. Before its first row the L2 term alone would move a user, at Adam's full rate, to where
+# the first gradient is out of scale; so here the term is on the rows of the batch, and larger.
 SEVERAL = {"bilateral_softmax": 4}
 ROW_L2 = {"cosine": (1e-3, 3e-3, 1e-2, 3e-2), "dot": (3e-5, 1e-4, 3e-4, 1e-3)}
 
