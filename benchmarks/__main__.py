@@ -34,12 +34,15 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     args.out.mkdir(parents=True, exist_ok=True)
     for name in args.tables:
-        table = TABLES[name]
+        try:
+            found = TABLES[name]()
+        except ValueError as error:  # no GPU
+            parser.error(str(error))
         record = {
             "what": what[name],
             "made_by": shlex.join(["python", "-m", "benchmarks", name]),
             **provenance("cuda" if name == "gpu" else "cpu"),
-            **table(),
+            **found,
         }
         path = args.out / f"{name}.json"
         path.write_text(json.dumps(record, indent=1) + "\n")

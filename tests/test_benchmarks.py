@@ -113,3 +113,11 @@ def test_every_table_is_recorded():
         assert record["what"] == TABLES[name].__doc__.splitlines()[0]
         assert record["hardware"] and len(record["rows"]) >= 2
         assert all(np.isfinite(row["seconds"]) and row["seconds"] > 0 for row in record["rows"])
+
+
+def test_the_table_of_a_gpu_wants_one(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit) as stop:
+        main(["gpu", "--out", str(tmp_path)])
+    assert stop.value.code == 2 and "torch sees none" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
