@@ -28,10 +28,10 @@ SETTINGS = {
 }
 
 
-def _fit(config: bsl.TrainConfig, backbone: str = "MF", loss=None) -> bsl.train.Run:
-    loss = bsl.losses.BilateralSoftmaxLoss(tau_pos=1.0, tau_neg=0.2) if loss is None else loss
-    if config.positives == 1:
-        loss = bsl.losses.SoftmaxLoss(tau=0.2)
+def _fit(config: bsl.TrainConfig, backbone: str = "MF") -> bsl.train.Run:
+    loss = bsl.losses.SoftmaxLoss(tau=0.2)
+    if config.positives > 1:
+        loss = bsl.losses.BilateralSoftmaxLoss(tau_pos=1.0, tau_neg=0.2)
     return bsl.fit(make_model(backbone, DATA, dim=16), DATA, loss, config)
 
 
