@@ -1,5 +1,7 @@
 """The sweeps of the chapter Beyond KL: equal budgets, and what validation chooses when."""
 
+from dataclasses import replace
+
 import pytest
 
 from bslutils.experiments import field
@@ -49,20 +51,46 @@ def test_validation_chooses_in_three_steps():
     records = recorded(short)
     last = short[-1]
     alone = field.choice(DATA, "softmax", {k: v for k, v in records.items() if k != last.id})
-    assert alone == (short, [], [])  # nobody knows yet
-    short, long, final = field.choice(DATA, "softmax", records)
+    assert alone == (short, [], [], [])  # nobody knows yet
+    short, long, other, final = field.choice(DATA, "softmax", records)
     assert [t.config.weight_decay for t in long] == [t.config.weight_decay for t in short[:-4:-1]]
-    assert {t.config.epochs for t in long} == {field.LONG} and final == []
+    assert {t.config.epochs for t in long} == {field.LONG} and other == final == []
     records |= recorded(long, [1, 3, 2])
-    *_, final = field.choice(DATA, "softmax", records)
-    assert final[0] == long[1] and [t.config.seed for t in final] == [0, 1, 2]
+    *_, other, final = field.choice(DATA, "softmax", records)
+    assert len(other) == 1 and final == []
+    for value, winner in ((2.5, long[1]), (3.5, other[0])):
+        *_, final = field.choice(DATA, "softmax", records | recorded(other, [value]))
+        assert final[0] == winner and [t.config.seed for t in final] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("loss", field.COSINE)
+def test_the_best_run_is_made_again_with_its_l2_term_in_the_other_place(loss):
+    short = field.tuning(DATA, loss)
+    for k in (0, 31):  # the weakest term on cosines, the strongest on inner products
+        records = recorded(short, [i == k for i in range(32)])
+        long = field.choice(DATA, loss, records).long
+        records |= recorded(long, [1, 0, 0])
+        (other,) = field.choice(DATA, loss, records).other
+        mine, its = long[0].config, other.config
+        assert {mine.optimizer, its.optimizer} == {"adam", "row-adam"}
+        assert (mine.optimizer == "row-adam") == (loss in field.SEVERAL)
+        rows, every = (mine, its) if loss in field.SEVERAL else (its, mine)
+        score = "dot" if k else "cosine"
+        end = -1 if k else 0
+        scale = 5 if loss in field.IN_SCORES and not k else 1
+        assert scale * rows.weight_decay == pytest.approx(field.ROW_L2[score][end])
+        assert scale * every.weight_decay == pytest.approx(field.L2[score][end])
+        same = replace(its, weight_decay=mine.weight_decay, optimizer=mine.optimizer)
+        assert same == mine and (other.params, other.model) == (long[0].params, long[0].model)
 
 
 def test_elsewhere_one_trial_is_run_at_full_length():
     short = field.tuning(DATA, "bpr", "NGCF")
     records = recorded(short)
-    _, long, final = field.choice(DATA, "bpr", records, "NGCF")
-    assert len(long) == 1 and long[0].params == short[-1].params and final == []
+    _, long, other, final = field.choice(DATA, "bpr", records, "NGCF")
+    assert len(long) == 1 and long[0].params == short[-1].params and other == final == []
+    *_, other, final = field.choice(DATA, "bpr", records | recorded(long), "NGCF")
+    assert other == [] and final[0] == long[0]
 
 
 @pytest.mark.parametrize("plan", [field.field, field.backbones])

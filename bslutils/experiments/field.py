@@ -55,7 +55,9 @@ L2 = {"cosine": (3e-4, 1e-3, 3e-3, 1e-2), "dot": (3e-6, 1e-5, 3e-5, 1e-4)}
 IN_SCORES = ("mse", "ccl", "llpauc", "cvar", "chi2", "renyi")
 # The bilateral loss has several positives of a user in a row, so a user comes up that much less
 # often. Before its first row the L2 term alone would move a user, at Adam's full rate, to where
-# the first gradient is out of scale; so here the term is on the rows of the batch, and larger.
+# the first gradient is out of scale; so it is tuned with the term on the rows of the batch, and
+# larger. All other losses are tuned with the term on all rows; the best run of every loss is made
+# once more with the term in the other place.
 SEVERAL = {"bilateral_softmax": 4}
 ROW_L2 = {"cosine": (1e-3, 3e-3, 1e-2, 3e-2), "dot": (3e-5, 1e-4, 3e-4, 1e-3)}
 
@@ -97,53 +99,71 @@ def tuning(data: str, loss: str, backbone: str = "MF") -> list[Trial]:
             for params in COSINE[loss]
             for l2 in GRAPH_L2
         ]
+    return _on_mf(data, loss, rows=loss in SEVERAL)
+
+
+def _on_mf(data: str, loss: str, *, rows: bool) -> list[Trial]:
+    """The trials on matrix factorisation, with the L2 term on the rows of a batch or on all."""
     trials = []
     for score, settings in SETTINGS.items():
         model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
         for params in settings[loss]:
-            for l2 in (ROW_L2 if loss in SEVERAL else L2)[score]:
+            for l2 in (ROW_L2 if rows else L2)[score]:
                 if score == "cosine" and loss in IN_SCORES:
                     l2 /= 5
-                trials.append(_trial(data, loss, params, l2, backbone, model))
+                trials.append(_trial(data, loss, params, l2, "MF", model, rows=rows))
     return trials
 
 
 def _trial(
-    data: str, loss: str, params: dict, l2: float, backbone: str, model: dict[str, float | str]
+    data: str,
+    loss: str,
+    params: dict[str, float],
+    l2: float,
+    backbone: str,
+    model: dict[str, float | str],
+    *,
+    rows: bool = False,
 ) -> Trial:
-    config = replace(TUNING[data], weight_decay=l2)
+    config = replace(TUNING[data], weight_decay=l2, optimizer="row-adam" if rows else "adam")
     if loss in SEVERAL:
         several = SEVERAL[loss]
-        size = config.batch_size // several
-        config = replace(config, positives=several, batch_size=size, optimizer="row-adam")
+        config = replace(config, positives=several, batch_size=config.batch_size // several)
     if loss == "slatk":
         params = params | {"n_items": N_ITEMS[data]}
     trial = Trial(data, loss, params, config, backbone, model)
     score = "inner product" if model.get("score") == "dot" else "cosine"
-    return replace(trial, label=f"{trial.label} {score} L2={l2:g}")
+    return replace(trial, label=f"{trial.label} {score} L2={l2:g}{' on rows' if rows else ''}")
 
 
 class Choice(NamedTuple):
-    """The runs of a loss as far as records tell: in short, the best of these at full length, and
-    the best of those with three seeds. Validation chooses; a step waits for the one before.
+    """The runs of a loss as far as records tell: in short, the best of these at full length, the
+    best of those with its L2 term in the other place, and the better one with three seeds.
+    Validation chooses; a step waits for the one before.
     """
 
     short: list[Trial]
     long: list[Trial]
+    other: list[Trial]
     final: list[Trial]
 
 
 def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choice:
-    """The runs of a loss; three of its short ones are run at full length, elsewhere than on
-    matrix factorisation one.
+    """The runs of a loss. On another backbone than matrix factorisation one of its short ones is
+    run at full length, not three, and the L2 term stays where it is.
     """
     short = tuning(data, loss, backbone)
     if any(trial.id not in records for trial in short):
-        return Choice(short, [], [])
-    ranked = sorted(short, key=lambda trial: -records[trial.id]["valid"])
-    long = [_at_length(trial) for trial in ranked[: 3 if backbone == "MF" else 1]]
-    found = best(long, records)
-    return Choice(short, long, [] if found is None else with_seeds(found, range(3)))
+        return Choice(short, [], [], [])
+    ranked = sorted(range(len(short)), key=lambda k: -records[short[k].id]["valid"])
+    ranked = ranked[: 3 if backbone == "MF" else 1]
+    long = [_at_length(short[k]) for k in ranked]
+    found, other = best(long, records), []
+    if found is not None and backbone == "MF":
+        swapped = _on_mf(data, loss, rows=loss not in SEVERAL)
+        other = [_at_length(swapped[ranked[long.index(found)]])]
+        found = best([found, *other], records)
+    return Choice(short, long, other, [] if found is None else with_seeds(found, range(3)))
 
 
 def _at_length(trial: Trial) -> Trial:
