@@ -4,8 +4,11 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -219,6 +222,42 @@ def test_several_at_once_record_the_same(tmp_path):
         assert len(list(run_sweep(pair, path=path, jobs=jobs))) == 2
         results.append({id: record["test"] for id, record in read_records(path).items()})
     assert results[0] == results[1]
+
+
+def ours(marker):
+    """The processes whose environment has this text in it, by id."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_program_that_is_killed(tmp_path):
+    marker = f"MARK={tmp_path}"
+    command = [sys.executable, "-m", "bslutils", "sweep", "temperature", "--jobs", "2"]
+    command += ["--file", str(tmp_path / "temperature.jsonl")]
+    program = subprocess.Popen(
+        command, env=os.environ | {"MARK": str(tmp_path)}, stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while len(ours(marker)) < 4:  # itself, two workers, and what keeps track of resources
+            assert program.poll() is None and time.monotonic() < deadline
+            time.sleep(0.2)
+        time.sleep(5)  # workers are at work
+        program.kill()
+        program.wait()
+        while ours(marker):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        for process in ours(marker):
+            os.kill(process, signal.SIGKILL)
 
 
 def test_kill_at_any_moment_loses_nothing_and_runs_nothing_twice(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -125,7 +126,7 @@ def _workers(jobs: int, **options) -> Iterator[Callable[[list[Trial]], Iterator[
     pool = ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=torch.set_num_threads,
+        initializer=_start_worker,
         initargs=(threads,),
     )
     try:
@@ -135,6 +136,20 @@ def _workers(jobs: int, **options) -> Iterator[Callable[[list[Trial]], Iterator[
         )
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(threads: int) -> None:
+    """Take ``threads`` cores, and end with the program that asked for the work.
+
+    A killed program cannot stop its workers; they would train on, and nobody record it.
+    """
+    torch.set_num_threads(threads)
+
+    def end_with_parent() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def status(
