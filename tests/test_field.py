@@ -30,7 +30,7 @@ def test_every_loss_is_there_but_forms_of_softmax_loss_and_of_twins():
     assert set(field.DOT) == set(field.COSINE) >= set(field.MAIN)
 
 
-@pytest.mark.parametrize(("data", "loss", "backbone"), [*MF, *OTHER, ("ml-1m", "slatk", "MF")])
+@pytest.mark.parametrize(("data", "loss", "backbone"), [*MF, *OTHER])
 def test_budgets_are_equal(data, loss, backbone):
     trials = field.tuning(data, loss, backbone)
     assert len({t.id for t in trials}) == len(trials) == (32 if backbone == "MF" else 8)
@@ -44,6 +44,24 @@ def test_budgets_are_equal(data, loss, backbone):
         scale = 5 if loss in field.IN_SCORES else 1
         found = {scale * c.weight_decay for c, s in zip(configs, scores, strict=True) if s != "dot"}
         assert sorted(found) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("loss", field.COSINE)
+def test_on_movielens_every_loss_has_the_same_batches(loss):
+    trials = field.tuning("ml-1m", loss)
+    assert len({t.id for t in trials}) == 16
+    batches = {replace(t.config, weight_decay=0) for t in trials}
+    assert batches == {replace(field.TUNING["ml-1m"], weight_decay=0)}
+    assert {t.config.optimizer for t in trials} == {"row-adam"}
+    for mine, other in zip(trials[::2], field.tuning(DATA, loss)[::4], strict=True):
+        for name, value in other.params.items():
+            if name != "n_items":
+                scale = field.ML_TAU if name in field.TAUS else 1
+                assert mine.params[name] == pytest.approx(scale * value)
+    records = recorded(trials)
+    _, long, other, final = field.choice("ml-1m", loss, records)
+    assert len(long) == 1 and other == final == []
+    assert len(field.choice("ml-1m", loss, records | recorded(long)).final) == 3
 
 
 def test_validation_chooses_in_three_steps():
@@ -93,7 +111,6 @@ def test_elsewhere_one_trial_is_run_at_full_length():
     assert other == [] and final[0] == long[0]
 
 
-@pytest.mark.parametrize("plan", [field.field, field.backbones])
-def test_the_full_size_adds_a_data_set(plan):
-    assert {t.data for t in plan("small", {})} == {DATA}
-    assert {t.data for t in plan("full", {})} == {DATA, "ml-1m"}
+def test_the_full_size_adds_a_data_set():
+    assert {t.data for t in field.field("small", {})} == {DATA}
+    assert {t.data for t in field.field("full", {})} == {DATA, "ml-1m"}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..config import TrainConfig
 from .bench import N_ITEMS
+from .comparison import DENSE
 from .records import Records
 from .sweeps import SIZES, best, with_seeds
 from .trial import Trial
@@ -13,7 +14,8 @@ from .trial import Trial
 Settings = dict[str, list[dict[str, float]]]
 
 # What is tuned of each loss: four settings on cosines and four on inner products, each with the
-# four L2 terms of its scores, thirty-two trials for every loss.
+# L2 terms of its scores: thirty-two trials for every loss on Amazon-Electronics, sixteen on
+# MovieLens-1M.
 COSINE: Settings = {
     "softmax": [{"tau": t} for t in (0.2, 0.25, 0.3, 0.4)],
     "bilateral_softmax": [{"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.2, 0.25)],
@@ -48,7 +50,9 @@ DOT: Settings = COSINE | {
     "advinfonce": [{"tau": t, "radius": r} for t in (0.3, 0.5) for r in (0.001, 0.01)],
 }
 SETTINGS = {"cosine": COSINE, "dot": DOT}
-# The term decides about the length of a vector, which cosines see as a learning rate only.
+TAUS = ("tau", "tau_pos", "tau_neg")
+# The term decides about the length of a vector, which cosines see as a learning rate only. Here it
+# is on all rows.
 L2 = {"cosine": (3e-4, 1e-3, 3e-3, 1e-2), "dot": (3e-6, 1e-5, 3e-5, 1e-4)}
 # Losses in units of the score, or of its square, ask a fifth of a temperature's 1/tau of a vector,
 # and of the term.
@@ -60,6 +64,10 @@ IN_SCORES = ("mse", "ccl", "llpauc", "cvar", "chi2", "renyi")
 # once more with the term in the other place.
 SEVERAL = {"bilateral_softmax": 4}
 ROW_L2 = {"cosine": (1e-3, 3e-3, 1e-2, 3e-2), "dot": (3e-5, 1e-4, 3e-4, 1e-3)}
+# On MovieLens-1M, where users have many positives, every loss gets rows of several, and lower
+# temperatures: validation has softmax loss best between 0.14 and 0.2 in the sweep ``fairness``.
+ML_L2 = {"cosine": (1e-3, 1e-2), "dot": (1e-5, 1e-4)}
+ML_TAU = 0.7  # relative to the settings above
 
 # The other backbones, with the losses of the paper's comparison and a later one: the settings on
 # cosines, each with two L2 terms.
@@ -73,42 +81,50 @@ BACKBONES: dict[str, dict[str, int]] = {
 MAIN = ("softmax", "reweighted_softmax", "psl_relu", "bpr")
 GRAPH_L2 = (1e-5, 1e-4)
 
-TUNE = TrainConfig(
-    epochs=10,
-    batch_size=1024,
-    n_negatives=1024,
-    lr=1e-2,
-    schedule="cosine",
-    metric="recall@20",
-    eval_every=10,
-    patience=None,
-)
-# The same number of steps on four times as many pairs.
 TUNING = {
-    "amazon-electronics": TUNE,
-    "ml-1m": replace(TUNE, epochs=8, eval_every=8, batch_size=4096),
+    "amazon-electronics": TrainConfig(
+        epochs=10,
+        batch_size=1024,
+        n_negatives=1024,
+        lr=1e-2,
+        schedule="cosine",
+        metric="recall@20",
+        eval_every=10,
+        patience=None,
+    ),
+    "ml-1m": replace(DENSE, metric="recall@20", eval_every=6),
 }
 LONG = 30  # epochs of the final runs
 
 
 def tuning(data: str, loss: str, backbone: str = "MF") -> list[Trial]:
-    """The trials of a loss that validation chooses among: 32, or 8 on another backbone."""
+    """The trials of a loss that validation chooses among: 32, on MovieLens-1M 16, on another
+    backbone 8.
+    """
     if backbone != "MF":
         return [
             _trial(data, loss, params, l2, backbone, BACKBONES[backbone])
             for params in COSINE[loss]
             for l2 in GRAPH_L2
         ]
-    return _on_mf(data, loss, rows=loss in SEVERAL)
+    return _on_mf(data, loss, rows=loss in SEVERAL or _in_rows(data))
+
+
+def _in_rows(data: str) -> bool:
+    """Whether every loss has several positives of a user in a row."""
+    return TUNING[data].positives > 1
 
 
 def _on_mf(data: str, loss: str, *, rows: bool) -> list[Trial]:
     """The trials on matrix factorisation, with the L2 term on the rows of a batch or on all."""
+    terms = ML_L2 if _in_rows(data) else ROW_L2 if rows else L2
     trials = []
     for score, settings in SETTINGS.items():
         model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
         for params in settings[loss]:
-            for l2 in (ROW_L2 if rows else L2)[score]:
+            if _in_rows(data):
+                params = {k: round(ML_TAU * v, 4) if k in TAUS else v for k, v in params.items()}
+            for l2 in terms[score]:
                 if score == "cosine" and loss in IN_SCORES:
                     l2 /= 5
                 trials.append(_trial(data, loss, params, l2, "MF", model, rows=rows))
@@ -126,7 +142,7 @@ def _trial(
     rows: bool = False,
 ) -> Trial:
     config = replace(TUNING[data], weight_decay=l2, optimizer="row-adam" if rows else "adam")
-    if loss in SEVERAL:
+    if loss in SEVERAL and not _in_rows(data):
         several = SEVERAL[loss]
         config = replace(config, positives=several, batch_size=config.batch_size // several)
     if loss == "slatk":
@@ -149,17 +165,18 @@ class Choice(NamedTuple):
 
 
 def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choice:
-    """The runs of a loss. On another backbone than matrix factorisation one of its short ones is
-    run at full length, not three, and the L2 term stays where it is.
+    """The runs of a loss. On MovieLens-1M, and on another backbone than matrix factorisation, one
+    of its short ones is run at full length, not three, and the L2 term stays where it is.
     """
     short = tuning(data, loss, backbone)
     if any(trial.id not in records for trial in short):
         return Choice(short, [], [], [])
     ranked = sorted(range(len(short)), key=lambda k: -records[short[k].id]["valid"])
-    ranked = ranked[: 3 if backbone == "MF" else 1]
+    whole = backbone == "MF" and not _in_rows(data)
+    ranked = ranked[: 3 if whole else 1]
     long = [_at_length(short[k]) for k in ranked]
     found, other = best(long, records), []
-    if found is not None and backbone == "MF":
+    if found is not None and whole:
         swapped = _on_mf(data, loss, rows=loss not in SEVERAL)
         other = [_at_length(swapped[ranked[long.index(found)]])]
         found = best([found, *other], records)
@@ -183,9 +200,8 @@ def field(size: str, records: Records) -> Iterator[Trial]:
 
 
 def backbones(size: str, records: Records) -> Iterator[Trial]:
-    """The main losses on the other backbones; data as in :func:`field`."""
-    for data in tuple(TUNING)[: SIZES.index(size) + 1]:
-        for backbone in BACKBONES:
-            for loss in MAIN:
-                for trials in choice(data, loss, records, backbone):
-                    yield from trials
+    """The main losses on the other backbones, on Amazon-Electronics at either size."""
+    for backbone in BACKBONES:
+        for loss in MAIN:
+            for trials in choice("amazon-electronics", loss, records, backbone):
+                yield from trials
