@@ -5,8 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-from .checks import log_sum_exp
-
 
 class KnownGradient(torch.autograd.Function):
     """``value (B,)`` as a function of ``scores (B, N)`` whose gradient is ``weights (B, N)``.
@@ -91,8 +89,7 @@ def ball_worst_case(
 
     With ``a = order - 1`` and ``t = g/τ``, ``g`` the gap below the best score, the weights are
     proportional to ``(1 - a t)₊^(1/a)``, which is ``exp(-t)`` for ``a = 0``. τ solves "divergence
-    = radius" in each row. The logarithm of the divergence is nearly linear in ``x = log τ``: a few
-    Newton steps find it, or halvings of the bracket where a step is no good.
+    = radius" in each row.
     """
     scores = at_least_float32(scores)
     if mask is not None:
@@ -105,43 +102,84 @@ def ball_worst_case(
     log_n = count(scores, mask).log()
     log_n_top = at_top.sum(1, keepdim=True).to(log_n).log()
     full = radius >= log_n - log_n_top  # the ball holds the maximum: nothing to solve
-    a, eps, tiny = order - 1, torch.finfo(scores.dtype).eps, torch.finfo(scores.dtype).tiny
+    a = order - 1
 
+    log_tau, at = _solve(gaps, mask, full, log_n, radius, order)
+    # The dual objective is flat at its minimum, so an error in τ is squared in the value.
+    value = radius / order + at.log_mean + a / order * at.divergence
+    value = log_tau.exp() * (value if a == 0 else torch.expm1(a * value) / a)
+    logits = at.logits.sub_(at.log_mean + log_n)
+    at_best = torch.where(at_top, -log_n_top, -math.inf)
+    return torch.where(full, best, best + value).squeeze(1), torch.where(full, at_best, logits)
+
+
+class _Tilt:
+    """The weights at some ``log τ (B, 1)``, and what is read off them.
+
+    ``logits (B, N)`` are zero at the best score; ``weights`` are their exponentials, ``total`` the
+    sum of these and ``log_mean`` the logarithm of their mean.
+    """
+
+    def __init__(self, gaps: Tensor, mask: Tensor | None, log_tau: Tensor, log_n: Tensor, a: float):
+        self.t = t = gaps / log_tau.exp()  # (B, N)
+        self.logits = -t if a == 0 else torch.log1p((-a * t).clamp_(min=-1)).div_(a)
+        if mask is not None:
+            self.logits.masked_fill_(~mask, -math.inf)
+        self.weights = self.logits.exp()
+        self.total = self.weights.sum(1, keepdim=True)
+        self.mean = (self.weights * t).sum(1, keepdim=True) / self.total  # of t
+        self.log_mean = self.total.log() - log_n
+        self.divergence = (
+            -self.mean if a == 0 else torch.log1p(-a * self.mean) / a
+        ) - self.log_mean
+
+
+def _solve(
+    gaps: Tensor, mask: Tensor | None, full: Tensor, log_n: Tensor, radius: float, order: float
+) -> tuple[Tensor, _Tilt]:
+    """``x = log τ (B, 1)`` at which the divergence is the radius, anything where ``full``; and the
+    weights there.
+
+    The logarithm of the divergence is nearly linear in ``x``: a few Newton steps find it, or
+    halvings of the bracket where a step is no good. Once half of the rows are done the others go
+    on alone: the last take twice as many steps as most.
+    """
+    a, eps, tiny = order - 1, torch.finfo(gaps.dtype).eps, torch.finfo(gaps.dtype).tiny
     # Where small radii have it. Masked scores come in as zeros: it is a start only.
     std, mean = torch.std_mean(gaps, 1, correction=0, keepdim=True)
     x = torch.where(full, 1, a * mean + math.sqrt(order / 2 / radius) * std + tiny).log()
     low, high = torch.full_like(x, -math.inf), torch.full_like(x, math.inf)
     last = high
+    whole, solved, rows = (gaps, mask, log_n), x, None  # rows: those that go on, None for all
     for _ in range(200):
-        t = gaps / x.exp()  # (B, N)
-        logits = -t if a == 0 else torch.log1p((-a * t).clamp_(min=-1)).div_(a)
-        log_sum = log_sum_exp(logits, mask).unsqueeze(1)
-        logits -= log_sum
-        if mask is not None:
-            logits.masked_fill_(~mask, -math.inf)
-        q = logits.exp()
-        mean = (q * t).sum(1, keepdim=True)
-        log_mean = log_sum - log_n
-        divergence = (-mean if a == 0 else torch.log1p(-a * mean) / a) - log_mean
-        off = (divergence.clamp(min=tiny) / radius).log()
+        at = _Tilt(gaps, mask, x, log_n, a)
+        off = (at.divergence.clamp(min=tiny) / radius).log()
         low, high = torch.where(off > 0, x, low), torch.where(off < 0, x, high)
-        found = ((divergence - radius).abs() <= 8 * eps * (1 + log_n)) | (
-            high - low <= 4 * eps * (1 + x.abs())
-        )
-        if (full | found).all():
+        done = full | ((at.divergence - radius).abs() <= 8 * eps * (1 + log_n))
+        done |= high - low <= 4 * eps * (1 + x.abs())
+        left = len(done) - int(done.sum())
+        if left == 0:
             break
-        spread = q.mul_((t - mean).square_())
-        spread = spread if a == 0 else spread.div_((1 - a * t).clamp_(min=tiny))
-        slope = order * spread.sum(1, keepdim=True) / (1 - a * mean) ** 2  # -d divergence / dx
-        slope = slope / divergence.clamp(min=1e-3 * radius)
+        spread = (at.t - at.mean).square_().mul_(at.weights)
+        spread = spread if a == 0 else spread.div_((1 - a * at.t).clamp_(min=tiny))
+        slope = order * spread.sum(1, keepdim=True) / at.total / (1 - a * at.mean) ** 2
+        slope = slope / at.divergence.clamp(min=1e-3 * radius)  # -d log divergence / dx
         step = (off / slope).nan_to_num(0).clamp(-2, 2)
         good = (x + step > low) & (x + step < high) & (off.abs() <= last / 2)
         half = (low + high) / 2
         good |= ~half.isfinite()  # no bracket yet
-        x = torch.where(found, x, torch.where(good, x + step, half))
+        x = torch.where(done, x, torch.where(good, x + step, half))
         last = torch.where(good, off.abs(), math.inf)
-    # The dual objective is flat at its minimum, so an error in τ is squared in the value.
-    value = radius / order + log_mean + a / order * divergence
-    value = x.exp() * (value if a == 0 else torch.expm1(a * value) / a)
-    at_best = torch.where(at_top, -log_n_top, -math.inf)
-    return torch.where(full, best, best + value).squeeze(1), torch.where(full, at_best, logits)
+        if 2 * left <= len(done):
+            solved = x if rows is None else solved.index_put((rows,), x)
+            going = (~done.squeeze(1)).nonzero().squeeze(1)
+            rows = going if rows is None else rows[going]
+            state = (gaps, mask, full, log_n, x, low, high, last)
+            gaps, mask, full, log_n, x, low, high, last = (
+                None if v is None else v[going] for v in state
+            )
+    if rows is None:
+        return x, at
+    solved = solved.index_put((rows,), x)
+    gaps, mask, log_n = whole
+    return solved, _Tilt(gaps, mask, solved, log_n, a)
