@@ -56,7 +56,7 @@ def test_on_movielens_every_loss_has_the_same_batches(loss):
     for mine, other in zip(trials[::2], field.tuning(DATA, loss)[::4], strict=True):
         for name, value in other.params.items():
             if name != "n_items":
-                scale = field.ML_TAU if name in field.TAUS else 1
+                scale = field.ML_TAU if name in field.TAU_NAMES else 1
                 assert mine.params[name] == pytest.approx(scale * value)
     records = recorded(trials)
     _, long, other, final = field.choice("ml-1m", loss, records)

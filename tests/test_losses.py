@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import bslutils.losses as losses
 from bslutils import dro
+from bslutils.losses.worst_case import ball_worst_case
 
 # (name, parameters): every loss goes through every test below.
 CASES = [
@@ -630,6 +631,22 @@ def test_pairwise_softmax_is_finite_where_its_surrogate_vanishes(name, gap):
     loss.backward()
     assert loss.isfinite() and neg.grad.isfinite().all() and pos.grad.isfinite().all()
     assert name == "psl_tanh" or (neg.grad == 0).all()
+
+
+@pytest.mark.parametrize("order", [1.0, 1.5, 3.0])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_worst_case_in_a_ball_does_not_depend_on_the_other_rows(order, masked):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(32, 40, generator=generator, dtype=torch.float64)
+    scores *= torch.logspace(-3, 1, 32, dtype=torch.float64).unsqueeze(1)
+    scores[::4, 0] += 10  # some rows take many steps more than the others
+    scores[5] = 0.1  # and some none
+    mask = torch.rand(32, 40, generator=generator) < 0.7 if masked else None
+    together = ball_worst_case(scores, mask, 0.7, order)
+    for k in range(32):
+        alone = ball_worst_case(scores[[k]], mask if mask is None else mask[[k]], 0.7, order)
+        for mine, its in zip(together, alone, strict=True):
+            torch.testing.assert_close(mine[[k]].exp(), its.exp(), rtol=1e-12, atol=1e-13)
 
 
 @given(st.floats(0.01, 3), st.floats(1.0, 4), st.integers(2, 40), st.integers(0, 2**31))

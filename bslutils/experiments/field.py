@@ -50,7 +50,7 @@ DOT: Settings = COSINE | {
     "advinfonce": [{"tau": t, "radius": r} for t in (0.3, 0.5) for r in (0.001, 0.01)],
 }
 SETTINGS = {"cosine": COSINE, "dot": DOT}
-TAUS = ("tau", "tau_pos", "tau_neg")
+TAU_NAMES = ("tau", "tau_pos", "tau_neg")
 # The term decides about the length of a vector, which cosines see as a learning rate only. Here it
 # is on all rows.
 L2 = {"cosine": (3e-4, 1e-3, 3e-3, 1e-2), "dot": (3e-6, 1e-5, 3e-5, 1e-4)}
@@ -123,7 +123,9 @@ def _on_mf(data: str, loss: str, *, rows: bool) -> list[Trial]:
         model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
         for params in settings[loss]:
             if _in_rows(data):
-                params = {k: round(ML_TAU * v, 4) if k in TAUS else v for k, v in params.items()}
+                params = {
+                    k: round(ML_TAU * v, 4) if k in TAU_NAMES else v for k, v in params.items()
+                }
             for l2 in terms[score]:
                 if score == "cosine" and loss in IN_SCORES:
                     l2 /= 5

@@ -150,7 +150,8 @@ def _solve(
     x = torch.where(full, 1, a * mean + math.sqrt(order / 2 / radius) * std + tiny).log()
     low, high = torch.full_like(x, -math.inf), torch.full_like(x, math.inf)
     last = high
-    whole, solved, rows = (gaps, mask, log_n), x, None  # rows: those that go on, None for all
+    whole, solved = (gaps, mask, log_n), x
+    rows = torch.arange(len(x), device=x.device)  # those that go on
     for _ in range(200):
         at = _Tilt(gaps, mask, x, log_n, a)
         off = (at.divergence.clamp(min=tiny) / radius).log()
@@ -171,14 +172,12 @@ def _solve(
         x = torch.where(done, x, torch.where(good, x + step, half))
         last = torch.where(good, off.abs(), math.inf)
         if 2 * left <= len(done):
-            solved = x if rows is None else solved.index_put((rows,), x)
-            going = (~done.squeeze(1)).nonzero().squeeze(1)
-            rows = going if rows is None else rows[going]
-            state = (gaps, mask, full, log_n, x, low, high, last)
-            gaps, mask, full, log_n, x, low, high, last = (
+            solved, going = solved.index_put((rows,), x), ~done.squeeze(1)
+            state = (rows, gaps, mask, full, log_n, x, low, high, last)
+            rows, gaps, mask, full, log_n, x, low, high, last = (
                 None if v is None else v[going] for v in state
             )
-    if rows is None:
+    if len(rows) == len(solved):
         return x, at
     solved = solved.index_put((rows,), x)
     gaps, mask, log_n = whole
