@@ -36,7 +36,7 @@ def _fit(config: bsl.TrainConfig, backbone: str = "MF") -> bsl.train.Run:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("backbone", ["MF", "LightGCN"])
+@pytest.mark.parametrize("backbone", ["MF", "LightGCN", "SimGCL", "XSimGCL"])
 def test_a_replayed_step_is_the_step(backbone, name):
     config = replace(CONFIG, **SETTINGS[name])
     found = [_fit(replace(config, replay=replay), backbone) for replay in (True, False)]

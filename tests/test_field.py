@@ -107,8 +107,13 @@ def test_elsewhere_one_trial_is_run_at_full_length():
     records = recorded(short)
     _, long, other, final = field.choice(DATA, "bpr", records, "NGCF")
     assert len(long) == 1 and long[0].params == short[-1].params and other == final == []
-    *_, other, final = field.choice(DATA, "bpr", records | recorded(long), "NGCF")
-    assert other == [] and final[0] == long[0]
+    records |= recorded(long, [2])
+    *_, other, final = field.choice(DATA, "bpr", records, "NGCF")
+    assert len(other) == 1 and final == []
+    assert other[0] == replace(long[0], model=long[0].model | {"rank_score": "dot"})
+    for value, winner in ((1, long[0]), (3, other[0])):
+        *_, final = field.choice(DATA, "bpr", records | recorded(other, [value]), "NGCF")
+        assert final[0] == winner
 
 
 def test_the_full_size_adds_a_data_set():

@@ -255,6 +255,12 @@ def test_info_nce_equals_the_slow_loop_and_its_gradient():
     softmax = bsl.losses.softmax_loss(cosines.diag(), cosines, tau=0.2)
     torch.testing.assert_close(info_nce(a, b, tau=0.2), softmax)
     assert info_nce(a, a, tau=0.2).item() < math.log(5)
+    # Nodes that do not count are as if they were not there.
+    counts = torch.tensor([True, False, True, True, False])
+    torch.testing.assert_close(
+        info_nce(a, b, tau=0.2, mask=counts), info_nce(a[counts], b[counts], tau=0.2)
+    )
+    assert torch.autograd.gradcheck(lambda a, b: info_nce(a, b, tau=0.2, mask=counts), pair)
 
 
 def test_info_nce_refuses_what_does_not_fit():
@@ -262,6 +268,8 @@ def test_info_nce_refuses_what_does_not_fit():
         info_nce(torch.ones(2, 3), torch.ones(4, 3), tau=0.2)
     with pytest.raises(ValueError, match="tau must be a positive finite number, got 0"):
         info_nce(torch.ones(2, 3), torch.ones(2, 3), tau=0)
+    with pytest.raises(ValueError, match=r"mask must be \(2,\), a node each, got \(3,\)"):
+        info_nce(torch.ones(2, 3), torch.ones(2, 3), tau=1, mask=torch.ones(3, dtype=torch.bool))
 
 
 # --- what the models share

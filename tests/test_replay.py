@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import bslutils as bsl
-from bslutils.models import make_model
+from bslutils.models import MODELS, make_model
 from bslutils.replay import replayable
 
 DATA = bsl.load("synthetic")
@@ -20,7 +20,7 @@ def config(monkeypatch):
 
 
 @pytest.mark.parametrize("sampler", ["shared", "independent", "in-batch", "full"])
-@pytest.mark.parametrize("backbone", ["MF", "LightGCN", "LightGCN++", "NGCF"])
+@pytest.mark.parametrize("backbone", MODELS)
 def test_steps_that_wait_for_nothing_are_replayed(config, backbone, sampler):
     assert replayable(replace(config, sampler=sampler), make_model(backbone, DATA), LOSS)
 
@@ -40,9 +40,12 @@ def test_steps_that_wait_are_not(config, change):
     assert not replayable(replace(config, **change), make_model("MF", DATA), LOSS)
 
 
-@pytest.mark.parametrize("backbone", ["SimGCL", "XSimGCL"])
-def test_nor_those_of_a_model_that_looks_for_distinct_nodes(config, backbone):
-    assert not replayable(config, make_model(backbone, DATA), LOSS)
+def test_nor_those_of_an_unknown_model_with_an_auxiliary_term(config):
+    class Mine(type(make_model("MF", DATA))):
+        def auxiliary(self, users, items):
+            return users.unique().sum()
+
+    assert not replayable(config, Mine(DATA.n_users, DATA.n_items), LOSS)
 
 
 @pytest.mark.parametrize(

@@ -156,8 +156,8 @@ def _trial(
 
 class Choice(NamedTuple):
     """The runs of a loss as far as records tell: in short, the best of these at full length, the
-    best of those with its L2 term in the other place, and the better one with three seeds.
-    Validation chooses; a step waits for the one before.
+    best of those with one thing the other way, and the better one with three seeds. Validation
+    chooses; a step waits for the one before.
     """
 
     short: list[Trial]
@@ -167,8 +167,10 @@ class Choice(NamedTuple):
 
 
 def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choice:
-    """The runs of a loss. On MovieLens-1M, and on another backbone than matrix factorisation, one
-    of its short ones is run at full length, not three, and the L2 term stays where it is.
+    """The runs of a loss. The other way is the L2 term in the other place, or, on another
+    backbone than matrix factorisation, ranking by inner products what was trained on cosines. On
+    those, and on MovieLens-1M, which has no other way, one short run is made at full length, not
+    three.
     """
     short = tuning(data, loss, backbone)
     if any(trial.id not in records for trial in short):
@@ -178,9 +180,13 @@ def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choi
     ranked = ranked[: 3 if whole else 1]
     long = [_at_length(short[k]) for k in ranked]
     found, other = best(long, records), []
-    if found is not None and whole:
+    if found is not None and backbone != "MF":
+        model = found.model | {"rank_score": "dot"}
+        other = [replace(found, model=model, label=f"{found.label} ranked by inner product")]
+    elif found is not None and whole:
         swapped = _on_mf(data, loss, rows=loss not in SEVERAL)
         other = [_at_length(swapped[ranked[long.index(found)]])]
+    if other:
         found = best([found, *other], records)
     return Choice(short, long, other, [] if found is None else with_seeds(found, range(3)))
 

@@ -12,7 +12,7 @@ from .graph_model import GraphModel
 from .tables import check_not_negative
 
 
-def info_nce(a: Tensor, b: Tensor, *, tau: float) -> Tensor:
+def info_nce(a: Tensor, b: Tensor, *, tau: float, mask: Tensor | None = None) -> Tensor:
     r"""The contrastive loss of two views of the same nodes: ``(n, d), (n, d) -> ()``.
 
     .. math:: -\frac1n \sum_v \log
@@ -25,9 +25,11 @@ def info_nce(a: Tensor, b: Tensor, *, tau: float) -> Tensor:
     Args:
         a, b: the views, row by row of the same node; any length.
         tau: temperature, ``> 0``.
+        mask: ``(n,)`` bool, True where a node counts; at least one must.
 
     Raises:
-        ValueError: shapes that differ or are not ``(n, d)``, ``tau`` not positive and finite.
+        ValueError: shapes that differ or are not ``(n, d)``, a mask that is not ``(n,)``, ``tau``
+            not positive and finite.
 
     Example:
         >>> info_nce(torch.eye(2), torch.eye(2), tau=1.0)  # log(1 + 1/e)
@@ -38,8 +40,13 @@ def info_nce(a: Tensor, b: Tensor, *, tau: float) -> Tensor:
     """
     if a.ndim != 2 or a.shape != b.shape:
         raise ValueError(f"views must be (n, d) both, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if mask is None:
+        mask = torch.ones(len(a), dtype=torch.bool, device=a.device)
+    if mask.shape != a.shape[:1]:
+        raise ValueError(f"mask must be ({len(a)},), a node each, got {tuple(mask.shape)}")
     a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
-    return (soft_maximum(a, b, tau=tau) - (a * b).sum(1)).mean() / tau
+    others = soft_maximum(a, b, tau=tau, mask=mask.expand(len(a), -1))
+    return ((others - (a * b).sum(1)) * mask).sum() / mask.sum() / tau
 
 
 def disturbed(vectors: Tensor, eps: float) -> Tensor:
@@ -59,9 +66,15 @@ def contrast(
 
     The views are ``(n, d)``, users first; ``users`` and ``items`` hold ids, repeated or not.
     """
-    sides = users.unique(), items.unique() + n_users
-    views = ([F.embedding(ids, view) for view in (first, second)] for ids in sides)
-    return sum(info_nce(*pair, tau=tau) for pair in views)
+    total = 0
+    for ids in (users.flatten(), items.flatten() + n_users):
+        ids = ids.sort().values
+        # A mask, not the list without its repetitions: how long that is, a GPU would have to wait.
+        distinct = torch.ones_like(ids, dtype=torch.bool)
+        distinct[1:] = ids[1:] != ids[:-1]
+        views = (F.embedding(ids, view) for view in (first, second))
+        total = total + info_nce(*views, tau=tau, mask=distinct)
+    return total
 
 
 class SimGCL(GraphModel):
