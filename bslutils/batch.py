@@ -52,14 +52,15 @@ def batch_scores(
             neg_mask = neg_mask & pos_mask.flatten()
     pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
 
-    form = negative_form(loss)
+    n_lists = _n_lists(config, batch)
+    parts = list(zip(users.tensor_split(n_lists), neg_items.chunk(n_lists), strict=True))
+    form, dtype = negative_form(loss), _dtype(config, users)
     if form is not None and columns is None:
-        best = soft_maximum(users, neg_items, **form, mask=neg_mask, dtype=_dtype(config, users))
+        best = _joined([soft_maximum(*x, **form, mask=neg_mask, dtype=dtype) for x in parts])
         # A row whose negatives are all masked stays without one.
         live = None if neg_mask is None else neg_mask.any(1, keepdim=True)
         return pos_scores, best.unsqueeze(1), live
-    dtype = _dtype(config, users)
-    neg_scores = shared_scores(users.to(dtype), neg_items.to(dtype)).to(users)
+    neg_scores = _joined([shared_scores(u.to(dtype), i.to(dtype)).to(u) for u, i in parts])
     if columns is not None:
         neg_scores = neg_scores.gather(1, columns)
     return pos_scores, neg_scores, neg_mask
@@ -68,15 +69,27 @@ def batch_scores(
 def _negatives(
     pos: Tensor, config: TrainConfig, n_items: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """Items that are everyone's negatives beside the positives of the batch, and their mask."""
+    """Items that are negatives of the rows beside the positives of the batch, list after list,
+    and their mask.
+    """
     if config.sampler == "in-batch":
         return pos.new_empty(0), in_batch_mask(pos)  # (B, B·P)
     if config.sampler == "full":
         return torch.arange(n_items, device=pos.device), None
-    neg = uniform_negatives(
-        n_items, (config.n_negatives,), generator=generator, replacement=config.replacement
-    )
-    return neg, None
+    shape, n_lists = (config.n_negatives,), _n_lists(config, len(pos))
+    if config.replacement:
+        return uniform_negatives(n_items, (n_lists * shape[0],), generator=generator), None
+    draw = {"generator": generator, "replacement": False}
+    return torch.cat([uniform_negatives(n_items, shape, **draw) for _ in range(n_lists)]), None
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)  # no copy of a whole
+
+
+def _n_lists(config: TrainConfig, rows: int) -> int:
+    """Lists of a batch: no more than it has rows, of which the last of an epoch has few."""
+    return min(config.n_lists, rows)
 
 
 def _dtype(config: TrainConfig, users: Tensor) -> torch.dtype:

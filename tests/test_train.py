@@ -262,7 +262,14 @@ def test_a_broken_loss_stops_a_long_epoch_early(synthetic, monkeypatch):
 @pytest.mark.parametrize("name", [name for name in LOSSES if LOSSES[name].negatives])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"sampler": "in-batch"}, {"sampler": "full"}, {"negative_noise": 0.3}, {"positives": 3}],
+    [
+        {},
+        {"sampler": "in-batch"},
+        {"sampler": "full"},
+        {"negative_noise": 0.3},
+        {"positives": 3},
+        {"n_lists": 7},
+    ],
 )
 def test_fast_path_equals_plain_path(movielens, name, settings):
     """One soft maximum gives a loss the value and the gradient of the whole list, in float32."""
@@ -454,6 +461,39 @@ def test_record_is_json(synthetic):
     assert isinstance(run, Run) and "dim=16" in record["model"]
 
 
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize("rows", [2, 10])
+def test_each_part_of_a_batch_has_its_own_list(synthetic, rows, replacement):
+    settings = config(n_lists=3, n_negatives=40, replacement=replacement)
+    user, pos = torch.arange(rows), torch.arange(rows).unsqueeze(1)
+    model, draw = model_for(synthetic).eval(), torch.Generator().manual_seed(5)
+    _, neg, _ = batch_scores(model, user, pos, None, settings, synthetic.n_items, draw)
+    n_lists, draw = min(rows, 3), torch.Generator().manual_seed(5)
+    if replacement:
+        lists = torch.randint(synthetic.n_items, (n_lists, 40), generator=draw)
+    else:
+        lists = [
+            bsl.sampling.uniform_negatives(
+                synthetic.n_items, (40,), generator=draw, replacement=False
+            )
+            for _ in range(n_lists)
+        ]
+    users, items = model.embed()
+    own = [0, 1] if rows == 2 else [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+    want = torch.stack([items[lists[k]] @ users[u] for u, k in enumerate(own)])
+    torch.testing.assert_close(neg, want)
+    assert all(not torch.equal(lists[0], other) for other in lists[1:])
+
+
+def test_more_lists_train_and_are_another_run(synthetic):
+    runs = [
+        fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(n_lists=n))
+        for n in (1, 4)
+    ]
+    losses = [run.history[-1]["loss"] for run in runs]
+    assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
 def test_progress_bar(synthetic, capfd):
     fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(progress=True))
     shown = capfd.readouterr().err
@@ -467,6 +507,9 @@ def test_progress_bar(synthetic, capfd):
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"n_negatives": 0}, "n_negatives must be at least 1"),
+        ({"n_lists": 0}, "n_lists must be at least 1, got 0"),
+        ({"n_lists": 2, "sampler": "full"}, "n_lists above 1 needs sampler='shared' and .*'full'"),
+        ({"n_lists": 2, "negative_noise": 2}, "n_lists above 1 needs .*negative_noise=1, got .* 2"),
         ({"patience": 0}, "patience must be at least 1 or None"),
         ({"lr": 0.0}, "lr must be positive and finite, got 0.0"),
         ({"lr": math.nan}, "lr must be positive and finite, got nan"),

@@ -101,6 +101,8 @@ class Trial:
         del settings["label"]
         for name in FREE:
             del settings["config"][name]
+        if self.config.n_lists == 1:  # runs that were recorded before there was this setting
+            del settings["config"]["n_lists"]
         for part in ("params", "config", "model"):  # 1 and 1.0 are one setting
             settings[part] = {name: _number(value) for name, value in settings[part].items()}
         return {"code": CODE, "data_hash": HASHES[self.data], **settings}
