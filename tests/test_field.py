@@ -60,8 +60,10 @@ def test_on_movielens_every_loss_has_the_same_batches(loss):
                 assert mine.params[name] == pytest.approx(scale * value)
     records = recorded(trials)
     _, long, other, final = field.choice("ml-1m", loss, records)
-    assert len(long) == 1 and other == final == []
-    assert len(field.choice("ml-1m", loss, records | recorded(long)).final) == 3
+    assert [t.params for t in long] == [trials[k].params for k in (7, 15)]
+    assert [t.model.get("score") for t in long] == [None, "dot"] and other == final == []
+    *_, final = field.choice("ml-1m", loss, records | recorded(long, [2, 1]))
+    assert len(final) == 3 and final[0] == long[0]
 
 
 def test_validation_chooses_in_three_steps():

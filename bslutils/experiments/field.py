@@ -150,8 +150,12 @@ def _trial(
     if loss == "slatk":
         params = params | {"n_items": N_ITEMS[data]}
     trial = Trial(data, loss, params, config, backbone, model)
-    score = "inner product" if model.get("score") == "dot" else "cosine"
+    score = "inner product" if _score(trial) == "dot" else "cosine"
     return replace(trial, label=f"{trial.label} {score} L2={l2:g}{' on rows' if rows else ''}")
+
+
+def _score(trial: Trial) -> str:
+    return trial.model.get("score", "cosine")
 
 
 class Choice(NamedTuple):
@@ -167,23 +171,27 @@ class Choice(NamedTuple):
 
 
 def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choice:
-    """The runs of a loss. The other way is the L2 term in the other place, or, on another
-    backbone than matrix factorisation, ranking by inner products what was trained on cosines. On
-    those, and on MovieLens-1M, which has no other way, one short run is made at full length, not
-    three.
+    """The runs of a loss. At full length are the best three of the short ones; on MovieLens-1M the
+    best on cosines and the best on inner products; and on another backbone than matrix
+    factorisation the best one. The other way is the L2 term in the other place, or on another
+    backbone to rank by inner products what was trained on cosines; MovieLens-1M has none.
     """
     short = tuning(data, loss, backbone)
     if any(trial.id not in records for trial in short):
         return Choice(short, [], [], [])
     ranked = sorted(range(len(short)), key=lambda k: -records[short[k].id]["valid"])
-    whole = backbone == "MF" and not _in_rows(data)
-    ranked = ranked[: 3 if whole else 1]
+    if backbone != "MF":
+        ranked = ranked[:1]
+    elif _in_rows(data):  # short runs favour inner products, which are sooner at their best
+        ranked = list({_score(short[k]): k for k in reversed(ranked)}.values())
+    else:
+        ranked = ranked[:3]
     long = [_at_length(short[k]) for k in ranked]
     found, other = best(long, records), []
     if found is not None and backbone != "MF":
         model = found.model | {"rank_score": "dot"}
         other = [replace(found, model=model, label=f"{found.label} ranked by inner product")]
-    elif found is not None and whole:
+    elif found is not None and not _in_rows(data):
         swapped = _on_mf(data, loss, rows=loss not in SEVERAL)
         other = [_at_length(swapped[ranked[long.index(found)]])]
     if other:

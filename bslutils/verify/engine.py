@@ -35,29 +35,39 @@ def _by_draw(user: torch.Tensor, items: torch.Tensor, n: int) -> np.ndarray:
     return np.array(found)
 
 
+def _of_batch(rows: list[np.ndarray], n_lists: int) -> np.ndarray:
+    """Gradient of a batch for every way to draw its lists: ``(draws ** n_lists, items * dim)``."""
+    total = np.zeros((1, rows[0].shape[1]))
+    for part in np.split(np.array(rows), n_lists):
+        total = (total[:, None] + part.sum(0) / len(rows)).reshape(-1, total.shape[1])
+    return total
+
+
 def shared():
-    """All draws of two negatives out of six, for pairs of people: once for both, or one each."""
+    """All draws of two negatives out of three, for four people: in one list, two lists or four."""
     users, items = _vectors()
-    popular = np.argsort(-evidence.data().item_degree)[:7]
-    worst, louder = 0.0, []
-    for u in range(0, 20, 2):
-        g = [_by_draw(user, items[popular], 2) for user in users[u : u + 2]]
-        alone = np.mean([covariance(x, x) for x in g])
-        together = covariance(*g)
-        each = np.array([(x + y) / 2 for x in g[0] for y in g[1]])
-        both = (g[0] + g[1]) / 2
-        gaps = (
-            np.abs(each.mean(0) - both.mean(0)).max(),
-            covariance(each, each) / (alone / 2) - 1,
-            covariance(both, both) / (alone / 2 + together / 2) - 1,
-        )
-        worst = max(worst, *(abs(gap) for gap in gaps))
-        louder.append(covariance(both, both) / covariance(each, each))
+    popular = np.argsort(-evidence.data().item_degree)[:4]
+    worst, louder = 0.0, {1: [], 2: []}
+    for u in range(0, 40, 4):
+        rows = [_by_draw(user, items[popular], 2) for user in users[u : u + 4]]
+        alone = np.mean([covariance(x, x) for x in rows])
+        each = _of_batch(rows, 4)
+        for n_lists in (1, 2, 4):
+            parts = [range(k, k + 4 // n_lists) for k in range(0, 4, 4 // n_lists)]
+            pairs = [pair for part in parts for pair in itertools.permutations(part, 2)]
+            together = np.mean([covariance(rows[b], rows[c]) for b, c in pairs] or [0])
+            batch = _of_batch(rows, n_lists)
+            stated = alone / 4 + (1 / n_lists - 1 / 4) * together
+            gaps = (batch.mean(0) - each.mean(0), covariance(batch, batch) / stated - 1)
+            worst = max(worst, *(np.abs(gap).max() for gap in gaps))
+            if n_lists in louder:
+                louder[n_lists].append(covariance(batch, batch) / covariance(each, each))
+    one, two = (np.median(found) for found in louder.values())
     effect = (
-        f"every draw of 2 of 6 items, 10 pairs of people: expectations and variances as stated to "
-        f"{worst:.0e}; sharing makes the noise {np.median(louder):.2f} times as large (median)"
+        f"every draw of 2 of 3 items, 10 batches of 4 people: expectations and variances as stated "
+        f"to {worst:.0e}; a list makes the noise {one:.2f} times as large, two {two:.2f} (medians)"
     )
-    return Finding(effect, float(worst), float(np.median(louder)) - 1)
+    return Finding(effect, float(worst), float(min(one - two, two - 1)))
 
 
 def soft_maximum():
@@ -112,8 +122,8 @@ def row_adam():
 CLAIMS = (
     Claim(
         "train-shared",
-        "One draw of negatives for the whole batch leaves the expected gradient as it is, and adds "
-        "(1 − 1/B) times the covariance between rows to its variance.",
+        "L lists of negatives shared by the rows of a batch leave the expected gradient as it is, "
+        "and add (1/L − 1/B) times the covariance between rows to its variance.",
         "this book",
         "holds exactly",
         shared,
