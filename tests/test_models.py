@@ -263,6 +263,13 @@ def test_info_nce_equals_the_slow_loop_and_its_gradient():
     assert torch.autograd.gradcheck(lambda a, b: info_nce(a, b, tau=0.2, mask=counts), pair)
 
 
+@pytest.mark.parametrize("size", [9, 4])  # fewer ids than nodes, and more
+def test_distinct_ids_count_once(size):
+    given = torch.tensor([3, 1, 3, 0, 1])
+    nodes, counts = contrastive._distinct(given, size)
+    assert nodes[counts].tolist() == [0, 1, 3] and len(nodes) == min(size, 5)
+
+
 def test_info_nce_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"views must be \(n, d\) both, got \(2, 3\) and \(4, 3\)"):
         info_nce(torch.ones(2, 3), torch.ones(4, 3), tau=0.2)

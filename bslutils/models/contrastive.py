@@ -66,15 +66,26 @@ def contrast(
 
     The views are ``(n, d)``, users first; ``users`` and ``items`` hold ids, repeated or not.
     """
-    total = 0
-    for ids in (users.flatten(), items.flatten() + n_users):
-        ids = ids.sort().values
-        # A mask, not the list without its repetitions: how long that is, a GPU would have to wait.
-        distinct = torch.ones_like(ids, dtype=torch.bool)
-        distinct[1:] = ids[1:] != ids[:-1]
-        views = (F.embedding(ids, view) for view in (first, second))
-        total = total + info_nce(*views, tau=tau, mask=distinct)
+    n_items, total = len(first) - n_users, 0
+    for ids, start, size in ((users, 0, n_users), (items, n_users, n_items)):
+        nodes, counts = _distinct(ids.flatten(), size)
+        views = (F.embedding(start + nodes, view) for view in (first, second))
+        total = total + info_nce(*views, tau=tau, mask=counts)
     return total
+
+
+def _distinct(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Ids below ``size`` among which are the given ones, and a mask that counts these once.
+
+    The list without its repetitions would be shorter, but a GPU would have to wait for its length.
+    """
+    if len(ids) >= size:
+        present = torch.zeros(size, dtype=torch.bool, device=ids.device)
+        return torch.arange(size, device=ids.device), present.scatter_(0, ids, True)
+    ids = ids.sort().values
+    first = torch.ones_like(ids, dtype=torch.bool)
+    first[1:] = ids[1:] != ids[:-1]
+    return ids, first
 
 
 class SimGCL(GraphModel):
