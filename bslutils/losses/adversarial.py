@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_positive, check_scores, log_sum_exp, masked_mean, reduce
+from .checks import check_positive, check_scores, masked_mean, reduce
 from .worst_case import KnownGradient, at_least_float32, ball_worst_case, count
 
 
@@ -68,11 +68,13 @@ def advinfonce_loss(
     logits = neg / tau  # (B, N)
     with torch.no_grad():
         wide = at_least_float32(logits)
-        best = wide if neg_mask is None else wide.masked_fill(~neg_mask, wide.min())
-        odds = (wide - best.amax(1, keepdim=True)).exp()  # at most 1 where it counts
-        hardness = ball_worst_case(odds, neg_mask, radius, 1.0)[1] + wide  # log p + f/τ
-        log_odds = log_sum_exp(hardness, neg_mask)
-        weights = (hardness - log_odds.unsqueeze(1)).exp()
+        if neg_mask is not None:
+            wide = wide.masked_fill(~neg_mask, wide.min())
+        best = wide.amax(1, keepdim=True)  # (B, 1)
+        odds = (wide - best).exp()  # at most 1
+        worst, weights = ball_worst_case(odds, neg_mask, radius, 1.0)
+        weights = weights * odds / worst.unsqueeze(1)
+        log_odds = worst.log() + best.squeeze(1)
         log_odds = log_odds + (neg_weight * count(wide, neg_mask).squeeze(1)).log()
     log_odds = KnownGradient.apply(logits, log_odds, weights)  # (B,)
     rows = F.softplus(log_odds.unsqueeze(1) - pos / tau)  # (B, P)

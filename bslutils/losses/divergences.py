@@ -182,6 +182,5 @@ def renyi_loss(
     if not isinstance(order, Real) or not 1 <= order < math.inf:
         raise ValueError(f"order must be a finite number of at least 1, got {order!r}")
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    worst, log_weights = ball_worst_case(neg, neg_mask, radius, order)
-    worst = KnownGradient.apply(neg, worst, log_weights.exp())  # (B,)
+    worst = KnownGradient.apply(neg, *ball_worst_case(neg, neg_mask, radius, order))  # (B,)
     return reduce(worst - masked_mean(pos, pos_mask), live, reduction)
