@@ -72,9 +72,10 @@ def advinfonce_loss(
             wide = wide.masked_fill(~neg_mask, wide.min())
         best = wide.amax(1, keepdim=True)  # (B, 1)
         odds = (wide - best).exp()  # at most 1
-        worst, weights = ball_worst_case(odds, neg_mask, radius, 1.0)
-        weights = weights * odds / worst.unsqueeze(1)
-        log_odds = worst.log() + best.squeeze(1)
+        odds *= ball_worst_case(odds, neg_mask, radius, 1.0)[1]
+        worst = odds.sum(1, keepdim=True)  # of small balls more exact than the dual value
+        weights = odds / worst
+        log_odds = (worst.log() + best).squeeze(1)
         log_odds = log_odds + (neg_weight * count(wide, neg_mask).squeeze(1)).log()
     log_odds = KnownGradient.apply(logits, log_odds, weights)  # (B,)
     rows = F.softplus(log_odds.unsqueeze(1) - pos / tau)  # (B, P)
