@@ -137,7 +137,7 @@ def _power(t: Tensor, a: float) -> Tensor:
     if a == 0:
         return torch.exp(-t)
     power = 1 / a
-    if power in (0.5, 1, 2, 3):  # many times cheaper than a logarithm and an exponential
+    if power in (0.5, 1, 2):  # many times cheaper than a logarithm and an exponential
         return torch.mul(t, -a).add_(1).clamp_(min=0).pow_(power)
     return torch.mul(t, -a).clamp_(min=-1).log1p_().mul_(power).exp_()
 
