@@ -35,14 +35,16 @@ def step() -> dict:
     )
     user, pos, _ = next(batches(data.train, BATCH, generator=torch.Generator().manual_seed(0)))
     ways = {"reference": lambda: reference.step(user, pos[:, 0])}
+    row_wise = {"optimizer": "row-adam"}
     kinds = {
-        "shared negatives": (False, "adam"),
-        "… and soft maximum": (True, "adam"),
-        "… and row-wise Adam": (True, "row-adam"),
+        "shared negatives": (False, {}),
+        "… and soft maximum": (True, {}),
+        "… and row-wise Adam": (True, row_wise),
+        "… and eight lists": (True, row_wise | {"n_lists": 8}),
     }
     with ExitStack() as stack:
-        for name, (fused, optimizer) in kinds.items():
-            config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
+        for name, (fused, settings) in kinds.items():
+            config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, **settings)
             copy = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
             ways[name] = stack.enter_context(stepper(copy, config, fused=fused, **sizes))
         calls = {name: 1 if name == "reference" else 50 for name in ways}

@@ -20,7 +20,7 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
     weight is 1.1. On Yelp2018 and Gowalla there are runs closer to theirs, called ``long``: for
     hundreds of epochs at their constant rate, and with as many negatives, which matrix
     factorisation shares in 64 lists. ``8 lists`` shares them in eight, at the plain schedule, on
-    Yelp2018 for twice as many epochs.
+    Yelp2018 for twice as many epochs; for softmax loss there is the same with ``one list``.
     """
     # data, protocol, backbone: tau, weight of BSL, then what differs from the settings below.
     table = {
@@ -82,7 +82,10 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
             label = f"{data}/{protocol}/{backbone}/{name}"
             trial = Trial(data, loss, params, config, backbone, model, protocol, label=label)
             yield trial
-            for how, changes in further.get((data, protocol, backbone), {}).items():
+            changed = further.get((data, protocol, backbone), {})
+            if name == "SL" and protocol == "paper" and "8 lists" in changed:
+                changed = changed | {"one list": changed["8 lists"] | {"n_lists": 1}}
+            for how, changes in changed.items():
                 yield replace(trial, config=replace(config, **changes), label=f"{label} {how}")
 
 
