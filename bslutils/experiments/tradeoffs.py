@@ -216,12 +216,16 @@ def links(bench: Bench, records: Records) -> dict[str, np.ndarray] | None:
     """Rank correlations over all settings of all losses of a sweep on fairness, by seed.
 
     Between the price of variance, the variance of scores (over the squared gap), and the Gini
-    index; the last two hold test NDCG@20 fixed (:func:`partial`). ``None`` while a run is missing.
+    index; the last three hold test NDCG@20 fixed (:func:`partial`), and the very last leaves BCE
+    out. ``None`` while a run is missing.
     """
     clouds = {loss: cloud(bench, loss, records) for loss in fair(bench)}
     if any(points is None for points in clouds.values()):
         return None
-    cost = np.array([price(loss, t.params) for loss in clouds for t in grid(bench, loss)])
+    cost, rest = np.array(
+        [(price(loss, t.params), loss != "bce") for loss in clouds for t in grid(bench, loss)]
+    ).T
+    rest = rest.astype(bool)
 
     def together(name: str, seed: int) -> np.ndarray:
         return np.concatenate([getattr(points, name)[seed] for points in clouds.values()])
@@ -235,6 +239,7 @@ def links(bench: Bench, records: Records) -> dict[str, np.ndarray] | None:
             "price, Gini": stats.spearmanr(cost, unfair).statistic,
             "variance, Gini | accuracy": partial(variance, unfair, good),
             "price, Gini | accuracy": partial(cost, unfair, good),
+            "… without BCE": partial(cost[rest], unfair[rest], good[rest]),
         }.items():
             found.setdefault(name, []).append(float(value))
     return {name: np.array(values) for name, values in found.items()}

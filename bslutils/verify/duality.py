@@ -299,7 +299,8 @@ CLAIMS = (
         influence,
         tolerance=1e-3,
         least=2.0,
-        conditions="the more so the lower τ: a higher temperature is what protects",
+        conditions="the more so the lower τ, as long as g stands out at it: a higher temperature "
+        "is what protects",
     ),
     Claim(
         "tau-monotone",
@@ -311,8 +312,8 @@ CLAIMS = (
     ),
     Claim(
         "family-small",
-        "Small balls of KL, χ² and Rényi divergence have the same worst case, "
-        "E f + √(2η Var f): softmax loss is one of a family.",
+        "Small balls of KL, χ² and Rényi divergence (radius η, 2η and αη for order α) have the "
+        "same worst case, E f + √(2η Var f): softmax loss is one of a family.",
         "Duchi and Namkoong, 2021; this book",
         "holds to the stated order",
         family,
