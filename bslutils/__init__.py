@@ -10,19 +10,19 @@ Example:
     ['hit@20', 'mrr@20', 'ndcg@20', 'precision@20', 'recall@20']
 """
 
-__version__ = "0.1.0"  # before the imports: records name it
-
-from . import dro, losses, models, sampling, scoring, verify
+from . import dro, losses, models, sampling, scoring
 from .data import Interactions
 from .datasets import load
 from .evaluate import evaluate
 from .files import load_files
 from .train import Run, TrainConfig, fit
+from .version import __version__
 
 __all__ = [
     "Interactions",
     "Run",
     "TrainConfig",
+    "__version__",
     "dro",
     "evaluate",
     "fit",
@@ -32,5 +32,4 @@ __all__ = [
     "models",
     "sampling",
     "scoring",
-    "verify",
 ]

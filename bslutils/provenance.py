@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 import torch
 
-from . import __version__
+from .version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 

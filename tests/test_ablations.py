@@ -16,17 +16,17 @@ from bslutils.experiments.ablations import (
     SAMPLED,
     SAMPLER_TAU,
     SIZED,
-    benches,
     missing,
     over_dims,
     over_negatives,
     over_taus,
     sampled,
+    testbeds,
 )
-from bslutils.experiments.bench import SETTINGS, measured
-from bslutils.experiments.curves import off_by, one_step, plateau, span, summits
+from bslutils.experiments.knobs import off_by, one_step, plateau, span, summits
+from bslutils.experiments.testbeds import SETTINGS, measured
 
-BENCH = benches("small")[0]
+BENCH = testbeds("small")[0]
 TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)
 
 

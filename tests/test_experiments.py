@@ -63,7 +63,7 @@ GRID = Sweep("grid", "a test", grid)
 
 @pytest.fixture
 def at_once(monkeypatch):
-    monkeypatch.setattr("bslutils.experiments.sweeps.perform", quick)
+    monkeypatch.setattr("bslutils.experiments.runner.perform", quick)
 
 
 def test_an_id_is_the_settings_and_nothing_else():
@@ -271,7 +271,7 @@ def test_kill_at_any_moment_loses_nothing_and_runs_nothing_twice(monkeypatch, tm
         record["padding"] = "x" * 50_000  # a line that takes more than a moment to write
         return record
 
-    monkeypatch.setattr("bslutils.experiments.sweeps.perform", slow)
+    monkeypatch.setattr("bslutils.experiments.runner.perform", slow)
     kept, kills, rng = set(), 0, random.Random(0)
     while len(kept) < 60:
         child = os.fork()

@@ -8,17 +8,17 @@ import torch
 
 from bslutils import dro, losses, optim, scoring, verify
 from bslutils.__main__ import main
-from bslutils.experiments import effects, tradeoffs
+from bslutils.experiments import fairness, noise
 from bslutils.verify import (
     Claim,
     Finding,
-    bilateral,
-    engine,
-    evidence,
-    field,
+    every_loss,
+    positives,
+    public_code,
     recorded,
+    trained_models,
+    training,
     variance,
-    variants,
 )
 
 
@@ -178,8 +178,8 @@ def softmax_falls(by):
     """Changes under noise, where softmax loss falls by so much more."""
 
     def wrap(function):
-        def moved(noise, bench, loss, records, **which):
-            return function(noise, bench, loss, records, **which) - by * (loss == "softmax")
+        def moved(noise, testbed, loss, records, **which):
+            return function(noise, testbed, loss, records, **which) - by * (loss == "softmax")
 
         return moved
 
@@ -210,12 +210,12 @@ SEEDS = np.array([0.99, 1.0, 1.01, 1.0, 1.0])
 
 BREAK = {
     "trained-negatives": [
-        (effects, "change", softmax_falls(0.2)),
-        (effects, "change", constant(SEEDS)),
+        (noise, "change", softmax_falls(0.2)),
+        (noise, "change", constant(SEEDS)),
     ],
     "trained-radius": [
         (
-            effects,
+            noise,
             "by_tau",
             lambda f: (
                 lambda *a, **k: (
@@ -225,31 +225,31 @@ BREAK = {
                 )
             ),
         ),
-        (effects, "by_tau", constant(np.tile(SEEDS, (8, 1)).T)),
+        (noise, "by_tau", constant(np.tile(SEEDS, (8, 1)).T)),
     ],
     "trained-temperature": [
-        (effects, "peaks", constant(SEEDS)),
-        (effects, "peaks", lambda f: lambda runs: 1 / f(runs)),
+        (noise, "peaks", constant(SEEDS)),
+        (noise, "peaks", lambda f: lambda runs: 1 / f(runs)),
     ],
     "trained-positive-temperature": [
-        (effects, "peaks", constant(SEEDS)),
-        (effects, "peaks", lambda f: lambda runs: f(runs) ** 2),
+        (noise, "peaks", constant(SEEDS)),
+        (noise, "peaks", lambda f: lambda runs: f(runs) ** 2),
     ],
-    "trained-fairness": [(tradeoffs, "cloud", equally_fair)],
-    "trained-price": [(tradeoffs, "links", by_rank(1)), (tradeoffs, "links", by_rank(-1))],
-    "trained-variance": [(tradeoffs, "links", by_rank(1)), (tradeoffs, "links", by_rank(-1))],
-    "trained-gap": [(tradeoffs, "cloud", equally_fair)],
-    "trained-optimism": [(effects, "gains", turned)],
-    "trained-pessimism": [(effects, "gains", turned)],
+    "trained-fairness": [(fairness, "cloud", equally_fair)],
+    "trained-price": [(fairness, "links", by_rank(1)), (fairness, "links", by_rank(-1))],
+    "trained-variance": [(fairness, "links", by_rank(1)), (fairness, "links", by_rank(-1))],
+    "trained-gap": [(fairness, "cloud", equally_fair)],
+    "trained-optimism": [(noise, "gains", turned)],
+    "trained-pessimism": [(noise, "gains", turned)],
     "trained-bilateral": [
-        (effects, "change", softmax_falls(-0.2)),
-        (effects, "change", constant(SEEDS)),
+        (noise, "change", softmax_falls(-0.2)),
+        (noise, "change", constant(SEEDS)),
     ],
     "trained-doubt": [
-        (effects, "change", softmax_falls(-0.2)),
-        (effects, "change", softmax_falls(0.2)),
+        (noise, "change", softmax_falls(-0.2)),
+        (noise, "change", softmax_falls(0.2)),
     ],
-    "trained-public-code": [(effects, "curve", constant(([0.0, 0.4], np.tile(SEEDS, (2, 1)).T)))],
+    "trained-public-code": [(noise, "curve", constant(([0.0, 0.4], np.tile(SEEDS, (2, 1)).T)))],
     "dro-penalty": [
         (dro, "robust_value", shifted(1e-9)),
         (dro, "worst_case_weights", uniform),
@@ -319,14 +319,14 @@ BREAK = {
     ],
     "variance-only-sl": [(variance, "curvature", constant(0.0))],
     "sampling-bias": [(dro, "sampling_bias", scaled(2.0)), (dro, "sampling_bias", scaled(-1.0))],
-    "variance-temperature": [(evidence, "spread", constant(0.1))],
+    "variance-temperature": [(trained_models, "spread", constant(0.1))],
     "variance-least": [
-        (evidence, "spread", constant(0.1)),
-        (evidence, "spread", lambda f: lambda model: 1 / f(model)),
+        (trained_models, "spread", constant(0.1)),
+        (trained_models, "spread", lambda f: lambda model: 1 / f(model)),
     ],
     "fairness": [
-        (evidence, "popularity", constant(60.0)),
-        (evidence, "gini", constant(0.9)),
+        (trained_models, "popularity", constant(60.0)),
+        (trained_models, "gini", constant(0.9)),
     ],
     "noise-expected": [
         (dro, "penalised_variance", scaled(1.001)),
@@ -374,7 +374,7 @@ BREAK = {
         (losses, "bilateral_softmax_loss", second_tau_only(1.01)),
         (losses, "bilateral_softmax_loss", pools_by_mean),
     ],
-    "bsl-multi-idle": [(variants, "expected_partners", scaled(1.1))],
+    "bsl-multi-idle": [(public_code, "expected_partners", scaled(1.1))],
     "bsl-follow-ups": [
         (losses, "softmax_loss", other_tau(1.01)),
         (losses, "rescaled_softmax_loss", scaled(1.001)),
@@ -382,24 +382,28 @@ BREAK = {
     "bsl-follow-ups-adam": [
         (losses, "rescaled_softmax_loss", other_tau(1.05)),
         (
-            variants,
+            public_code,
             "trajectory",
             lambda f: lambda loss, **k: f(loss, **{**k, "scale": 1.0}),
         ),
     ],
     "bsl-plays-down": [(dro, "worst_case_weights", uniform)],
     "bsl-noisy-positives": [
-        (evidence, "ndcg", constant(0.2)),
+        (trained_models, "ndcg", constant(0.2)),
         (
-            bilateral,
+            positives,
             "BSL",  # the same loss under both names: no gain
             lambda name: "bilateral_softmax_with_no_tilt",
         ),
     ],
     "bsl-follow-ups-published": [
-        (variants, "FOLLOW_UPS", lambda rows: {k: (*r[:4], (0.2, 0.2)) for k, r in rows.items()}),
         (
-            variants,
+            public_code,
+            "FOLLOW_UPS",
+            lambda rows: {k: (*r[:4], (0.2, 0.2)) for k, r in rows.items()},
+        ),
+        (
+            public_code,
             "FOLLOW_UPS",
             lambda rows: {k: (*r[:3], r[3], r[3]) for k, r in rows.items()},
         ),
@@ -453,8 +457,8 @@ BREAK = {
         (losses, "llpauc_loss", scaled(-1)),
         (losses, "bpr_loss", rising_with_the_positive),
         (losses, "slatk_loss", lambda f: lambda p, n, **k: losses.softmax_loss(p, n, tau=0.2)),
-        (field, "SEE_A_SHIFT", lambda names: (*names, "psl_relu")),
-        (field, "SEE_A_SHIFT", lambda names: names[1:]),
+        (every_loss, "SEE_A_SHIFT", lambda names: (*names, "psl_relu")),
+        (every_loss, "SEE_A_SHIFT", lambda names: names[1:]),
     ],
     "field-doubt": [
         (losses, "bilateral_softmax_loss", pessimistic),
@@ -462,8 +466,8 @@ BREAK = {
         (losses, "ccl_loss", lambda f: lambda p, n, **k: losses.mse_loss(p, n)),
     ],
     "train-shared": [
-        (engine, "covariance", lambda f: lambda x, y: f(x, y) * (1 + (x is not y))),
-        (engine, "covariance", lambda f: lambda x, y: f(x, x) if x is y else 0.0),
+        (training, "covariance", lambda f: lambda x, y: f(x, y) * (1 + (x is not y))),
+        (training, "covariance", lambda f: lambda x, y: f(x, x) if x is y else 0.0),
     ],
     "train-soft-maximum": [
         (scoring, "soft_maximum", other_tau(1.0001)),
@@ -473,16 +477,16 @@ BREAK = {
     "field-scale": [
         (losses, "psl_tanh_loss", exponential),
         (losses, "renyi_loss", lambda f: lambda p, n, **k: losses.chi2_loss(p, n, tau=0.1)),
-        (field, "FIXED_SCALE", lambda names: names[:-1]),
-        (field, "IN_SCORE_UNITS", lambda names: names[:-2]),
+        (every_loss, "FIXED_SCALE", lambda names: names[:-1]),
+        (every_loss, "IN_SCORE_UNITS", lambda names: names[:-2]),
     ],
     "bsl-published": [
         (
-            variants,
+            public_code,
             "OFFICIAL_LOGS",
             lambda logs: {k: (bsl, sl) for k, (sl, bsl) in logs.items()},
         ),
-        (variants, "OFFICIAL_LOGS", lambda logs: {("ml", "LightGCN"): logs["ml", "LightGCN"]}),
+        (public_code, "OFFICIAL_LOGS", lambda logs: {("ml", "LightGCN"): logs["ml", "LightGCN"]}),
     ],
 }
 
@@ -491,7 +495,7 @@ def test_claims_on_every_loss_know_every_loss():
     on_scores = {
         name for name, cls in losses.LOSSES.items() if not getattr(cls, "on_vectors", False)
     }
-    assert set(field.CASES) == on_scores
+    assert set(every_loss.CASES) == on_scores
 
 
 def test_every_claim_can_be_broken():
@@ -513,16 +517,18 @@ def test_a_loss_that_does_not_pool_gains_nothing(monkeypatch):
 
     Fewer seeds would do; the point is that the verdict comes from the loss.
     """
-    made = evidence.make_loss
+    made = trained_models.make_loss
 
     def without_tilt(name, **params):
         if name == "bilateral_softmax":
             return made("softmax_risk", tau=params["tau_neg"])
         return made(name, **params)
 
-    kept = evidence.trained
-    monkeypatch.setattr(evidence, "make_loss", without_tilt)
-    monkeypatch.setattr(evidence, "trained", lambda *a, **k: kept.__wrapped__(*a, **k, epochs=2))
+    kept = trained_models.trained
+    monkeypatch.setattr(trained_models, "make_loss", without_tilt)
+    monkeypatch.setattr(
+        trained_models, "trained", lambda *a, **k: kept.__wrapped__(*a, **k, epochs=2)
+    )
     [result] = verify.run_claims(["bsl-noisy-positives"])
     assert result.finding.deviation == 0 and not result.stands
 
@@ -557,7 +563,7 @@ def test_a_missing_package_is_not_a_finding(monkeypatch):
     def raises():
         raise ImportError("pip install 'bslutils[data]'")
 
-    monkeypatch.setattr(evidence, "some", raises)
+    monkeypatch.setattr(trained_models, "some", raises)
     with pytest.raises(ImportError):
         verify.run_claims(["dro-penalty"])
 

@@ -1,9 +1,49 @@
-"""Experiments: declared runs, their records, and sweeps that make what is missing."""
+"""Experiments: declared runs, their records, and sweeps that make what is missing.
 
-from .catalog import SWEEPS, sweep
+A room an experiment, with what is run and what its records say: :mod:`reference`,
+:mod:`every_loss`, :mod:`figure1`, :mod:`accuracy`, :mod:`noise`, :mod:`fairness`, :mod:`ablations`.
+"""
+
+from . import ablations, accuracy, every_loss, fairness, figure1, noise, reference
 from .records import known_records, merge, outdated, path_of, read_records
-from .sweeps import SIZES, Sweep, best, origin, run_sweep, status, with_seeds
+from .runner import SIZES, Sweep, best, origin, run_sweep, status, with_seeds
 from .trial import CODE, HASHES, Trial, perform
+
+SWEEPS: dict[str, Sweep] = {
+    "reference": Sweep("reference", "SL and BSL beside the authors' own logs", reference.reference),
+    "field": Sweep("field", "every loss on Amazon-Electronics", every_loss.field),
+    "backbones": Sweep("backbones", "the main losses on the other backbones", every_loss.backbones),
+    "negative_noise": Sweep(
+        "negative_noise", "losses while negatives get noisier", noise.NEGATIVE.plan
+    ),
+    "positive_noise": Sweep(
+        "positive_noise", "losses while positives get noisier", noise.POSITIVE.plan
+    ),
+    "temperature": Sweep("temperature", "the best tau over either noise", noise.temperature),
+    "bilateral": Sweep(
+        "bilateral", "optimism, pessimism and idle pooling on noisy positives", noise.bilateral
+    ),
+    "overall": Sweep("overall", "every loss at its best setting", accuracy.overall),
+    "score": Sweep("score", "cosines or inner products", accuracy.score),
+    "fairness": Sweep("fairness", "accuracy against fairness over settings", fairness.fairness),
+    "published": Sweep("published", "the losses of the paper's first figure", figure1.published),
+    "negatives": Sweep(
+        "negatives", "number of negatives and how they are drawn", ablations.negatives
+    ),
+    "dimension": Sweep("dimension", "losses over the length of a vector", ablations.dimension),
+}
+
+
+def sweep(name: str) -> Sweep:
+    """The sweep called ``name``.
+
+    Raises:
+        ValueError: an unknown name; the message lists the choices.
+    """
+    if name not in SWEEPS:
+        raise ValueError(f"unknown sweep {name!r}; choose one of {', '.join(SWEEPS)}")
+    return SWEEPS[name]
+
 
 __all__ = [
     "CODE",

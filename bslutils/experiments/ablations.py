@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .bench import Bench, columns, measured
-from .comparison import chosen, fair_benches, grid
+from . import accuracy
+from .accuracy import chosen, grid
 from .records import Records
+from .testbeds import Testbed, columns, measured
 from .trial import Trial
 
 NEGATIVES = (8, 32, 128, 512, 2048)
@@ -21,10 +22,10 @@ DIMS = (32, 64, 128, 256, 512)
 SIZED = ("softmax", "bilateral_softmax", "mse", "bpr")  # losses over the length of a vector
 
 
-def benches(size: str) -> list[Bench]:
+def testbeds(size: str) -> list[Testbed]:
     """The data of the frontiers, the smallest alone on two cores; three seeds."""
-    real = [bench for bench in fair_benches(size) if bench.data != "synthetic"]
-    return [replace(bench, n_seeds=3) for bench in (real[:1] if size == "small" else real)]
+    real = [testbed for testbed in accuracy.testbeds(size) if testbed.backbone == "MF"]
+    return [replace(testbed, n_seeds=3) for testbed in (real[:1] if size == "small" else real)]
 
 
 def with_negatives(trial: Trial, n: int, sampler: str = "shared") -> Trial:
@@ -43,36 +44,37 @@ def with_dim(trial: Trial, dim: int) -> Trial:
 def negatives(size: str, records: Records) -> Iterator[Trial]:
     """Softmax loss over its temperature and the number of negatives; every sampler; other losses.
 
-    The settings of the others are those that :func:`comparison.chosen` has at 512 negatives.
+    The settings of the others are those chosen at 512 negatives
+    (:func:`bslutils.experiments.accuracy.chosen`).
     """
-    for bench in benches(size):
+    for testbed in testbeds(size):
         for n in NEGATIVES:
             for tau in NEGATIVE_TAUS:
-                trial = bench.trial("softmax", {"tau": tau})
-                yield from bench.seeds(with_negatives(trial, n))
+                trial = testbed.trial("softmax", {"tau": tau})
+                yield from testbed.seeds(with_negatives(trial, n))
         for loss in SAMPLED[1:]:
-            yield from grid(bench, loss)
-            for trial in chosen(bench, loss, records):
+            yield from grid(testbed, loss)
+            for trial in chosen(testbed, loss, records):
                 for n in NEGATIVES:
                     yield with_negatives(trial, n)
         for n in NEGATIVES[:-1]:
-            yield from sampled(bench, "independent", n)
+            yield from sampled(testbed, "independent", n)
         for sampler in ("in-batch", "full"):
-            yield from sampled(bench, sampler)
+            yield from sampled(testbed, sampler)
 
 
-def sampled(bench: Bench, sampler: str, n: int = 512) -> list[Trial]:
+def sampled(testbed: Testbed, sampler: str, n: int = 512) -> list[Trial]:
     """Softmax loss with negatives of a sampler, every seed; in-batch and full ignore ``n``."""
-    trial = bench.trial("softmax", {"tau": SAMPLER_TAU})
-    return bench.seeds(with_negatives(trial, n, sampler))
+    trial = testbed.trial("softmax", {"tau": SAMPLER_TAU})
+    return testbed.seeds(with_negatives(trial, n, sampler))
 
 
 def dimension(size: str, records: Records) -> Iterator[Trial]:
     """Losses over the length of a vector, at the settings chosen at 64."""
-    for bench in benches(size):
+    for testbed in testbeds(size):
         for loss in SIZED:
-            yield from grid(bench, loss)
-            for trial in chosen(bench, loss, records):
+            yield from grid(testbed, loss)
+            for trial in chosen(testbed, loss, records):
                 for dim in DIMS:
                     yield with_dim(trial, dim)
 
@@ -81,49 +83,49 @@ def dimension(size: str, records: Records) -> Iterator[Trial]:
 
 
 def over_taus(
-    bench: Bench, n: int, records: Records, metric: str = "ndcg@20", view: str = "test"
+    testbed: Testbed, n: int, records: Records, metric: str = "ndcg@20", view: str = "test"
 ) -> np.ndarray | None:
     """Softmax loss with ``n`` shared negatives over ``NEGATIVE_TAUS``, ``(n_seeds, n_taus)``.
 
     ``None`` while a run is missing, here and below.
     """
-    trials = [with_negatives(bench.trial("softmax", {"tau": tau}), n) for tau in NEGATIVE_TAUS]
-    return columns((bench.seeds(trial) for trial in trials), records, metric, view)
+    trials = [with_negatives(testbed.trial("softmax", {"tau": tau}), n) for tau in NEGATIVE_TAUS]
+    return columns((testbed.seeds(trial) for trial in trials), records, metric, view)
 
 
 def over_negatives(
-    bench: Bench, loss: str, records: Records, metric: str = "ndcg@20", view: str = "test"
+    testbed: Testbed, loss: str, records: Records, metric: str = "ndcg@20", view: str = "test"
 ) -> np.ndarray | None:
     """A loss at the setting chosen at 512 negatives, over ``NEGATIVES``, ``(n_seeds, n_counts)``.
 
     Softmax loss is taken at ``SAMPLER_TAU``.
     """
     if loss == "softmax":
-        trials = sampled(bench, "shared")
+        trials = sampled(testbed, "shared")
     else:
-        trials = chosen(bench, loss, records)
+        trials = chosen(testbed, loss, records)
     counts = ([with_negatives(trial, n) for trial in trials] for n in NEGATIVES)
     return columns(counts, records, metric, view)
 
 
 def over_dims(
-    bench: Bench, loss: str, records: Records, metric: str = "ndcg@20", view: str = "test"
+    testbed: Testbed, loss: str, records: Records, metric: str = "ndcg@20", view: str = "test"
 ) -> np.ndarray | None:
     """A loss at the setting chosen at length 64, over ``DIMS``, ``(n_seeds, n_dims)``."""
-    trials = chosen(bench, loss, records)
+    trials = chosen(testbed, loss, records)
     return columns(([with_dim(t, dim) for t in trials] for dim in DIMS), records, metric, view)
 
 
-def missing(bench: Bench, records: Records) -> list[str]:
+def missing(testbed: Testbed, records: Records) -> list[str]:
     """The lines of the two sweeps that cannot be drawn yet, in words."""
-    lines = {f"SL with {n} negatives": over_taus(bench, n, records) for n in NEGATIVES}
+    lines = {f"SL with {n} negatives": over_taus(testbed, n, records) for n in NEGATIVES}
     for loss in SAMPLED[1:]:
-        lines[f"{loss} over negatives"] = over_negatives(bench, loss, records)
+        lines[f"{loss} over negatives"] = over_negatives(testbed, loss, records)
     for n in NEGATIVES[:-1]:
-        trials = sampled(bench, "independent", n)
+        trials = sampled(testbed, "independent", n)
         lines[f"{n} independent negatives"] = measured(trials, records, "valid")
     for sampler in ("in-batch", "full"):
-        lines[f"{sampler} negatives"] = measured(sampled(bench, sampler), records, "valid")
+        lines[f"{sampler} negatives"] = measured(sampled(testbed, sampler), records, "valid")
     for loss in SIZED:
-        lines[f"{loss} over length"] = over_dims(bench, loss, records)
+        lines[f"{loss} over length"] = over_dims(testbed, loss, records)
     return [line for line, values in lines.items() if values is None]

@@ -1,13 +1,17 @@
-"""The sweeps of the chapters on noise: what they compare, and at which levels."""
+"""Training under noise: what is run on noisy negatives and positives, and what the records say.
+
+The sweeps ``negative_noise``, ``positive_noise``, ``temperature`` and ``bilateral``.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .bench import LARGE, SETTINGS, SMALL, SPARSE, TAUS, Bench, measured
+from .knobs import summits
 from .records import Records
-from .sweeps import best
+from .runner import best
+from .testbeds import LARGE, SETTINGS, SMALL, SPARSE, TAUS, Testbed, columns, measured
 from .trial import Trial
 
 RATIOS = (0.0, 1.0, 3.0, 10.0)  # weight of a positive among the negatives; 1 is uniform sampling
@@ -22,16 +26,16 @@ BILATERAL = {
 BILATERAL_TAU = {0.0: 0.2, FRACTIONS[-1]: 0.28}
 
 
-def benches(size: str) -> list[Bench]:
+def testbeds(size: str) -> list[Testbed]:
     """What a sweep runs on: three data sets on two cores, or four and two models."""
     if size == "small":
         return [
-            Bench("movielens-small", SMALL),
-            Bench("synthetic", SMALL),
-            Bench("amazon-electronics", SPARSE, whole=False),
+            Testbed("movielens-small", SMALL),
+            Testbed("synthetic", SMALL),
+            Testbed("amazon-electronics", SPARSE, whole=False),
         ]
     return [
-        Bench(data, replace(LARGE, optimizer=optimizer), backbone, n_seeds=3)
+        Testbed(data, replace(LARGE, optimizer=optimizer), backbone, n_seeds=3)
         for data in ("ml-1m", "amazon-electronics", "gowalla", "yelp2018")
         for backbone, optimizer in (("MF", "row-adam"), ("LightGCN", "adam"))
     ]
@@ -42,14 +46,14 @@ class Cell:
     """A loss at a level of noise, over its seeds.
 
     Attributes:
-        bench: what it is run on.
+        testbed: what it is run on.
         loss: name of the loss.
         level: of the noise.
         tuned: whether the settings were chosen at this level, or kept from clean training.
         trials: one for every seed; none while the tuning is not recorded.
     """
 
-    bench: Bench
+    testbed: Testbed
     loss: str
     level: float
     tuned: bool
@@ -76,38 +80,38 @@ class Noise:
             return replace(trial, false_positives=level, label="")
         return replace(trial, config=replace(trial.config, negative_noise=level), label="")
 
-    def of(self, bench: Bench) -> tuple[float, ...]:
-        """The levels that are run on a bench."""
-        return self.levels if bench.whole else (self.clean, self.levels[-1])
+    def of(self, testbed: Testbed) -> tuple[float, ...]:
+        """The levels that are run on a testbed."""
+        return self.levels if testbed.whole else (self.clean, self.levels[-1])
 
-    def tuning(self, bench: Bench, loss: str, level: float) -> list[Trial]:
+    def tuning(self, testbed: Testbed, loss: str, level: float) -> list[Trial]:
         """The trials among which validation chooses the settings of a loss at a level."""
         params = SETTINGS[loss]
-        return [self.at(bench.trial(loss, setting), level) for setting in params]
+        return [self.at(testbed.trial(loss, setting), level) for setting in params]
 
-    def tuned(self, bench: Bench) -> list[float]:
+    def tuned(self, testbed: Testbed) -> list[float]:
         """The levels at which settings are chosen: the clean one, and on most data the ends."""
-        levels = {self.clean, self.levels[0], self.levels[-1]} if bench.whole else {self.clean}
+        levels = {self.clean, self.levels[0], self.levels[-1]} if testbed.whole else {self.clean}
         return sorted(levels)
 
-    def cells(self, bench: Bench, loss: str, records: Records) -> Iterator[Cell]:
+    def cells(self, testbed: Testbed, loss: str, records: Records) -> Iterator[Cell]:
         """The loss at every level, with settings kept and, where they are chosen, tuned."""
-        kept = best(self.tuning(bench, loss, self.clean), records)
-        for level in self.of(bench):
-            trials = bench.seeds(self.at(kept, level)) if kept is not None else ()
-            yield Cell(bench, loss, level, False, tuple(trials))
-            if level in self.tuned(bench):
-                chosen = best(self.tuning(bench, loss, level), records)
-                trials = bench.seeds(chosen) if chosen is not None else ()
-                yield Cell(bench, loss, level, True, tuple(trials))
+        kept = best(self.tuning(testbed, loss, self.clean), records)
+        for level in self.of(testbed):
+            trials = testbed.seeds(self.at(kept, level)) if kept is not None else ()
+            yield Cell(testbed, loss, level, False, tuple(trials))
+            if level in self.tuned(testbed):
+                chosen = best(self.tuning(testbed, loss, level), records)
+                trials = testbed.seeds(chosen) if chosen is not None else ()
+                yield Cell(testbed, loss, level, True, tuple(trials))
 
     def plan(self, size: str, records: Records) -> Iterator[Trial]:
         """All trials, as far as the records tell which."""
-        for bench in benches(size):
+        for testbed in testbeds(size):
             for loss in self.losses:
-                for level in self.tuned(bench):
-                    yield from self.tuning(bench, loss, level)
-                for cell in self.cells(bench, loss, records):
+                for level in self.tuned(testbed):
+                    yield from self.tuning(testbed, loss, level)
+                for cell in self.cells(testbed, loss, records):
                     yield from cell.trials
 
 
@@ -118,14 +122,16 @@ POSITIVE = Noise(tuple(SETTINGS), FRACTIONS, clean=0.0)
 
 def temperature(size: str, records: Records) -> Iterator[Trial]:
     """Softmax loss at eight temperatures, without noise and at the ends of either."""
-    for bench in benches(size):
-        if not bench.whole:
+    for testbed in testbeds(size):
+        if not testbed.whole:
             continue
         for tau in CURVE_TAUS:
             for ratio in (RATIOS[0], 1.0, RATIOS[-1]):
-                yield from bench.seeds(bench.trial("softmax", {"tau": tau}, negative_noise=ratio))
-            noisy = bench.trial("softmax", {"tau": tau}, fraction=FRACTIONS[-1])
-            yield from bench.seeds(noisy)
+                yield from testbed.seeds(
+                    testbed.trial("softmax", {"tau": tau}, negative_noise=ratio)
+                )
+            noisy = testbed.trial("softmax", {"tau": tau}, fraction=FRACTIONS[-1])
+            yield from testbed.seeds(noisy)
 
 
 def in_rows(positives: int) -> dict[str, int]:
@@ -139,8 +145,8 @@ def bilateral(size: str, records: Records) -> Iterator[Trial]:
     ``softmax_risk`` is the same without an opinion (``tau_pos`` infinite); with one positive in
     a row all of them are that loss, so it alone is run there.
     """
-    for bench in benches(size):
-        if not bench.whole:
+    for testbed in testbeds(size):
+        if not testbed.whole:
             continue
         for positives in (1, 4, 16):
             rows = in_rows(positives)
@@ -153,4 +159,141 @@ def bilateral(size: str, records: Records) -> Iterator[Trial]:
                         for tau_pos in grid
                     ]
                 for loss, params in trials:
-                    yield from bench.seeds(bench.trial(loss, params, fraction=fraction, **rows))
+                    yield from testbed.seeds(testbed.trial(loss, params, fraction=fraction, **rows))
+
+
+# What the records say --------------------------------------------------------------------------
+
+
+def curve(
+    noise: Noise,
+    testbed: Testbed,
+    loss: str,
+    records: Records,
+    *,
+    metric: str = "ndcg@20",
+    view: str = "test",
+    tuned: bool = False,
+) -> tuple[list[float], np.ndarray] | None:
+    """A metric over the levels of a noise: the levels, and ``(n_seeds, n_levels)``.
+
+    Args:
+        noise: :data:`bslutils.experiments.noise.NEGATIVE` or ``POSITIVE``.
+        testbed, loss: of which runs.
+        records: by id.
+        metric, view: what to take of a record, such as ``"ndcg@20"`` of ``"test"``,
+            ``"test masked"`` or ``"spearman"`` of ``"truth"``. What was never added needs no
+            mask: without false positives ``"test masked"`` is ``"test"``.
+        tuned: with the settings chosen at each level, where they are; else those of clean
+            training at every level.
+
+    Returns:
+        ``None`` while a run is missing.
+    """
+    levels, columns = [], []
+    for cell in noise.cells(testbed, loss, records):
+        if cell.tuned != tuned:
+            continue
+        clean = noise is POSITIVE and cell.level == 0 and view == "test masked"
+        values = cell.values(records, metric, "test" if clean else view)
+        if values is None:
+            return None
+        levels.append(cell.level)
+        columns.append(values)
+    return levels, np.stack(columns, axis=1)
+
+
+def change(
+    noise: Noise, testbed: Testbed, loss: str, records: Records, **which
+) -> np.ndarray | None:
+    """Relative change of a metric from clean training to the highest level, by seed.
+
+    ``which`` as in :func:`curve`; ``None`` while a run is missing.
+    """
+    found = curve(noise, testbed, loss, records, **which)
+    if found is None:
+        return None
+    levels, runs = found
+    return runs[:, -1] / runs[:, levels.index(noise.clean)] - 1
+
+
+def by_tau(
+    testbed: Testbed, records: Records, *, metric: str = "valid", view: str = "", **noise: float
+) -> np.ndarray | None:
+    """A metric of softmax loss over the temperatures of the sweep, ``(n_seeds, n_taus)``.
+
+    Args:
+        testbed: of which runs.
+        records: by id.
+        metric, view: as in :func:`curve`; without a view, an entry of the record itself.
+        noise: ``negative_noise=r`` or ``fraction=p``.
+
+    Returns:
+        ``None`` while a run is missing.
+    """
+    trials = (testbed.seeds(testbed.trial("softmax", {"tau": tau}, **noise)) for tau in CURVE_TAUS)
+    return columns(trials, records, metric, view)
+
+
+def peaks(runs: np.ndarray) -> np.ndarray:
+    """The best temperature of each run ``(n_runs, n_taus)``, finer than the grid.
+
+    As :func:`bslutils.experiments.knobs.summits`.
+
+    Raises:
+        ValueError: not one column for every temperature.
+
+    Example:
+        >>> curve = -np.log(np.array(CURVE_TAUS) / 0.25) ** 2
+        >>> peaks(curve[None]).round(6).tolist()
+        [0.25]
+    """
+    return summits(CURVE_TAUS, runs)
+
+
+def gains(
+    testbed: Testbed,
+    records: Records,
+    *,
+    fraction: float,
+    positives: int,
+    metric: str = "ndcg@20",
+    view: str = "test",
+) -> dict[tuple[str, float], np.ndarray]:
+    """Relative gain of an opinion about the positives over none, by seed.
+
+    Args:
+        testbed: of which runs.
+        records: by id.
+        fraction: of false positives, as in the sweep.
+        positives: of a user in a row, as in the sweep.
+        metric, view: as in :func:`curve`.
+
+    Returns:
+        for each loss and ``tau_pos``, as far as recorded, the metric over that of softmax loss in
+        its risk form on the same rows and at the same ``tau_neg``, minus one.
+    """
+    tau = BILATERAL_TAU[fraction]
+
+    def values(loss: str, params: dict[str, float]) -> np.ndarray | None:
+        trials = testbed.seeds(testbed.trial(loss, params, fraction=fraction, **in_rows(positives)))
+        return measured(trials, records, metric, view)
+
+    control, found = values("softmax_risk", {"tau": tau}), {}
+    for loss, grid in BILATERAL.items():
+        for tau_pos in grid:
+            value = values(loss, {"tau_pos": tau_pos, "tau_neg": tau})
+            if control is not None and value is not None:
+                found[loss, tau_pos] = value / control - 1
+    return found
+
+
+def missing(noise: Noise, testbeds: list[Testbed], records: Records) -> list[str]:
+    """The cells of a sweep that cannot be shown yet, in words."""
+    return [
+        f"{cell.loss} on {testbed.data} at {cell.level:g}" + (", tuned" if cell.tuned else "")
+        for testbed in testbeds
+        for loss in noise.losses
+        for cell in noise.cells(testbed, loss, records)
+        if cell.values(records) is None
+    ]

@@ -13,34 +13,32 @@ from collections.abc import Iterable, Iterator
 
 from ..experiments import path_of
 from . import (
-    bilateral,
-    divergences,
-    duality,
-    engine,
-    fairness,
-    field,
-    noisy_negatives,
-    noisy_positives,
+    every_loss,
+    negatives,
+    other_divergences,
+    positives,
+    public_code,
+    recorded_fairness,
+    recorded_noise,
     surrogates,
+    training,
     variance,
-    variants,
 )
 from .claim import VERDICTS, Claim, Finding, Result, check
 
 CLAIMS: dict[str, Claim] = {
     claim.id: claim
     for module in (
-        duality,
+        negatives,
         variance,
-        bilateral,
-        variants,
-        divergences,
+        positives,
+        public_code,
+        other_divergences,
         surrogates,
-        field,
-        engine,
-        noisy_negatives,
-        noisy_positives,
-        fairness,
+        every_loss,
+        training,
+        recorded_noise,
+        recorded_fairness,
     )
     for claim in module.CLAIMS
 }

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..experiments import effects, known_records, path_of
-from ..experiments.bench import Bench
-from ..experiments.noise import POSITIVE, Noise, benches
+from ..experiments import known_records, noise, path_of
+from ..experiments.noise import POSITIVE, Noise, testbeds
 from ..experiments.records import Records
+from ..experiments.testbeds import Testbed
 from ..intervals import Interval, t_interval
 
 
@@ -35,30 +35,30 @@ def _read(_: Any) -> Records:
     return known_records(path_of(""))
 
 
-def dense() -> list[Bench]:
+def dense() -> list[Testbed]:
     """Where every sweep was run whole."""
-    return [bench for bench in benches("small") if bench.whole]
+    return [testbed for testbed in testbeds("small") if testbed.whole]
 
 
-def fall(noise: Noise, bench: Bench, loss: str, **which) -> np.ndarray:
+def fall(kind: Noise, testbed: Testbed, loss: str, **which) -> np.ndarray:
     """Relative change from clean training to the most noise, by seed."""
-    sweep = "positive_noise" if noise is POSITIVE else "negative_noise"
-    return found(sweep, effects.change, noise, bench, loss, **which)
+    sweep = "positive_noise" if kind is POSITIVE else "negative_noise"
+    return found(sweep, noise.change, kind, testbed, loss, **which)
 
 
-def less(noise: Noise, bench: Bench, loss: str, other: str, **which) -> Interval:
+def less(kind: Noise, testbed: Testbed, loss: str, other: str, **which) -> Interval:
     """By how much less a loss falls than another one, in parts of what each starts from."""
-    return t_interval(fall(noise, bench, loss, **which) - fall(noise, bench, other, **which))
+    return t_interval(fall(kind, testbed, loss, **which) - fall(kind, testbed, other, **which))
 
 
-def by_tau(bench: Bench, view: str, **noise) -> np.ndarray:
-    """As :func:`bslutils.experiments.effects.by_tau`; validation where no view is named."""
+def by_tau(testbed: Testbed, view: str, **level) -> np.ndarray:
+    """As :func:`bslutils.experiments.noise.by_tau`; validation where no view is named."""
     metric = "ndcg@20" if view else "valid"
-    return found("temperature", effects.by_tau, bench, metric=metric, view=view, **noise)
+    return found("temperature", noise.by_tau, testbed, metric=metric, view=view, **level)
 
 
-def moves(bench: Bench, view: str, before: dict, after: dict) -> Interval:
+def moves(testbed: Testbed, view: str, before: dict, after: dict) -> Interval:
     """Factor by which the best temperature moves; clean runs have nothing to mask."""
     clean = "test" if view == "test masked" else view
-    top = effects.peaks(by_tau(bench, view, **after))
-    return t_interval(top / effects.peaks(by_tau(bench, clean, **before)))
+    top = noise.peaks(by_tau(testbed, view, **after))
+    return t_interval(top / noise.peaks(by_tau(testbed, clean, **before)))

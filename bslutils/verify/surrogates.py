@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from .. import dro, losses
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
-from .duality import PSL
-from .field import gradients, loss_of
+from .every_loss import gradients, loss_of
+from .negatives import PSL
 
 SLATK = "Yang et al. (SL@K), KDD 2025"
 LLPAUC = "Shi et al. (LLPAUC), WWW 2024"
@@ -25,7 +25,7 @@ SIGMA = {
 def psl():
     """The KL game on ``log σ`` of half the gap; to first order the gap itself."""
     exact, above, slopes = 0.0, -math.inf, []
-    for pos, neg in evidence.rows(8):
+    for pos, neg in trained_models.rows(8):
         for name, sigma in SIGMA.items():
             one, tau = pos[:, :1], 0.2
             gaps = (neg - one)[0].numpy()
@@ -48,13 +48,13 @@ def psl():
 
 def psl_rank():
     """Both bound the logarithm of a rank; the surrogate counts, the temperature counts more."""
-    data, taus = evidence.data(), (0.05, 0.1, 0.15, 0.2, 0.3)
+    data, taus = trained_models.data(), (0.05, 0.1, 0.15, 0.2, 0.3)
     excess = {(name, tau): [] for name in ("softmax", *SIGMA) for tau in taus}
     for user in range(0, data.n_users, 20):
         liked = data.test[[user]].indices
-        others = np.setdiff1d(np.flatnonzero(evidence.negatives()[user] > 0), liked)
-        pos = torch.tensor(evidence.scores()[user, liked])[:, None]
-        neg = torch.tensor(evidence.scores()[user, others]).expand(len(liked), -1)
+        others = np.setdiff1d(np.flatnonzero(trained_models.negatives()[user] > 0), liked)
+        pos = torch.tensor(trained_models.scores()[user, liked])[:, None]
+        neg = torch.tensor(trained_models.scores()[user, others]).expand(len(liked), -1)
         ahead = (neg >= pos).sum(1)
         if len(liked) == 0 or not ahead.any():
             continue
@@ -77,7 +77,7 @@ def psl_rank():
 def advinfonce():
     """A KL ball, but the adversary's scores are exponentials: a small radius goes far."""
     worst, sharper, tau, eta = 0.0, [], 0.2, 0.1
-    for pos, neg in evidence.rows(20):
+    for pos, neg in trained_models.rows(20):
         one, f = pos[:, :1], neg[0].numpy()
         ask = {"tau": tau, "radius": eta}
         value = losses.advinfonce_loss(one, neg, **ask).item()
@@ -101,7 +101,7 @@ def advinfonce():
 def limits():
     """Each newer loss ends in an older one: half of SL, InfoNCE, a squared AUC."""
     exact, slopes = 0.0, {"SL@K": [], "AdvInfoNCE": []}
-    for pos, neg in evidence.rows(12):
+    for pos, neg in trained_models.rows(12):
         half = losses.softmax_loss(pos, neg, tau=0.2).item() / 2
         gaps = [
             losses.slatk_loss(pos, neg, tau=0.2, tau_weight=w, n_items=2000).item() - half

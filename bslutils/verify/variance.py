@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from .. import dro, losses
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
-from .duality import PAPER, TAUS
+from .negatives import PAPER, TAUS
 
 # Loss, parameters, a point where its curvature is that of its table row.
 CASES = (
@@ -29,7 +29,7 @@ CASES = (
 def identity():
     nodes, w = np.polynomial.legendre.leggauss(40)
     nodes, w = (nodes + 1) / 2, w / 2
-    f, p = evidence.some()
+    f, p = trained_models.some()
     worst = 0.0
     for tau in TAUS:
         variances = np.stack(
@@ -52,7 +52,7 @@ def identity():
 
 
 def _orders(order):
-    f, p = evidence.some()
+    f, p = trained_models.some()
     f = f - (p * f).sum(1, keepdims=True)  # about the mean: nothing to cancel
     errors = []
     for tau in (5.0, 10.0):
@@ -63,7 +63,7 @@ def _orders(order):
 
 def second_order():
     slope = _orders(2)
-    f, p = evidence.some()
+    f, p = trained_models.some()
     exact = dro.penalised_variance(f, tau=0.2, weights=p)
     plain = dro.tilted_moments(f, tau=math.inf, weights=p).variance
     low, middle, high = np.quantile(exact / plain, [0.05, 0.5, 0.95])
@@ -76,7 +76,7 @@ def second_order():
 
 def remainder():
     slope, worst = _orders(3), 0.0
-    f, p = evidence.some()
+    f, p = trained_models.some()
     for tau in (*TAUS, 10.0):
         for order in (1, 2, 3):
             value, bound = dro.expansion(f, tau=tau, order=order, weights=p)
@@ -87,7 +87,7 @@ def remainder():
 
 
 def hoeffding():
-    f, p = evidence.some()
+    f, p = trained_models.some()
     worst = -math.inf
     for tau in TAUS:
         over = dro.robust_value(f, tau=tau, weights=p) - dro.hoeffding_bound(f, tau=tau, weights=p)
@@ -141,8 +141,8 @@ def sampling():
     rng = np.random.default_rng(0)
     tau, errors, effect = 0.2, [], []
     for user in (100, 300, 500):
-        p = evidence.negatives()[user]
-        f = evidence.scores()[user][p > 0]
+        p = trained_models.negatives()[user]
+        f = trained_models.scores()[user][p > 0]
         mean = np.exp(f / tau).mean()
         for n in (64, 256):
             draws = np.exp(rng.choice(f, size=(20_000, n)) / tau).mean(1) / mean
@@ -155,7 +155,10 @@ def sampling():
 
 
 def after_training():
-    at = [evidence.spread(evidence.trained("softmax", (("tau", t),))) for t in (0.1, 0.2, 0.5)]
+    at = [
+        trained_models.spread(trained_models.trained("softmax", (("tau", t),)))
+        for t in (0.1, 0.2, 0.5)
+    ]
     effect = "variance of a person's scores at τ = 0.1, 0.2, 0.5: " + ", ".join(
         f"{v:.3f}" for v in at
     )
@@ -164,15 +167,15 @@ def after_training():
 
 def _models():
     return {
-        "SL": evidence.trained("softmax", (("tau", 0.2),)),
-        "BPR": evidence.trained("bpr", ()),
-        "BCE": evidence.trained("bce", ()),
-        "MSE": evidence.trained("mse", (("neg_weight", 10.0),)),
+        "SL": trained_models.trained("softmax", (("tau", 0.2),)),
+        "BPR": trained_models.trained("bpr", ()),
+        "BCE": trained_models.trained("bce", ()),
+        "MSE": trained_models.trained("mse", (("neg_weight", 10.0),)),
     }
 
 
 def least_variance():
-    at = {name: evidence.spread(model) for name, model in _models().items()}
+    at = {name: trained_models.spread(model) for name, model in _models().items()}
     effect = ", ".join(f"{name} {value:.3f}" for name, value in at.items())
     below = max(at["SL"] / at["BPR"], at["SL"] / at["BCE"])
     return Finding(f"variance of a person's scores: {effect}", below, at["SL"] / at["MSE"])
@@ -180,8 +183,8 @@ def least_variance():
 
 def fairer():
     models = _models()
-    seen = {name: evidence.popularity(model) for name, model in models.items()}
-    unequal = {name: evidence.gini(model) for name, model in models.items()}
+    seen = {name: trained_models.popularity(model) for name, model in models.items()}
+    unequal = {name: trained_models.gini(model) for name, model in models.items()}
     effect = ", ".join(f"{name} {seen[name]:.0f} and {unequal[name]:.3f}" for name in models)
     below = max(seen["SL"] / seen["BPR"], seen["SL"] / seen["BCE"])
     return Finding(

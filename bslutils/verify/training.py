@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from .. import losses, optim, scoring
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
 
 
 def _vectors() -> tuple[torch.Tensor, torch.Tensor]:
     """Users and items of the reference model, float64."""
-    model = evidence.trained("softmax", (("tau", 0.2),))
+    model = trained_models.trained("softmax", (("tau", 0.2),))
     return tuple(table.detach().double() for table in model.embed())
 
 
@@ -46,7 +46,7 @@ def _of_batch(rows: list[np.ndarray], n_lists: int) -> np.ndarray:
 def shared():
     """All draws of two negatives out of three, for four people: in one list, two lists or four."""
     users, items = _vectors()
-    popular = np.argsort(-evidence.data().item_degree)[:4]
+    popular = np.argsort(-trained_models.data().item_degree)[:4]
     worst, louder = 0.0, {1: [], 2: []}
     for u in range(0, 40, 4):
         rows = [_by_draw(user, items[popular], 2) for user in users[u : u + 4]]

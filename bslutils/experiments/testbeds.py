@@ -7,7 +7,7 @@ import numpy as np
 
 from ..config import TrainConfig
 from .records import Records
-from .sweeps import with_seeds
+from .runner import with_seeds
 from .trial import Trial
 
 TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)  # to choose among; steps of a factor 1.4
@@ -39,7 +39,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Bench:
+class Testbed:
     """Data and model that losses are compared on, and how they are trained.
 
     Every loss gets rows of several positives of one user: the bilateral loss needs them, and
@@ -88,6 +88,17 @@ SPARSE = replace(
     SMALL, epochs=8, batch_size=512, positives=4, optimizer="row-adam", weight_decay=1e-2
 )
 LARGE = replace(SMALL, epochs=30, batch_size=256, n_negatives=1024, lr=3e-3)
+LONGER = replace(SMALL, epochs=25)
+DENSE = replace(
+    SMALL,
+    epochs=6,
+    batch_size=256,
+    positives=16,
+    n_negatives=256,
+    optimizer="row-adam",
+    lr=1e-2,
+    weight_decay=3e-3,
+)
 
 
 def measured(

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from test_solutions import BOOK, code
 
-from bslutils.experiments import SWEEPS, parity, published
+from bslutils.experiments import SWEEPS, beside_published, figure1
 from bslutils.experiments import records as files
-from bslutils.experiments.parity import BARS, LOGS, NOTEBOOK, TABLES
+from bslutils.experiments.beside_published import BARS, LOGS, NOTEBOOK, TABLES
 from bslutils.losses import LOSSES
-from bslutils.verify.published import FIELD, FIGURE_1, FOLLOW_UPS
+from bslutils.published import FIELD, FIGURE_1, FOLLOW_UPS
 
 SWEPT = {
     "reference": "small",
@@ -51,14 +51,14 @@ def _recorded():
 
 def rows(records, **which):
     """Rows whose figure has these attributes."""
-    found = parity.compare(records)
+    found = beside_published.compare(records)
     return [r for r in found if all(getattr(r.figure, k) == v for k, v in which.items())]
 
 
 def test_every_published_figure_is_there_once_or_with_all_its_runs():
-    figures = parity.figures()
+    figures = beside_published.figures()
     assert len(set(figures)) == len(figures)
-    assert {row.figure for row in parity.compare({})} == set(figures)
+    assert {row.figure for row in beside_published.compare({})} == set(figures)
     count = {source: sum(f.source == source for f in figures) for source in (LOGS, BARS, NOTEBOOK)}
     assert count == {LOGS: 8 * 2 * 2, BARS: 8, NOTEBOOK: 6 * 3 * 2}
     assert len(figures) - sum(count.values()) == 2 * (len(FIELD) + 2 * (len(FOLLOW_UPS) - 1))
@@ -76,12 +76,12 @@ def test_every_published_figure_is_there_once_or_with_all_its_runs():
 
 
 def test_nothing_is_compared_across_splits_models_losses_or_lengths():
-    for row in parity.compare(recorded()):
+    for row in beside_published.compare(recorded()):
         f, ours = row.figure, row.ours
         if f.data in ("amazon", "Gowalla", "Amazon-Book") or f.data.endswith("shifted"):
             assert ours is None and row.values is None and row.state == "another split"
         if ours is not None:
-            assert parity.SAME_SPLIT[f.data] == ours.data
+            assert beside_published.SAME_SPLIT[f.data] == ours.data
             assert (f.backbone, f.twin, f.dim) == (ours.backbone, ours.loss, ours.dim)
             for t in ours.trials:
                 assert (t.data, t.backbone, t.loss) == (ours.data, ours.backbone, ours.loss)
@@ -89,11 +89,12 @@ def test_nothing_is_compared_across_splits_models_losses_or_lengths():
 
 
 def test_without_records_every_figure_is_listed_as_missing_or_not_planned():
-    found = parity.compare({})
+    found = beside_published.compare({})
     assert all(row.values is None and row.difference is None for row in found)
     planned = {row.figure.loss for row in found if row.state == "missing" and row.alike}
-    assert planned == {"SL", "BSL", "BPR", "MSE", "BCE", "LLPAUC", "AdvInfoNCE", "SL@K"} | {
-        f"PSL-{kind}" for kind in ("tanh", "atan", "relu")
+    assert planned == {"SL", "BSL", "softmax", "bpr", "mse", "bce", "llpauc", "advinfonce"} | {
+        "slatk",
+        *(f"psl_{kind}" for kind in ("tanh", "atan", "relu")),
     }
     unplanned = {(r.figure.source, r.figure.loss) for r in found if r.state == "no run planned"}
     assert (TABLES, "BSL") in unplanned and (LOGS, "SL") not in unplanned
@@ -104,12 +105,12 @@ def test_differences_are_of_means_over_seeds_and_protocols_are_told_apart():
     records = recorded()
     (row,) = [
         r
-        for r in rows(records, source=TABLES, loss="SL", metric="recall@20", backbone="MF")
+        for r in rows(records, source=TABLES, loss="softmax", metric="recall@20", backbone="MF")
         if r.ours and r.ours.sweep == "field"
     ]
     np.testing.assert_allclose(row.values, [0.05, 0.051, 0.052])
     assert row.alike and row.difference == pytest.approx(0.051 / 0.0821 - 1)
-    bars = rows(records, source=BARS, backbone="MF", loss="MSE")
+    bars = rows(records, source=BARS, backbone="MF", loss="mse")
     assert {(r.ours.sweep, r.ours.protocol, r.alike) for r in bars} == {
         ("published", "paper", True),
         ("published", "honest", False),
@@ -124,7 +125,7 @@ def test_differences_are_of_means_over_seeds_and_protocols_are_told_apart():
 
 def test_a_run_that_is_lost_or_untuned_is_missing_and_its_neighbours_stay():
     records = recorded()
-    final = published.final("gowalla", "softmax", "paper", records)
+    final = figure1.final("gowalla", "softmax", "paper", records)
     del records[final.id]
     which = {"source": LOGS, "data": "gowalla", "backbone": "MF", "loss": "SL"}
     states = {(r.ours.sweep, r.ours.protocol): r.state for r in rows(records, **which)}
@@ -133,7 +134,7 @@ def test_a_run_that_is_lost_or_untuned_is_missing_and_its_neighbours_stay():
         ("published", "paper"): "missing",
         ("published", "honest"): "recorded",
     }
-    del records[published.tuning("gowalla", "softmax")[0].id]  # now nobody knows what to look for
+    del records[figure1.tuning("gowalla", "softmax")[0].id]  # now nobody knows what to look for
     states = {(r.ours.sweep, r.ours.protocol): r.state for r in rows(records, **which)}
     assert states["published", "honest"] == "missing"
     lost = next(
@@ -142,12 +143,12 @@ def test_a_run_that_is_lost_or_untuned_is_missing_and_its_neighbours_stay():
         if t.loss == "psl_atan" and t.config.seed == 2
     )
     del records[lost.id]
-    assert {r.state for r in rows(records, loss="PSL-atan")} == {"missing"}
-    assert {r.state for r in rows(records, loss="PSL-tanh")} == {"recorded"}
+    assert {r.state for r in rows(records, loss="psl_atan")} == {"missing"}
+    assert {r.state for r in rows(records, loss="psl_tanh")} == {"recorded"}
 
 
 def strongest(protocol, records):
-    return parity.strongest("yelp2018", protocol, records)
+    return beside_published.strongest("yelp2018", protocol, records)
 
 
 def test_the_strongest_is_chosen_by_its_history_without_noise_at_64_dimensions():

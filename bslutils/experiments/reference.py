@@ -1,14 +1,10 @@
-"""The sweeps of the book."""
+"""The sweep beside the authors' own logs: SL and BSL at their temperatures."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from ..config import TrainConfig
-from . import ablations, comparison, noise
-from .field import backbones, field
-from .published import published
 from .records import Records
-from .sweeps import Sweep
 from .trial import Trial
 
 
@@ -87,39 +83,3 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
                 changed = changed | {"one list": changed["8 lists"] | {"n_lists": 1}}
             for how, changes in changed.items():
                 yield replace(trial, config=replace(config, **changes), label=f"{label} {how}")
-
-
-SWEEPS: dict[str, Sweep] = {
-    "reference": Sweep("reference", "SL and BSL beside the authors' own logs", reference),
-    "field": Sweep("field", "every loss on Amazon-Electronics", field),
-    "backbones": Sweep("backbones", "the main losses on the other backbones", backbones),
-    "negative_noise": Sweep(
-        "negative_noise", "losses while negatives get noisier", noise.NEGATIVE.plan
-    ),
-    "positive_noise": Sweep(
-        "positive_noise", "losses while positives get noisier", noise.POSITIVE.plan
-    ),
-    "temperature": Sweep("temperature", "the best tau over either noise", noise.temperature),
-    "bilateral": Sweep(
-        "bilateral", "optimism, pessimism and idle pooling on noisy positives", noise.bilateral
-    ),
-    "overall": Sweep("overall", "every loss at its best setting", comparison.overall),
-    "score": Sweep("score", "cosines or inner products", comparison.score),
-    "fairness": Sweep("fairness", "accuracy against fairness over settings", comparison.fairness),
-    "published": Sweep("published", "the losses of the paper's first figure", published),
-    "negatives": Sweep(
-        "negatives", "number of negatives and how they are drawn", ablations.negatives
-    ),
-    "dimension": Sweep("dimension", "losses over the length of a vector", ablations.dimension),
-}
-
-
-def sweep(name: str) -> Sweep:
-    """The sweep called ``name``.
-
-    Raises:
-        ValueError: an unknown name; the message lists the choices.
-    """
-    if name not in SWEEPS:
-        raise ValueError(f"unknown sweep {name!r}; choose one of {', '.join(SWEEPS)}")
-    return SWEEPS[name]

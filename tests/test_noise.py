@@ -7,11 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bslutils.experiments import SWEEPS, effects, noise
-from bslutils.experiments.bench import SETTINGS, TITLES
-from bslutils.experiments.noise import CURVE_TAUS, NEGATIVE, POSITIVE, benches
+from bslutils.experiments import SWEEPS, noise
+from bslutils.experiments.noise import CURVE_TAUS, NEGATIVE, POSITIVE, testbeds
+from bslutils.experiments.testbeds import SETTINGS, TITLES
 
-BENCH = benches("small")[0]
+BENCH = testbeds("small")[0]
 KINDS = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
 
 
@@ -70,32 +70,32 @@ def test_sizes():
 
 def test_all_losses_of_a_comparison_are_trained_alike():
     for name in KINDS:
-        for bench in benches("small"):
-            trials = [t for t in SWEEPS[name].trials("small", {}) if t.data == bench.data]
+        for testbed in testbeds("small"):
+            trials = [t for t in SWEEPS[name].trials("small", {}) if t.data == testbed.data]
             same = {replace(t.config, negative_noise=1.0) for t in trials}
-            assert same == {bench.config}
+            assert same == {testbed.config}
 
 
 def test_a_cell_with_a_missing_run_has_no_values():
     records = recorded("negative_noise")
-    assert effects.curve(NEGATIVE, BENCH, "bpr", {}) is None
-    whole = effects.curve(NEGATIVE, BENCH, "bpr", records)
+    assert noise.curve(NEGATIVE, BENCH, "bpr", {}) is None
+    whole = noise.curve(NEGATIVE, BENCH, "bpr", records)
     assert whole[0] == [0.0, 1.0, 3.0, 10.0] and whole[1].shape == (5, 4)
     cell = next(NEGATIVE.cells(BENCH, "bpr", records))
     del records[cell.trials[3].id]
-    assert cell.values(records) is None and effects.curve(NEGATIVE, BENCH, "bpr", records) is None
-    assert effects.change(NEGATIVE, BENCH, "bpr", records) is None
+    assert cell.values(records) is None and noise.curve(NEGATIVE, BENCH, "bpr", records) is None
+    assert noise.change(NEGATIVE, BENCH, "bpr", records) is None
 
 
 def test_changes_are_relative_to_clean_training_seed_by_seed():
     records = recorded("negative_noise")
     seeds = 0.001 * np.arange(5)
-    found = effects.change(NEGATIVE, BENCH, "mse", records)
+    found = noise.change(NEGATIVE, BENCH, "mse", records)
     np.testing.assert_allclose(found, (0.4 + seeds) / (0.49 + seeds) - 1)
-    found = effects.change(NEGATIVE, BENCH, "mse", records, view="truth", metric="spearman")
+    found = noise.change(NEGATIVE, BENCH, "mse", records, view="truth", metric="spearman")
     np.testing.assert_allclose(found, 0.4 / 0.49 - 1)
     records = recorded("positive_noise")
-    levels, runs = effects.curve(POSITIVE, BENCH, "mse", records, view="test masked")
+    levels, runs = noise.curve(POSITIVE, BENCH, "mse", records, view="test masked")
     assert levels == [0.0, 0.1, 0.2, 0.4]
     np.testing.assert_allclose(runs[0], [0.49, 0.49, 0.39, 0.19])  # nothing to mask when clean
 
@@ -109,14 +109,14 @@ def test_temperatures_and_their_peaks():
         }
         for trial in noise.temperature("small", {})
     }
-    runs = effects.by_tau(BENCH, records, metric="ndcg@20", view="test", negative_noise=10.0)
+    runs = noise.by_tau(BENCH, records, metric="ndcg@20", view="test", negative_noise=10.0)
     np.testing.assert_allclose(runs, np.repeat(0.4 + 0.001 * np.arange(5)[:, None], 8, axis=1))
-    assert effects.by_tau(BENCH, records, fraction=0.1) is None  # not part of the sweep
+    assert noise.by_tau(BENCH, records, fraction=0.1) is None  # not part of the sweep
     curves = [-(np.log(np.array(CURVE_TAUS) / t) ** 2) for t in (0.12, 0.31, 0.5, 0.01, 3.0)]
-    np.testing.assert_allclose(effects.peaks(np.array(curves)), [0.12, 0.31, 0.5, 0.1, 1.08])
-    assert effects.peaks(np.arange(8.0)[None] ** 2) == [1.08]  # no peak inside: the better end
+    np.testing.assert_allclose(noise.peaks(np.array(curves)), [0.12, 0.31, 0.5, 0.1, 1.08])
+    assert noise.peaks(np.arange(8.0)[None] ** 2) == [1.08]  # no peak inside: the better end
     with pytest.raises(ValueError, match=r"runs must be \(n_runs, 8\), got \(2, 5\)"):
-        effects.peaks(np.zeros((2, 5)))
+        noise.peaks(np.zeros((2, 5)))
 
 
 def test_the_softmax_control_of_the_bilateral_sweep_sees_the_same_rows():
@@ -137,29 +137,29 @@ def test_gains_are_over_softmax_loss_on_the_same_rows():
         rows = trial.config.positives
         worth = {"softmax_risk": 0.2, loss: 0.3}.get(trial.loss, 0.1) + rows
         records[trial.id] = {"test": {"ndcg@20": worth}}
-    found = effects.gains(BENCH, records, fraction=0.4, positives=4)
+    found = noise.gains(BENCH, records, fraction=0.4, positives=4)
     assert set(found) == {(name, tau) for name, grid in noise.BILATERAL.items() for tau in grid}
     np.testing.assert_allclose(found[loss, 0.3], np.full(5, 4.3 / 4.2 - 1))
     assert found["pessimistic_bilateral_softmax", 1.0].max() < 0
     control = BENCH.trial("softmax_risk", {"tau": 0.28}, fraction=0.4, **noise.in_rows(4))
     del records[control.id]
-    assert effects.gains(BENCH, records, fraction=0.4, positives=4) == {}
-    assert len(effects.gains(BENCH, records, fraction=0.4, positives=16)) == 5
+    assert noise.gains(BENCH, records, fraction=0.4, positives=4) == {}
+    assert len(noise.gains(BENCH, records, fraction=0.4, positives=16)) == 5
 
 
 def test_missing_cells_are_named():
     records = recorded("negative_noise")
-    assert effects.missing(NEGATIVE, [BENCH], records) == []
+    assert noise.missing(NEGATIVE, [BENCH], records) == []
     kept = next(c for c in NEGATIVE.cells(BENCH, "ccl", records) if c.level == 3)
     del records[kept.trials[0].id]
-    assert effects.missing(NEGATIVE, [BENCH], records) == ["ccl on movielens-small at 3"]
+    assert noise.missing(NEGATIVE, [BENCH], records) == ["ccl on movielens-small at 3"]
     tuning = NEGATIVE.tuning(BENCH, "mse", 10.0)[2]
     del records[tuning.id]
-    assert "mse on movielens-small at 10, tuned" in effects.missing(NEGATIVE, [BENCH], records)
-    assert len(effects.missing(NEGATIVE, [BENCH], {})) == 5 * (4 + 3)
+    assert "mse on movielens-small at 10, tuned" in noise.missing(NEGATIVE, [BENCH], records)
+    assert len(noise.missing(NEGATIVE, [BENCH], {})) == 5 * (4 + 3)
 
 
 def test_every_bench_has_a_title():
-    assert {bench.title for size in ("small", "full") for bench in benches(size)} == set(
+    assert {testbed.title for size in ("small", "full") for testbed in testbeds(size)} == set(
         TITLES.values()
     )

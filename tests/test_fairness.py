@@ -10,32 +10,29 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.optimize import linprog
 
-from bslutils.experiments import SWEEPS
-from bslutils.experiments.comparison import (
-    FAIR,
+from bslutils.experiments import SWEEPS, accuracy, fairness
+from bslutils.experiments.accuracy import (
     FIGURE,
     LOSSES,
     NEWER,
     chosen,
     compared,
     either,
-    fair_benches,
     grid,
     inner,
-    over_settings,
-    overall_benches,
 )
-from bslutils.experiments.tradeoffs import (
+from bslutils.experiments.fairness import (
     as_tuned,
     at_equal_accuracy,
     cloud,
     mixture,
+    over_settings,
     partial,
     tail,
 )
 from bslutils.exposure import gini
 
-BENCH = fair_benches("small")[0]
+BENCH = fairness.testbeds("small")[0]
 thousandths = st.integers(0, 1000).map(lambda x: x / 1000)
 
 
@@ -115,7 +112,7 @@ def record(trial):
 
 @pytest.fixture
 def records():
-    wanted = [t for loss in FAIR for t in grid(BENCH, loss)]
+    wanted = [t for loss in fairness.LOSSES for t in grid(BENCH, loss)]
     return {t.id: record(t) for trial in wanted for t in BENCH.seeds(trial)}
 
 
@@ -157,24 +154,24 @@ def test_accuracy_is_equal_on_validation_and_fairness_looks_at_no_test(records):
 
 @pytest.mark.parametrize("size", ["small", "full"])
 def test_every_loss_is_compared_with_the_same_number_of_settings(size):
-    for bench in overall_benches(size):
-        assert {len(grid(bench, loss)) for loss in compared(bench)} == {6}
+    for testbed in accuracy.testbeds(size):
+        assert {len(grid(testbed, loss)) for loss in compared(testbed)} == {6}
     assert set(compared(BENCH)) == {*LOSSES, *NEWER}
-    assert {bench.backbone for bench in overall_benches(size)} == {"MF", "NGCF", "LightGCN"}
+    assert {testbed.backbone for testbed in accuracy.testbeds(size)} == {"MF", "NGCF", "LightGCN"}
 
 
 @pytest.mark.parametrize("size", ["small", "full"])
 def test_scores_are_compared_at_equal_settings(size):
     for trial in SWEEPS["score"].trials(size, {}):
         assert trial.model == {"score": "dot"} and trial.backbone == "MF"
-    bench = overall_benches(size)[0]
+    testbed = accuracy.testbeds(size)[0]
     for loss in FIGURE:
-        cosines, products = grid(bench, loss), inner(bench, loss)
+        cosines, products = grid(testbed, loss), inner(testbed, loss)
         assert {t.model.get("score", "cosine") for t in cosines} == {"cosine"}
         assert len(products) == 8 and len({t.id for t in products}) == 8
-        assert either(bench, loss) == [*cosines, *products]
+        assert either(testbed, loss) == [*cosines, *products]
         same = {replace(t.config, weight_decay=0) for t in (*cosines, *products)}
-        assert same == {replace(bench.config, weight_decay=0)}  # what else is set is equal
+        assert same == {replace(testbed.config, weight_decay=0)}  # what else is set is equal
 
 
 def test_slatk_knows_how_many_items_there_are():
@@ -194,7 +191,7 @@ def test_the_accuracy_of_a_frontier_is_a_part_of_the_sweep_on_accuracy(records):
     fair = {t.id for t in SWEEPS["fairness"].trials("small", records)}
     overall = SWEEPS["overall"].trials("small", records)
     both = [t for t in overall if t.id in fair]
-    assert {t.loss for t in both} == set(FAIR)
+    assert {t.loss for t in both} == set(fairness.LOSSES)
     assert {t.data for t in both} == {"movielens-small", "amazon-electronics", "ml-1m"}
 
 

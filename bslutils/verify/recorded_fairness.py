@@ -3,10 +3,9 @@
 import numpy as np
 
 from ..datasets import load
-from ..experiments import tradeoffs
-from ..experiments.bench import Bench
-from ..experiments.comparison import fair, fair_benches
-from ..experiments.tradeoffs import Cloud
+from ..experiments import fairness
+from ..experiments.fairness import Cloud
+from ..experiments.testbeds import Testbed
 from ..intervals import Interval, t_interval
 from .claim import Claim, Finding
 from .recorded import found
@@ -14,22 +13,22 @@ from .recorded import found
 ABSTRACT = "Wu et al. 2024, abstract, claim 2"
 
 
-def _real() -> list[Bench]:
-    return [bench for bench in fair_benches("small") if bench.data != "synthetic"]
+def _real() -> list[Testbed]:
+    return [testbed for testbed in fairness.testbeds("small") if testbed.data != "synthetic"]
 
 
-def _cloud(bench: Bench, loss: str) -> Cloud:
-    return found("fairness", tradeoffs.cloud, bench, loss)
+def _cloud(testbed: Testbed, loss: str) -> Cloud:
+    return found("fairness", fairness.cloud, testbed, loss)
 
 
 def _links() -> dict[str, dict[str, Interval]]:
     """The correlations on every data set."""
     return {
-        bench.title: {
+        testbed.title: {
             name: t_interval(values)
-            for name, values in found("fairness", tradeoffs.links, bench).items()
+            for name, values in found("fairness", fairness.links, testbed).items()
         }
-        for bench in fair_benches("small")
+        for testbed in fairness.testbeds("small")
     }
 
 
@@ -37,15 +36,17 @@ def _said(links: dict[str, dict[str, Interval]], name: str) -> str:
     return "; ".join(f"{data}: {x[name].text()}" for data, x in links.items())
 
 
-def less_unequal(bench: Bench, loss: str) -> Interval:
+def less_unequal(testbed: Testbed, loss: str) -> Interval:
     """By how much the Gini index of softmax loss is below that of another, equally accurate."""
-    equal = tradeoffs.at_equal_accuracy(_cloud(bench, "softmax"), _cloud(bench, loss))
+    equal = fairness.at_equal_accuracy(_cloud(testbed, "softmax"), _cloud(testbed, loss))
     return t_interval(equal.second["gini"] - equal.first["gini"])
 
 
 def fairer():
     """Fairer than BCE on every data set, less fair than MSE on one."""
-    less = {(b.title, loss): less_unequal(b, loss) for b in _real() for loss in fair(b)[1:]}
+    less = {
+        (b.title, loss): less_unequal(b, loss) for b in _real() for loss in fairness.compared(b)[1:]
+    }
     bce = [x for (_, loss), x in less.items() if loss == "bce"]
     mse = less["MovieLens (small)", "mse"]
     effect = (
@@ -67,9 +68,9 @@ def price_orders():
         f"the same without BCE: {_said(links, '… without BCE')}"
     )
     above = max(x["price, variance"].high for x in links.values())
-    fairness = max(x["price, Gini | accuracy"].low for x in links.values())
-    rest = max(links[bench.title]["… without BCE"].high for bench in _real())
-    return Finding(effect, max(0, above, rest), fairness)
+    unfair = max(x["price, Gini | accuracy"].low for x in links.values())
+    rest = max(links[testbed.title]["… without BCE"].high for testbed in _real())
+    return Finding(effect, max(0, above, rest), unfair)
 
 
 def variance_goes_with():
@@ -83,7 +84,7 @@ def variance_goes_with():
 
 def gap():
     """Softmax loss adds to the popularity gap of planted preferences, though less than BCE."""
-    [bench] = (b for b in fair_benches("small") if b.data == "synthetic")
+    [testbed] = (b for b in fairness.testbeds("small") if b.data == "synthetic")
     data = load("synthetic")
     free = data.seen("test").toarray() == 0
     by_taste, by_draw = (
@@ -91,8 +92,8 @@ def gap():
         for worth in (data.truth.preference, data.truth.log_weight)
     )
     removed = {}
-    for loss in fair(bench):
-        shown = tradeoffs.as_tuned(_cloud(bench, loss))["popularity"]
+    for loss in fairness.compared(testbed):
+        shown = fairness.as_tuned(_cloud(testbed, loss))["popularity"]
         removed[loss] = (by_draw - shown) / (by_draw - by_taste)
     ahead = t_interval(removed["softmax"] - removed["bce"])
     effect = "of the gap between the true lists and those by taste, the chosen settings remove " + (

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from .. import dro, losses
+from ..published import FOLLOW_UPS, OFFICIAL_LOGS
 from ..sampling import batches, expected_partners
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
-from .duality import PAPER
-from .published import FOLLOW_UPS, OFFICIAL_LOGS
+from .negatives import PAPER
 
 CODE = "official code of BSL"
 
@@ -37,7 +37,7 @@ def one_line():
         )
     ]
     worst, apart = 0.0, 0.0
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         ask = {"tau_pos": 0.3, "tau_neg": 0.2}
         worst = max(
             worst,
@@ -54,7 +54,7 @@ def one_line():
 def reweight():
     """``w`` changes neither the weights among negatives nor keeps the shift invariance."""
     worst, apart = 0.0, 0.0
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         for w in (0.8, 1.2):
             x = neg.clone().requires_grad_()
             ask = {"tau": 0.2, "neg_weight": w}
@@ -72,7 +72,7 @@ def reweight():
 def reweight_order():
     """What ``w`` does do: ``(w − 1) E f`` on the level and ``w Var / (2 τ)`` on the spread."""
     slopes, w = [], 1.2
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         m = math.log(neg.shape[1])
         level, errors = neg.mean().item(), []
         for tau in (5.0, 10.0):
@@ -88,7 +88,7 @@ def reweight_order():
 def pooled():
     """The ``multi`` mode: BSL at one temperature, or `reweight` where a user is alone."""
     worst, apart = 0.0, 0.0
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         ask = {"tau": 0.2, "neg_weight": 1.0}
         both = losses.bilateral_softmax_loss(pos, neg, tau_pos=0.2, tau_neg=0.2)
         worst = max(worst, abs(losses.pooled_softmax_loss(pos, neg, **ask) - both / 0.2).item())
@@ -107,7 +107,7 @@ def pooled():
 def powered():
     """``−log mean exp(w f/τ) + w log mean exp(f/τ)``: the power is inside the positive side."""
     worst, tau = 0.0, 0.2
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         for w in (0.5, 0.9, 1.5):
             gain = torch.logsumexp(w * pos / tau, 1) - math.log(pos.shape[1])
             risk = torch.logsumexp(neg / tau, 1) - math.log(neg.shape[1])
@@ -119,7 +119,7 @@ def powered():
 
 def rescaled():
     worst = 0.0
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         for tau_pos in (0.1, 0.4):
             theirs = losses.rescaled_softmax_loss(pos, neg, tau_pos=tau_pos, tau_neg=0.2)
             ours = losses.softmax_loss(pos, neg, tau=0.2) * 0.2 / tau_pos
@@ -129,8 +129,8 @@ def rescaled():
 
 def trajectory(loss, *, optimiser="adam", scale=1.0, steps=40):
     """Item vectors after some steps on real pairs, in float64."""
-    data = evidence.data()
-    model = copy.deepcopy(evidence.trained("softmax", (("tau", 0.2),), epochs=1)).double()
+    data = trained_models.data()
+    model = copy.deepcopy(trained_models.trained("softmax", (("tau", 0.2),), epochs=1)).double()
     if optimiser == "adam":  # its epsilon is the one thing that is not free of scale
         step = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-8 * scale)
     else:
@@ -175,7 +175,7 @@ def under_adam():
 
 def idle_pooling():
     """Expected other pairs of the same user in a random batch, against counted ones."""
-    data = evidence.data()
+    data = trained_models.data()
     generator = torch.Generator().manual_seed(0)
     worst, effect = 0.0, []
     for size in (256, 1024):

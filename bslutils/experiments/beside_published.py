@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..plots import loss_style
-from ..verify.published import DIMENSIONS, FIELD, FIGURE_1, FOLLOW_UPS, OFFICIAL_LOGS
-from . import ablations, comparison, field, published
-from .bench import measured
-from .catalog import SWEEPS
+from ..published import DIMENSIONS, FIELD, FIGURE_1, FOLLOW_UPS, OFFICIAL_LOGS
+from . import ablations, accuracy, every_loss, figure1
 from .records import Records
+from .reference import reference
+from .testbeds import measured
 from .trial import Trial
 
 METRICS = ("recall@20", "ndcg@20")
@@ -36,7 +35,8 @@ class Figure:
     """A published number: where it stands, what it is of, and which loss of ours that is.
 
     ``protocol`` is ``"paper"`` where the test split chose the epoch, else ``"honest"``;
-    ``twin`` is a name in :data:`bslutils.losses.LOSSES`; the others are as the source has them.
+    ``twin`` is a name in :data:`bslutils.losses.LOSSES`; the others are as the source has them, but
+    for ``loss``, which is ``twin`` where the source calls it as everybody does.
     """
 
     source: str
@@ -51,7 +51,7 @@ class Figure:
 
 
 def figures() -> list[Figure]:
-    """Every result in :mod:`bslutils.verify.published` of a named model and loss.
+    """Every result in :mod:`bslutils.published` of a named model and loss.
 
     Example:
         >>> first = figures()[0]
@@ -70,12 +70,12 @@ def figures() -> list[Figure]:
             add(values, LOGS, data, backbone, loss, protocol, twin)
     for backbone, bars in FIGURE_1.items():
         for twin, value in bars.items():
-            add([value], BARS, "yelp2018", backbone, loss_style(twin)["label"], "paper", twin)
+            add([value], BARS, "yelp2018", backbone, twin, "paper", twin)
     for (data, loss), sizes in DIMENSIONS.items():
         for dim, values in sizes.items():
             add(values, NOTEBOOK, data, "MF", loss, "paper", OF_AUTHORS[loss], dim)
     for twin, values in FIELD.items():
-        loss = "BSL" if twin == "rescaled_softmax" else loss_style(twin)["label"]
+        loss = "BSL" if twin == "rescaled_softmax" else twin
         add(values, TABLES, "Amazon-Electronic", "MF", loss, "honest", twin)
     for (data, backbone), (*_, sl, bsl) in FOLLOW_UPS.items():
         if (data, backbone) != ("Amazon-Electronic", "MF"):  # those are in FIELD
@@ -105,26 +105,26 @@ def runs(records: Records) -> Iterator[Ours]:
         >>> sorted({ours.sweep for ours in runs({})})
         ['backbones', 'dimension', 'field', 'published', 'reference']
     """
-    for t in SWEEPS["reference"].trials("small", records):
+    for t in reference("small", records):
         yield Ours("reference", t.data, t.backbone, t.loss, 64, t.protocol, (t,))
-    for data in published.SETTINGS:
-        for loss, protocol in published.finals(data):
-            final = published.final(data, loss, protocol, records)
+    for data in figure1.SETTINGS:
+        for loss, protocol in figure1.finals(data):
+            final = figure1.final(data, loss, protocol, records)
             yield Ours("published", data, "MF", loss, 64, protocol, (final,) if final else ())
     data = "amazon-electronics"
-    for loss in field.COSINE:
-        final = tuple(field.choice(data, loss, records).final)
+    for loss in every_loss.COSINE:
+        final = tuple(every_loss.choice(data, loss, records).final)
         yield Ours("field", data, "MF", loss, 64, "honest", final)
-    for backbone in field.BACKBONES:
-        for loss in field.MAIN:
-            final = tuple(field.choice(data, loss, records, backbone).final)
+    for backbone in every_loss.BACKBONES:
+        for loss in every_loss.MAIN:
+            final = tuple(every_loss.choice(data, loss, records, backbone).final)
             yield Ours("backbones", data, backbone, loss, 64, "honest", final)
-    for bench in ablations.benches("full"):
-        chosen = comparison.chosen(bench, "softmax", records)
+    for testbed in ablations.testbeds("full"):
+        chosen = accuracy.chosen(testbed, "softmax", records)
         for dim in ablations.DIMS:
             if dim != 64:
                 trials = tuple(ablations.with_dim(t, dim) for t in chosen)
-                yield Ours("dimension", bench.data, "MF", "softmax", dim, "honest", trials)
+                yield Ours("dimension", testbed.data, "MF", "softmax", dim, "honest", trials)
 
 
 class Row(NamedTuple):

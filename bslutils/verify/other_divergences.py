@@ -7,9 +7,9 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
-from .field import gradients, loss_of
+from .every_loss import gradients, loss_of
 
 DUCHI = "Duchi and Namkoong, Annals of Statistics 2021"
 DRRL = "Zhang et al. (DrRL), AAAI 2025"
@@ -54,7 +54,7 @@ def game():
         ),
     }
     worst = 0.0
-    for _, neg in evidence.rows(8):
+    for _, neg in trained_models.rows(8):
         f, p = neg[0].numpy(), np.full(neg.shape[1], 1 / neg.shape[1])
         zero = torch.zeros(1, 1, dtype=neg.dtype)
         for name, (params, pays, dual) in cases.items():
@@ -69,7 +69,7 @@ def game():
 def chi2():
     """Exactly a variance as long as the price exceeds the gap from the mean to the lowest score."""
     worst, below, idle = 0.0, [], []
-    for _, neg in evidence.rows(20):
+    for _, neg in trained_models.rows(20):
         zero = torch.zeros(1, 1, dtype=neg.dtype)
         mean, variance = neg.mean().item(), neg.var(correction=0).item()
         reach = mean - neg.min().item()
@@ -92,7 +92,7 @@ def cvar():
     worst, apart = 0.0, []
     for level in (0.01, 0.1, 0.3):
         found = []
-        for pos, neg in evidence.rows(20):
+        for pos, neg in trained_models.rows(20):
             n = neg.shape[1]
             own = neg.sort(descending=True).values[0, math.ceil(level * n) - 1].item()
             found.append((pos, neg, own, losses.cvar_loss(pos, neg, level=level).item()))
@@ -114,7 +114,7 @@ def cvar():
 def renyi():
     """One end is the KL ball, SL at each row's own temperature; the other is CVaR."""
     exact, slopes, taus = 0.0, [], []
-    for pos, neg in evidence.rows(8):
+    for pos, neg in trained_models.rows(8):
         for eta in (0.1, 1.0):
             value = losses.renyi_loss(pos, neg, radius=eta, order=1.0).item()
             tau = dro.tau_of_radius(neg[0].numpy(), radius=eta)

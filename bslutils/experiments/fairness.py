@@ -1,5 +1,9 @@
-"""Accuracy against fairness over the settings of a loss, read from the records."""
+"""Accuracy against fairness over the settings of a loss: what is run, and what the records say.
 
+The sweep ``fairness``.
+"""
+
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -7,9 +11,43 @@ import torch
 from scipy import stats
 
 from .. import dro, losses
-from .bench import Bench
-from .comparison import fair, grid, over_settings
+from . import accuracy
+from .accuracy import FIGURE, grid
 from .records import Records
+from .testbeds import LONGER, Testbed, columns
+from .trial import Trial
+
+LOSSES = tuple(loss for loss in accuracy.LOSSES if loss != "reweighted_softmax")
+
+
+def testbeds(size: str) -> list[Testbed]:
+    """Where the frontiers are drawn: matrix factorisation on real and on planted data."""
+    real = [testbed for testbed in accuracy.testbeds(size) if testbed.backbone == "MF"]
+    return [*real, Testbed("synthetic", LONGER, n_seeds=3)] if size == "small" else real
+
+
+def compared(testbed: Testbed) -> tuple[str, ...]:
+    """The losses whose frontiers are drawn on a testbed, softmax loss first."""
+    return LOSSES if testbed.whole else FIGURE
+
+
+def fairness(size: str, records: Records) -> Iterator[Trial]:
+    """Losses at all of their settings, with every seed: accuracy against fairness."""
+    for testbed in testbeds(size):
+        for loss in compared(testbed):
+            for trial in grid(testbed, loss):
+                yield from testbed.seeds(trial)
+
+
+# What the records say --------------------------------------------------------------------------
+
+
+def over_settings(
+    testbed: Testbed, loss: str, records: Records, metric: str, view: str = ""
+) -> np.ndarray | None:
+    """A metric at all settings of a loss, ``(n_seeds, n_settings)``; ``None`` while one lacks."""
+    trials = (testbed.seeds(trial) for trial in grid(testbed, loss))
+    return columns(trials, records, metric, view)
 
 
 def mixture(accuracy: np.ndarray, unfairness: np.ndarray, *, at: float) -> np.ndarray:
@@ -88,11 +126,11 @@ class Cloud(NamedTuple):
     scaled: np.ndarray
 
 
-def cloud(bench: Bench, loss: str, records: Records) -> Cloud | None:
-    """What is measured of a loss on a bench; ``None`` while a run is missing."""
+def cloud(testbed: Testbed, loss: str, records: Records) -> Cloud | None:
+    """What is measured of a loss on a testbed; ``None`` while a run is missing."""
 
     def get(metric: str, view: str = "") -> np.ndarray:
-        return over_settings(bench, loss, records, metric, view)
+        return over_settings(testbed, loss, records, metric, view)
 
     valid = get("valid")
     if valid is None:
@@ -212,18 +250,18 @@ def price(loss: str, params: dict[str, float]) -> float:
     return dro.variance_coefficient(loss, mean=0.0, other=0.5, **params) / -slope.item()
 
 
-def links(bench: Bench, records: Records) -> dict[str, np.ndarray] | None:
+def links(testbed: Testbed, records: Records) -> dict[str, np.ndarray] | None:
     """Rank correlations over all settings of all losses of a sweep on fairness, by seed.
 
     Between the price of variance, the variance of scores (over the squared gap), and the Gini
     index; the last three hold test NDCG@20 fixed (:func:`partial`), and the very last leaves BCE
     out. ``None`` while a run is missing.
     """
-    clouds = {loss: cloud(bench, loss, records) for loss in fair(bench)}
+    clouds = {loss: cloud(testbed, loss, records) for loss in compared(testbed)}
     if any(points is None for points in clouds.values()):
         return None
     cost, rest = np.array(
-        [(price(loss, t.params), loss != "bce") for loss in clouds for t in grid(bench, loss)]
+        [(price(loss, t.params), loss != "bce") for loss in clouds for t in grid(testbed, loss)]
     ).T
     rest = rest.astype(bool)
 
@@ -231,7 +269,7 @@ def links(bench: Bench, records: Records) -> dict[str, np.ndarray] | None:
         return np.concatenate([getattr(points, name)[seed] for points in clouds.values()])
 
     found: dict[str, list[float]] = {}
-    for seed in range(bench.n_seeds):
+    for seed in range(testbed.n_seeds):
         variance, unfair, good = (together(n, seed) for n in ("scaled", "gini", "test"))
         for name, value in {
             "price, variance": stats.spearmanr(cost, variance).statistic,

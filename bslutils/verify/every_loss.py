@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from .. import losses
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
 
 # A setting of every loss on scores; the catalogue is given to those that ask for it below.
@@ -57,7 +57,7 @@ def invariant():
     moved, wrong = {}, {}
     for name, params in CASES.items():
         moves, signs = [], []
-        for pos, neg in evidence.rows(12):
+        for pos, neg in trained_models.rows(12):
             value = loss_of(name)(pos, neg, **params)
             moves.append(abs(loss_of(name)(pos + 0.1, neg + 0.1, **params) - value).item())
             up, down = gradients(name, pos, neg, **params)
@@ -78,7 +78,7 @@ def invariant():
 def doubt():
     """How the pull on two positives of a row compares, the higher score against the lower."""
     rise, fall = dict.fromkeys(CONVEX + LINEAR + CONCAVE, 0.0), {}
-    for pos, neg in evidence.rows(12):
+    for pos, neg in trained_models.rows(12):
         pos = pos.sort().values
         for name in rise:
             # InfoNCE is softmax loss with its positive in the denominator.
@@ -101,7 +101,7 @@ def scale():
 
     def turned(name, factor, params):
         found = 0.0
-        for pos, neg in evidence.rows(8):
+        for pos, neg in trained_models.rows(8):
             whole = np.concatenate(gradients(name, pos, neg, **CASES[name]))
             small = np.concatenate(gradients(name, factor * pos, factor * neg, **params))
             gap = whole / np.linalg.norm(whole) - small / np.linalg.norm(small)

@@ -7,9 +7,9 @@ import torch
 
 from .. import dro, losses
 from ..intervals import paired_difference
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
-from .duality import PAPER, PSL
+from .negatives import PAPER, PSL
 
 SL, BSL = "softmax_risk", "bilateral_softmax"
 
@@ -17,7 +17,7 @@ SL, BSL = "softmax_risk", "bilateral_softmax"
 def one_false_positive():
     """A false positive drawn from the negatives: every one of them, and their average."""
     tau, worst = 0.2, 0.0
-    for pos, neg in evidence.rows(6):
+    for pos, neg in trained_models.rows(6):
         n, m = pos.shape[1], neg.shape[1]
         p = 1 / (n + 1)
         with_one = torch.cat([pos.expand(m, n), neg.T], 1)  # (M, P + 1)
@@ -32,7 +32,7 @@ def noise_is_a_temperature():
     """SL at τ/(1 − p) on noisy positives against (1 − p) SL at τ on clean ones."""
     slopes, small = [], []
     p = 0.3
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         f = neg[0].numpy() - neg.mean().item()
         gap = (pos.mean() - neg.mean()).item()
         found = []
@@ -55,7 +55,7 @@ def noise_is_a_temperature():
 def optimism():
     """The positive side: the most favourable distribution, and nothing is more favourable."""
     worst, rng = 0.0, np.random.default_rng(0)
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         f = pos[0].numpy()
         p = np.full(len(f), 1 / len(f))
         for tau in (0.1, 0.3, 1.0):
@@ -72,7 +72,7 @@ def optimism():
 def pessimism():
     """The twin: the least favourable distribution, and minus the tilted mean as its slope."""
     worst, rng = 0.0, np.random.default_rng(0)
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         f = pos[0].numpy()
         p = np.full(len(f), 1 / len(f))
         for tau in (0.1, 0.3, 1.0):
@@ -92,7 +92,7 @@ def pessimism():
 def rewards_variance():
     """``-mean - Var/(2 τ₁)``: the error falls as τ₁ squared."""
     slopes = []
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         f = pos[0].numpy() - pos.mean().item()
         if len(f) < 5:
             continue
@@ -111,7 +111,7 @@ def rewards_variance():
 
 def one_positive():
     worst = 0.0
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         one = pos[:, :1]
         sl = losses.softmax_risk_loss(one, neg, tau=0.2)
         for tau in (0.05, 0.5, 5.0):
@@ -122,7 +122,7 @@ def one_positive():
 
 def limit():
     slopes, over = [], 0.0
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         if pos.shape[1] < 5:
             continue
         width = (pos.max() - pos.min()).item()
@@ -139,9 +139,11 @@ def limit():
 
 def plays_down():
     """Weight of known false positives under the positive side of a BSL model."""
-    model = evidence.trained(BSL, (("tau_pos", 0.3), ("tau_neg", 0.2)), positives=8, noise=0.4)
-    table = evidence.score_table(model)
-    noisy, clean = evidence.noisy_data(0.4).train, evidence.data().train
+    model = trained_models.trained(
+        BSL, (("tau_pos", 0.3), ("tau_neg", 0.2)), positives=8, noise=0.4
+    )
+    table = trained_models.score_table(model)
+    noisy, clean = trained_models.noisy_data(0.4).train, trained_models.data().train
     shares, fair = [], []
     for user in range(noisy.shape[0]):
         items = noisy[[user]].indices
@@ -163,8 +165,8 @@ def _gain(noise, positives=8):
     found = {}
     for name, params in ((BSL, (("tau_pos", 0.3), ("tau_neg", 0.2))), (SL, (("tau", 0.2),))):
         found[name] = [
-            evidence.ndcg(
-                evidence.trained(name, params, positives=positives, noise=noise, seed=seed)
+            trained_models.ndcg(
+                trained_models.trained(name, params, positives=positives, noise=noise, seed=seed)
             )
             for seed in (0, 1, 2)
         ]

@@ -5,18 +5,17 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bslutils.experiments import SWEEPS, overall
-from bslutils.experiments.comparison import (
+from bslutils.experiments import SWEEPS, accuracy
+from bslutils.experiments.accuracy import (
     LOSSES,
     compared,
     either,
     grid,
     inner,
-    overall_benches,
 )
-from bslutils.experiments.published import CONFIG, INNER_DECAY, SETTINGS, final, tuning
+from bslutils.experiments.figure1 import CONFIG, INNER_DECAY, SETTINGS, final, tuning
 
-BENCH = overall_benches("small")[0]
+BENCH = accuracy.testbeds("small")[0]
 
 
 def worth(trial):
@@ -47,52 +46,52 @@ def _recorded():
 
 def test_levels_are_those_of_the_setting_that_validation_chose(records):
     seeds = 0.0001 * np.arange(5)
-    np.testing.assert_allclose(overall.level(BENCH, "softmax", records), 0.502 + seeds)
+    np.testing.assert_allclose(accuracy.level(BENCH, "softmax", records), 0.502 + seeds)
     np.testing.assert_allclose(
-        overall.level(BENCH, "softmax", records, metric="recall@20"), 2 * (0.502 + seeds)
+        accuracy.level(BENCH, "softmax", records, metric="recall@20"), 2 * (0.502 + seeds)
     )
     n = compared(BENCH).index("bpr")
     np.testing.assert_allclose(
-        overall.relative(BENCH, "bpr", records), (0.502 - 0.01 * n + seeds) / (0.502 + seeds) - 1
+        accuracy.relative(BENCH, "bpr", records), (0.502 - 0.01 * n + seeds) / (0.502 + seeds) - 1
     )
-    assert (overall.relative(BENCH, "softmax", records) == 0).all()
+    assert (accuracy.relative(BENCH, "softmax", records) == 0).all()
 
 
 def test_levels_can_be_those_of_other_settings(records):
-    assert overall.level(BENCH, "softmax", records, settings=inner) is None
+    assert accuracy.level(BENCH, "softmax", records, settings=inner) is None
     for n, trial in enumerate(inner(BENCH, "softmax")):
         for one in BENCH.seeds(trial):
             records[one.id] = {"valid": float(n == 5), "test": {"ndcg@20": 0.6 + 0.01 * n}}
-    assert overall.level(BENCH, "softmax", records, settings=inner) == pytest.approx(0.65)
+    assert accuracy.level(BENCH, "softmax", records, settings=inner) == pytest.approx(0.65)
     # Validation prefers it to what it chose on cosines, which had 0 there.
-    assert overall.level(BENCH, "softmax", records, settings=either) == pytest.approx(0.65)
-    assert overall.level(BENCH, "softmax", records)[0] == pytest.approx(0.502)
+    assert accuracy.level(BENCH, "softmax", records, settings=either) == pytest.approx(0.65)
+    assert accuracy.level(BENCH, "softmax", records)[0] == pytest.approx(0.502)
 
 
 def test_what_is_missing_is_none(records):
-    assert overall.level(BENCH, "bpr", {}) is None
-    assert overall.tuning(BENCH, "bpr", {}) is None
+    assert accuracy.level(BENCH, "bpr", {}) is None
+    assert accuracy.tuning(BENCH, "bpr", {}) is None
     chosen = BENCH.seeds(grid(BENCH, "bpr")[2])
     del records[chosen[4].id]
-    assert overall.level(BENCH, "bpr", records) is None
-    assert overall.relative(BENCH, "bpr", records) is None
-    assert overall.tuning(BENCH, "bpr", records).kept == 2  # needs the first seed alone
+    assert accuracy.level(BENCH, "bpr", records) is None
+    assert accuracy.relative(BENCH, "bpr", records) is None
+    assert accuracy.tuning(BENCH, "bpr", records).kept == 2  # needs the first seed alone
     del records[chosen[0].id]
-    assert overall.tuning(BENCH, "bpr", records) is None
+    assert accuracy.tuning(BENCH, "bpr", records) is None
 
 
 def test_tuning_has_all_settings_and_says_which_was_chosen(records):
     for loss in compared(BENCH):
-        found = overall.tuning(BENCH, loss, records)
+        found = accuracy.tuning(BENCH, loss, records)
         assert len(found.params) == len(found.test) == 6 and found.kept == 2
         assert (np.diff(found.test) > 0).all()
-        assert found.test[2] == overall.level(BENCH, loss, records)[0]
+        assert found.test[2] == accuracy.level(BENCH, loss, records)[0]
 
 
 def test_textbook_settings_are_settings_of_the_grid(records):
-    for loss, params in overall.TEXTBOOK.items():
+    for loss, params in accuracy.TEXTBOOK.items():
         assert loss in LOSSES
-        found = overall.tuning(BENCH, loss, records)
+        found = accuracy.tuning(BENCH, loss, records)
         assert found.at(params) == found.test[found.params.index(params)]
     with pytest.raises(ValueError, match="params must be one of"):
         found.at({"tau": 77})
@@ -127,23 +126,23 @@ def long_runs(history, best_epoch=8):
 
 def test_a_protocol_is_more_pairs_and_choosing():
     records, paper = long_runs({4: 0.09, 8: 0.11, 12: 0.12, 16: 0.115})
-    found = overall.protocols("yelp2018", "bpr", records)
+    found = accuracy.protocols("yelp2018", "bpr", records)
     assert found == (0.10, 0.12, 0.11, 0.115)
     np.testing.assert_allclose([found.whole, found.pairs, found.choosing], [0.2, 0.1, 0.1])
-    assert overall.protocols("yelp2018", "mse", records) is None
-    assert overall.long_run("yelp2018", "bpr", "paper", records) is records[paper.id]
-    assert overall.long_run("yelp2018", "mse", "paper", records) is None
+    assert accuracy.protocols("yelp2018", "mse", records) is None
+    assert accuracy.long_run("yelp2018", "bpr", "paper", records) is records[paper.id]
+    assert accuracy.long_run("yelp2018", "mse", "paper", records) is None
     del records[paper.id]
-    assert overall.long_run("yelp2018", "bpr", "paper", records) is None
-    assert overall.protocols("yelp2018", "bpr", records) is None
-    assert overall.protocols("yelp2018", "bpr", {}) is None
+    assert accuracy.long_run("yelp2018", "bpr", "paper", records) is None
+    assert accuracy.protocols("yelp2018", "bpr", records) is None
+    assert accuracy.protocols("yelp2018", "bpr", {}) is None
 
 
 def test_no_lead_over_nobody():
-    assert overall.lead({"softmax": 1.0, "bpr": 2.0, "mse": 0.5}) == ("bpr", -0.5)
+    assert accuracy.lead({"softmax": 1.0, "bpr": 2.0, "mse": 0.5}) == ("bpr", -0.5)
     for values in ({"softmax": 1.0}, {"bpr": 1.0, "mse": 2.0}):
         with pytest.raises(ValueError, match="values must have 'softmax'"):
-            overall.lead(values)
+            accuracy.lead(values)
 
 
 def test_the_sweep_has_what_the_page_reads(records):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..config import TrainConfig
 from .records import Records
-from .sweeps import SIZES, best
+from .runner import SIZES, best
 from .trial import Trial
 
 CONFIG = TrainConfig(

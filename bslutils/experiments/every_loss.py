@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..config import TrainConfig
-from .bench import N_ITEMS
-from .comparison import DENSE
 from .records import Records
-from .sweeps import SIZES, best, with_seeds
+from .runner import SIZES, best, with_seeds
+from .testbeds import DENSE, N_ITEMS
 from .trial import Trial
 
 Settings = dict[str, list[dict[str, float]]]

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from bslutils.experiments import field
+from bslutils.experiments import every_loss
 from bslutils.losses import LOSSES
 
 DATA = "amazon-electronics"
-MF = [(DATA, loss, "MF") for loss in field.COSINE]
-OTHER = [(DATA, loss, backbone) for backbone in field.BACKBONES for loss in field.MAIN]
+MF = [(DATA, loss, "MF") for loss in every_loss.COSINE]
+OTHER = [(DATA, loss, backbone) for backbone in every_loss.BACKBONES for loss in every_loss.MAIN]
 
 
 def recorded(trials, values=None):
@@ -21,103 +21,103 @@ def recorded(trials, values=None):
 
 
 def test_every_loss_is_there_but_forms_of_softmax_loss_and_of_twins():
-    assert set(LOSSES) - set(field.COSINE) == {
+    assert set(LOSSES) - set(every_loss.COSINE) == {
         "softmax_risk",
         "pessimistic_bilateral_softmax",
         "pooled_softmax",
         "rescaled_softmax",
     }
-    assert set(field.DOT) == set(field.COSINE) >= set(field.MAIN)
+    assert set(every_loss.DOT) == set(every_loss.COSINE) >= set(every_loss.MAIN)
 
 
 @pytest.mark.parametrize(("data", "loss", "backbone"), [*MF, *OTHER])
 def test_budgets_are_equal(data, loss, backbone):
-    trials = field.tuning(data, loss, backbone)
+    trials = every_loss.tuning(data, loss, backbone)
     assert len({t.id for t in trials}) == len(trials) == (32 if backbone == "MF" else 8)
     configs = [t.config for t in trials]
-    assert {c.epochs for c in configs} == {field.TUNING[data].epochs}
-    assert {c.batch_size * c.positives for c in configs} == {field.TUNING[data].batch_size}
+    assert {c.epochs for c in configs} == {every_loss.TUNING[data].epochs}
+    assert {c.batch_size * c.positives for c in configs} == {every_loss.TUNING[data].batch_size}
     scores = [t.model.get("score", "cosine") for t in trials]
     if backbone == "MF":
         assert scores.count("cosine") == scores.count("dot") == 16
-        wanted = (field.ROW_L2 if loss in field.SEVERAL else field.L2)["cosine"]
-        scale = 5 if loss in field.IN_SCORES else 1
+        wanted = (every_loss.ROW_L2 if loss in every_loss.SEVERAL else every_loss.L2)["cosine"]
+        scale = 5 if loss in every_loss.IN_SCORES else 1
         found = {scale * c.weight_decay for c, s in zip(configs, scores, strict=True) if s != "dot"}
         assert sorted(found) == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("loss", field.COSINE)
+@pytest.mark.parametrize("loss", every_loss.COSINE)
 def test_on_movielens_every_loss_has_the_same_batches(loss):
-    trials = field.tuning("ml-1m", loss)
+    trials = every_loss.tuning("ml-1m", loss)
     assert len({t.id for t in trials}) == 16
     batches = {replace(t.config, weight_decay=0) for t in trials}
-    assert batches == {replace(field.TUNING["ml-1m"], weight_decay=0)}
+    assert batches == {replace(every_loss.TUNING["ml-1m"], weight_decay=0)}
     assert {t.config.optimizer for t in trials} == {"row-adam"}
-    for mine, other in zip(trials[::2], field.tuning(DATA, loss)[::4], strict=True):
+    for mine, other in zip(trials[::2], every_loss.tuning(DATA, loss)[::4], strict=True):
         for name, value in other.params.items():
             if name != "n_items":
-                scale = field.ML_TAU if name in field.TAU_NAMES else 1
+                scale = every_loss.ML_TAU if name in every_loss.TAU_NAMES else 1
                 assert mine.params[name] == pytest.approx(scale * value)
     records = recorded(trials)
-    _, long, other, final = field.choice("ml-1m", loss, records)
+    _, long, other, final = every_loss.choice("ml-1m", loss, records)
     assert [t.params for t in long] == [trials[k].params for k in (7, 15)]
     assert [t.model.get("score") for t in long] == [None, "dot"] and other == final == []
-    *_, final = field.choice("ml-1m", loss, records | recorded(long, [2, 1]))
+    *_, final = every_loss.choice("ml-1m", loss, records | recorded(long, [2, 1]))
     assert len(final) == 3 and final[0] == long[0]
 
 
 def test_validation_chooses_in_three_steps():
-    short = field.tuning(DATA, "softmax")
+    short = every_loss.tuning(DATA, "softmax")
     records = recorded(short)
     last = short[-1]
-    alone = field.choice(DATA, "softmax", {k: v for k, v in records.items() if k != last.id})
+    alone = every_loss.choice(DATA, "softmax", {k: v for k, v in records.items() if k != last.id})
     assert alone == (short, [], [], [])  # nobody knows yet
-    short, long, other, final = field.choice(DATA, "softmax", records)
+    short, long, other, final = every_loss.choice(DATA, "softmax", records)
     assert [t.config.weight_decay for t in long] == [t.config.weight_decay for t in short[:-4:-1]]
-    assert {t.config.epochs for t in long} == {field.LONG} and other == final == []
+    assert {t.config.epochs for t in long} == {every_loss.LONG} and other == final == []
     records |= recorded(long, [1, 3, 2])
-    *_, other, final = field.choice(DATA, "softmax", records)
+    *_, other, final = every_loss.choice(DATA, "softmax", records)
     assert len(other) == 1 and final == []
     for value, winner in ((2.5, long[1]), (3.5, other[0])):
-        *_, final = field.choice(DATA, "softmax", records | recorded(other, [value]))
+        *_, final = every_loss.choice(DATA, "softmax", records | recorded(other, [value]))
         assert final[0] == winner and [t.config.seed for t in final] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("loss", field.COSINE)
+@pytest.mark.parametrize("loss", every_loss.COSINE)
 def test_the_best_run_is_made_again_with_its_l2_term_in_the_other_place(loss):
-    short = field.tuning(DATA, loss)
+    short = every_loss.tuning(DATA, loss)
     for k in (0, 31):  # the weakest term on cosines, the strongest on inner products
         records = recorded(short, [i == k for i in range(32)])
-        long = field.choice(DATA, loss, records).long
+        long = every_loss.choice(DATA, loss, records).long
         records |= recorded(long, [1, 0, 0])
-        (other,) = field.choice(DATA, loss, records).other
+        (other,) = every_loss.choice(DATA, loss, records).other
         mine, its = long[0].config, other.config
         assert {mine.optimizer, its.optimizer} == {"adam", "row-adam"}
-        assert (mine.optimizer == "row-adam") == (loss in field.SEVERAL)
-        rows, every = (mine, its) if loss in field.SEVERAL else (its, mine)
+        assert (mine.optimizer == "row-adam") == (loss in every_loss.SEVERAL)
+        rows, every = (mine, its) if loss in every_loss.SEVERAL else (its, mine)
         score = "dot" if k else "cosine"
         end = -1 if k else 0
-        scale = 5 if loss in field.IN_SCORES and not k else 1
-        assert scale * rows.weight_decay == pytest.approx(field.ROW_L2[score][end])
-        assert scale * every.weight_decay == pytest.approx(field.L2[score][end])
+        scale = 5 if loss in every_loss.IN_SCORES and not k else 1
+        assert scale * rows.weight_decay == pytest.approx(every_loss.ROW_L2[score][end])
+        assert scale * every.weight_decay == pytest.approx(every_loss.L2[score][end])
         same = replace(its, weight_decay=mine.weight_decay, optimizer=mine.optimizer)
         assert same == mine and (other.params, other.model) == (long[0].params, long[0].model)
 
 
 def test_elsewhere_one_trial_is_run_at_full_length():
-    short = field.tuning(DATA, "bpr", "NGCF")
+    short = every_loss.tuning(DATA, "bpr", "NGCF")
     records = recorded(short)
-    _, long, other, final = field.choice(DATA, "bpr", records, "NGCF")
+    _, long, other, final = every_loss.choice(DATA, "bpr", records, "NGCF")
     assert len(long) == 1 and long[0].params == short[-1].params and other == final == []
     records |= recorded(long, [2])
-    *_, other, final = field.choice(DATA, "bpr", records, "NGCF")
+    *_, other, final = every_loss.choice(DATA, "bpr", records, "NGCF")
     assert len(other) == 1 and final == []
     assert other[0] == replace(long[0], model=long[0].model | {"rank_score": "dot"})
     for value, winner in ((1, long[0]), (3, other[0])):
-        *_, final = field.choice(DATA, "bpr", records | recorded(other, [value]), "NGCF")
+        *_, final = every_loss.choice(DATA, "bpr", records | recorded(other, [value]), "NGCF")
         assert final[0] == winner
 
 
 def test_the_full_size_adds_a_data_set():
-    assert {t.data for t in field.field("small", {})} == {DATA}
-    assert {t.data for t in field.field("full", {})} == {DATA, "ml-1m"}
+    assert {t.data for t in every_loss.field("small", {})} == {DATA}
+    assert {t.data for t in every_loss.field("full", {})} == {DATA, "ml-1m"}

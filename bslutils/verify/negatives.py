@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
-from . import evidence
+from . import trained_models
 from .claim import Claim, Finding
 
 PAPER = "Wu et al., ICDE 2024"
@@ -21,7 +21,7 @@ def _objective(f, p, q, tau):
 
 def penalty():
     worst = 0.0
-    for f, p in zip(*evidence.some(), strict=True):
+    for f, p in zip(*trained_models.some(), strict=True):
         for tau in TAUS:
             q = dro.worst_case_weights(f, tau=tau, weights=p)
             direct = tau * math.log(p @ np.exp((f - f.max()) / tau)) + f.max()
@@ -33,7 +33,7 @@ def penalty():
 def gibbs():
     """Any other adversary falls short by exactly ``τ KL(Q‖Q*)``."""
     rng, worst, closest = np.random.default_rng(0), 0.0, math.inf
-    for f, p in zip(*evidence.some(), strict=True):
+    for f, p in zip(*trained_models.some(), strict=True):
         for tau in TAUS:
             best = dro.worst_case_weights(f, tau=tau, weights=p)
             noise = rng.normal(size=f.shape) * 0.5
@@ -50,7 +50,7 @@ def gibbs():
 
 def radius():
     worst = 0.0
-    for f, p in zip(*evidence.some(20), strict=True):
+    for f, p in zip(*trained_models.some(20), strict=True):
         for eta in (1e-3, 0.1, 1.0, 4.0):
             dual = minimize_scalar(
                 lambda x, f=f, p=p, eta=eta: (
@@ -67,7 +67,7 @@ def radius():
 
 def gradient():
     worst = 0.0
-    for pos, neg in evidence.rows():
+    for pos, neg in trained_models.rows():
         for tau in TAUS:
             x = neg.clone().requires_grad_()
             (push,) = torch.autograd.grad(losses.softmax_risk_loss(pos, x, tau=tau), x)
@@ -78,7 +78,7 @@ def gradient():
 
 def round_trip():
     worst = 0.0
-    for f, p in zip(*evidence.some(10), strict=True):
+    for f, p in zip(*trained_models.some(10), strict=True):
         for tau in np.geomspace(1e-3, 1e3, 13):
             slack = dro.slack_of_tau(f, tau=tau, weights=p)
             if slack > 1e-3:
@@ -92,7 +92,7 @@ def round_trip():
 
 
 def one_radius():
-    eta = dro.radius_of_tau(evidence.scores(), tau=0.2, weights=evidence.negatives())
+    eta = dro.radius_of_tau(trained_models.scores(), tau=0.2, weights=trained_models.negatives())
     low, middle, high = np.quantile(eta, [0.05, 0.5, 0.95])
     effect = f"radii of people at τ = 0.2: median {middle:.2f}, middle 90 % {low:.2f} to {high:.2f}"
     return Finding(effect, counter=high / low)
@@ -100,7 +100,7 @@ def one_radius():
 
 def small_radius():
     slopes, second = [], []
-    for f, p in zip(*evidence.some(20), strict=True):
+    for f, p in zip(*trained_models.some(20), strict=True):
         small, large = 1e-8, 1e-6
         exact = [dro.tau_of_radius(f, radius=r, weights=p) for r in (small, large)]
         law = [dro.small_radius_tau(f, radius=r, weights=p) for r in (small, large)]
@@ -119,10 +119,10 @@ def small_radius():
 def shift():
     """Distributions of negatives that one meets: popular films, and the later likes."""
     worst, closest = 0.0, math.inf
-    popular = evidence.data().item_degree + 1.0
-    held = evidence.data().test.toarray() + 0.0
-    for user in range(0, evidence.data().n_users, 20):
-        f, p = evidence.scores()[user], evidence.negatives()[user]
+    popular = trained_models.data().item_degree + 1.0
+    held = trained_models.data().test.toarray() + 0.0
+    for user in range(0, trained_models.data().n_users, 20):
+        f, p = trained_models.scores()[user], trained_models.negatives()[user]
         for q in (p * popular, p * held[user], p * popular**2):
             if q.sum() == 0:
                 continue
@@ -136,10 +136,10 @@ def shift():
 
 
 def false_negatives():
-    q = dro.worst_case_weights(evidence.scores(), tau=0.2, weights=evidence.negatives())
-    liked = evidence.data().test.toarray()
+    q = dro.worst_case_weights(trained_models.scores(), tau=0.2, weights=trained_models.negatives())
+    liked = trained_models.data().test.toarray()
     has = liked.any(1)
-    share, fair = ((w * liked).sum(1)[has].mean() for w in (q, evidence.negatives()))
+    share, fair = ((w * liked).sum(1)[has].mean() for w in (q, trained_models.negatives()))
     effect = (
         f"later likes are {fair:.1%} of the negatives and carry {share:.1%} of the push, "
         f"{share / fair:.1f} times their share"
@@ -151,7 +151,7 @@ def influence():
     """How a little contamination at a score g moves the loss: an exponential of g."""
     worst, strength = 0.0, []
     h = 1e-6
-    for f, p in zip(*evidence.some(), strict=True):
+    for f, p in zip(*trained_models.some(), strict=True):
         for tau in (0.1, 0.2, 0.5):
             value = dro.robust_value(f, tau=tau, weights=p)
             g = f.max()
@@ -168,7 +168,7 @@ def influence():
 
 
 def monotone():
-    f, p = evidence.some()
+    f, p = trained_models.some()
     grid = np.geomspace(1e-3, 1e3, 40)
     values = np.stack([dro.robust_value(f, tau=tau, weights=p) for tau in grid])
     rise = np.diff(values, axis=0).max()
@@ -187,7 +187,7 @@ def monotone():
 def family():
     """Small balls of KL, χ² and Rényi divergence are the same ball."""
     gaps = {1e-4: [], 1e-6: []}
-    for f, p in zip(*evidence.some(10), strict=True):
+    for f, p in zip(*trained_models.some(10), strict=True):
         mean = p @ f
         deviation = math.sqrt(p @ (f - mean) ** 2)
         for eta, found in gaps.items():
