@@ -1,0 +1,90 @@
+"""Imports only point down: a floor knows those below it, and none above."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "bslutils"
+
+# From the ground up. What stands in one line may import one another, but not in a circle.
+FLOORS = (
+    "version",
+    "provenance published",
+    "dro sampling scoring",
+    "losses",
+    "data graph",
+    "models",
+    "batch config evaluate exposure intervals optim replay store train",
+    "experiments",
+    "interactive page plots",
+    "verify",
+    "cli __main__",
+)
+FLOOR_OF = {name: level for level, names in enumerate(FLOORS) for name in names.split()}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name below the package -> file; a folder goes by its own name."""
+    names = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    del names[""]  # the package itself, which offers what people use most
+    return names
+
+
+MODULES = modules()
+
+
+def imports(name: str) -> set[str]:
+    """The modules of the package that a module imports, anywhere in its code."""
+    path, found = MODULES[name], set()
+    folder = [*name.split(".")] if path.stem == "__init__" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            wanted = [alias.name for alias in node.names if alias.name.split(".")[0] == "bslutils"]
+            assert not wanted, f"{name} imports {wanted[0]} by its full name"
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = folder[: len(folder) - (node.level - 1)]
+        base += node.module.split(".") if node.module else []
+        for alias in node.names:
+            target = ".".join([*base, alias.name])
+            found.add(target if target in MODULES else ".".join(base))
+    return found - {""}
+
+
+def test_every_module_has_a_floor_and_every_floor_its_modules():
+    assert {name.split(".")[0] for name in MODULES} == set(FLOOR_OF)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_only_point_down(name):
+    def floor(module):
+        return FLOOR_OF[module.split(".")[0]]
+
+    above = [target for target in imports(name) if floor(target) > floor(name)]
+    assert above == []
+
+
+def test_no_module_imports_itself_through_others():
+    left = {name: imports(name) - {name} for name in MODULES}
+    while left:
+        # A folder's own file may name its modules, which know nothing of it.
+        free = [name for name, wanted in left.items() if not wanted & set(left)]
+        assert free, f"a circle among {', '.join(sorted(left))}"
+        for name in free:
+            del left[name]
+
+
+def test_the_package_loads_neither_experiments_nor_claims_nor_figures():
+    program = (
+        "import bslutils, sys; above = ('bslutils.experiments', 'bslutils.verify', 'matplotlib');"
+        "print([m for m in sys.modules if m.startswith(above)]); from bslutils import verify"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[]"
