@@ -43,7 +43,7 @@ class TrainConfig:
         metric: chooses the epoch on the validation split, such as ``"ndcg@20"``.
         eval_every: epochs between two validations.
         patience: validations without improvement before training stops; ``None`` never stops.
-        seed: seeds batches, negatives and dropout (the model has its own seed).
+        seed: seeds batches, negatives and dropout; a model is seeded where it is made.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
         replay: on a GPU, record a training step and repeat it at one launch, where that can be
             (:func:`bslutils.replay.replayable`); it changes no result beyond rounding.

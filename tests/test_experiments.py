@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import bslutils as bsl
-from bslutils.__main__ import main
+from bslutils.cli import main
 from bslutils.experiments import (
     HASHES,
     SWEEPS,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bslutils import dro, losses, optim, scoring, verify
-from bslutils.__main__ import main
+from bslutils.cli import main
 from bslutils.experiments import fairness, noise
 from bslutils.verify import (
     Claim,

@@ -103,7 +103,7 @@ class SimGCL(GraphModel):
 
     Args:
         train, dim, score, rank_score: as in :class:`bslutils.models.LightGCN`.
-        n_layers: L, at least 1.
+        n_layers: layers L, at least 1.
         weight: of the auxiliary term, at least 0.
         eps: length ε of the noise in a layer, at least 0.
         temperature: of the auxiliary term, ``> 0``.
@@ -192,10 +192,9 @@ class XSimGCL(GraphModel):
     them, so a step spreads over the graph L times, like LightGCN.
 
     Args:
-        train, dim, score, rank_score, seed: as in :class:`SimGCL`.
-        n_layers: L, at least 1.
-        contrast_layer: l*, from 0 (the tables) to L.
-        weight, eps, temperature: of the auxiliary term, as in :class:`SimGCL`.
+        train, dim, n_layers, weight, eps, temperature, score, rank_score, seed: as in
+            :class:`SimGCL`.
+        contrast_layer: layer l*, from 0 (the tables) to L.
 
     Raises:
         ValueError: no training pair, a size below 1, an unknown score, a layer that is not

@@ -22,10 +22,10 @@ class LightGCN(GraphModel):
     Args:
         train: training pairs, ``(n_users, n_items)``: the graph.
         dim: length of a vector, d.
-        n_layers: L, at least 1 (0 would be matrix factorisation).
+        n_layers: layers L, at least 1 (0 would be matrix factorisation).
         score: ``"cosine"`` or ``"dot"`` in training.
-        rank_score: the same in ranking; ``None`` is that of training. The authors of BSL train
-            with cosine and, but for MovieLens-1M, rank by inner product.
+        rank_score: ``"cosine"`` or ``"dot"`` in ranking; ``None`` is as in training. The authors
+            of BSL train with cosine and, but for MovieLens-1M, rank by inner product.
         seed: seeds the Xavier-uniform start.
 
     Raises:
@@ -87,7 +87,7 @@ class LightGCNPlusPlus(GraphModel):
 
     Args:
         train, dim, score, rank_score: as in :class:`LightGCN`.
-        n_layers: L, at least 1.
+        n_layers: layers L, at least 1.
         alpha, beta: exponents of the two degrees, any finite numbers; 1/2 and 1/2 is the
             normalisation of LightGCN.
         gamma: weight of layer 0, in [0, 1].

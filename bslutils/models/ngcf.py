@@ -29,7 +29,7 @@ class NGCF(GraphModel):
 
     Args:
         train, dim, score, rank_score: as in :class:`bslutils.models.LightGCN`.
-        n_layers: L, at least 1.
+        n_layers: layers L, at least 1.
         message_dropout: chance in [0, 1) that a coordinate of a layer is dropped in a training
             step, before it is normalised and before it goes on to the next layer.
         seed: seeds the Xavier-uniform start of tables and weights.

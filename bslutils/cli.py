@@ -1,0 +1,239 @@
+"""Command line: ``python -m bslutils {data,train,sweep,results,verify}``, or ``bslutils``."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from . import Interactions, TrainConfig, __version__, evaluate, fit, load, load_files
+from .datasets import DATASETS
+from .flags import EVERY_LOSS, add_flags, given
+from .losses import make_loss
+from .models import MODELS, make_model
+
+# Experiments and claims take long to import: the commands that need them do it themselves.
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bslutils",
+        description="Train on data sets for recommendation, record experiments, check claims.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    data = _command(commands, "data", _data, "list the data sets, or count one")
+    _add_data(data, "data", nargs="?")
+
+    train = _command(commands, "train", _train, "train a model and report on test")
+    _add_data(train, "--data", required=True)
+    train.add_argument(
+        "--protocol",
+        choices=("honest", "paper"),
+        default="honest",
+        help="paper: train on the validation pairs too and choose the epoch on test, as the "
+        "authors' code does; only for comparison with published figures (default: honest)",
+    )
+    train.add_argument("--loss", required=True, help=f"one of {', '.join(EVERY_LOSS)}")
+    train.add_argument(
+        "--model", choices=MODELS, default="MF", help="what is trained (default: MF)"
+    )
+    train.add_argument("--no-progress", action="store_true", help="no progress bar")
+    train.add_argument(
+        "--ks", type=int, nargs="+", default=[20], help="cut-offs of the metrics (default: 20)"
+    )
+    train.add_argument("--out", type=Path, help="append the run to this file as a line of JSON")
+    add_flags(train)
+
+    run = _command(commands, "sweep", _sweep, "run and record what an experiment is missing")
+    run.add_argument("name", help="of the sweep; `results status` lists them")
+    _add_sweep(run)
+    run.add_argument("--only", default="", metavar="TEXT", help="trials with TEXT in the label")
+    run.add_argument("--device", default="cpu", help="where to train (default: cpu)")
+    run.add_argument("--jobs", type=int, help="trials at a time; all cores, or 1 on a GPU")
+    run.add_argument("--again", action="store_true", help="run what is recorded, too")
+
+    results = commands.add_parser("results", help="show or merge the recorded runs")
+    actions = results.add_subparsers(dest="action", required=True)
+    show = _command(
+        actions, "status", _status, "which trials are recorded; of all sweeps by default"
+    )
+    show.add_argument("name", nargs="?", help="of the sweep; without it, all are listed")
+    _add_sweep(show)
+    join = _command(actions, "merge", _merge, "add records that were made on another machine")
+    join.add_argument("name", help="of the sweep; `results status` lists them")
+    join.add_argument("sources", nargs="+", type=Path, metavar="FILE", help="records to add")
+    join.add_argument("--file", type=Path, help="file of the records")
+
+    verify = _command(commands, "verify", _verify, "run the programs that check the book's claims")
+    verify.add_argument("ids", nargs="*", metavar="ID", help="claims to check; all by default")
+    verify.add_argument("--list", action="store_true", help="list the claims, run nothing")
+    return parser
+
+
+def _command(
+    commands, name: str, run: Callable[[argparse.Namespace], int | None], what: str
+) -> argparse.ArgumentParser:
+    # Flags come and go with signatures: an abbreviation would not mean the same for long.
+    parser = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
+    parser.set_defaults(run=run, parser=parser)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser, name: str, **options) -> None:
+    parser.add_argument(name, help=f"one of {', '.join(DATASETS)}", **options)
+    parser.add_argument(
+        "--test-file", type=Path, help="pairs to test on; the data is then a file to train on"
+    )
+    parser.add_argument(
+        "--valid-fraction", type=float, default=0.1, help="held out of train (default: 0.1)"
+    )
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", default="small", help="small or full (default: small)")
+    parser.add_argument("--file", type=Path, help="file of the records")
+
+
+def _load(args: argparse.Namespace) -> Interactions:
+    if args.test_file is not None:
+        return load_files(args.data, args.test_file, valid_fraction=args.valid_fraction)
+    return load(args.data, valid_fraction=args.valid_fraction)
+
+
+def _data(args: argparse.Namespace) -> None:
+    if args.data is None:
+        print("\n".join(DATASETS))
+        return
+    data = _load(args)
+    for name, value in {**data.describe(), "hash": data.hash}.items():
+        print(f"{name:24} {value}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    of_loss = given(args, "loss")
+    loss = make_loss(args.loss, **of_loss)
+    config = TrainConfig(**given(args, "training"), progress=not args.no_progress)
+    if args.out is not None and not args.out.resolve().parent.is_dir():
+        raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")
+    if min(args.ks) < 1:
+        raise ValueError(f"--ks must be at least 1, got {min(args.ks)}")
+
+    data = _load(args)
+    if args.protocol == "paper":
+        data = data.paper_protocol()
+    model = make_model(args.model, data, seed=config.seed, **given(args, "model"))
+    start = time.perf_counter()
+    run = fit(model, data, loss, config)
+    seconds = time.perf_counter() - start
+    test = evaluate(run.model, data, split="test", ks=args.ks)
+
+    epochs = len(run.history)
+    print(f"{data.name}, {args.protocol} protocol, {loss}")
+    print(f"epoch {run.best_epoch} of {epochs} kept, {seconds:.1f} s, stopped by {run.stopped}")
+    for name, value in test.items():
+        print(f"test {name:14} {value:.5f}")
+    if args.out is not None:
+        record = run.record() | {
+            "loss": {"name": args.loss, **of_loss},
+            "test": test,
+            "seconds": seconds,
+            "versions": {"bslutils": __version__, "torch": torch.__version__},
+        }
+        with args.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def _sweep(args: argparse.Namespace) -> None:
+    from .experiments import run_sweep, sweep
+
+    chosen = sweep(args.name)
+    jobs = args.jobs
+    if jobs is None:
+        jobs = (os.cpu_count() or 1) if torch.device(args.device).type == "cpu" else 1
+    start, made = time.perf_counter(), 0
+    runs = run_sweep(
+        chosen,
+        size=args.size,
+        path=args.file,
+        only=args.only,
+        device=args.device,
+        jobs=jobs,
+        again=args.again,
+    )
+    for record, done, wanted in runs:
+        made += 1
+        left = (time.perf_counter() - start) / made * (wanted - done)
+        count = f"{done} of {wanted}, {left / 60:.0f} min left"
+        print(f"{_result_line(record['label'], record)}  {count}", flush=True)
+    if not made:
+        print(f"{args.name}: nothing is missing")
+
+
+def _status(args: argparse.Namespace) -> None:
+    from .experiments import SWEEPS, outdated, path_of, status, sweep
+
+    if args.name is not None:
+        for trial, recorded in status(sweep(args.name), size=args.size, path=args.file):
+            print(_result_line(trial.label, recorded))
+        return
+    for chosen in SWEEPS.values():
+        path = args.file or path_of(chosen.name)
+        found = status(chosen, size=args.size, path=path)
+        done, old = sum(recorded is not None for _, recorded in found), len(outdated(path))
+        count = f"{done} of {len(found)} recorded" + (f", {old} outdated" if old else "")
+        print(f"{chosen.name:20} {count:28} {chosen.what}")
+
+
+def _merge(args: argparse.Namespace) -> None:
+    from .experiments import merge, path_of, sweep
+
+    target = args.file or path_of(sweep(args.name).name)
+    added, conflicts = merge(target, args.sources)
+    print(f"{added} added to {target}")
+    for id in conflicts:
+        print(f"{id} is recorded with other results: kept as it was")
+
+
+def _result_line(label: str, record: dict | None) -> str:
+    if record is None:
+        return f"{label:40} missing"
+    test, minutes = record["test"], record["train_seconds"] / 60
+    figures = f"Recall@20 {test['recall@20']:.4f}  NDCG@20 {test['ndcg@20']:.4f}"
+    return f"{label:40} {figures}  {minutes:5.1f} min"
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from .verify import CLAIMS, iter_claims, ledger_line
+
+    if args.list:
+        for claim in CLAIMS.values():
+            print(f"{claim.id:22} {claim.verdict:26} {claim.sentence}")
+        return 0
+    results = []
+    for result in iter_claims(args.ids or None):
+        print(ledger_line(result) + "\n", flush=True)
+        results.append(result)
+    fallen = [result.claim.id for result in results if not result.stands]
+    seconds = sum(result.seconds for result in results)
+    print(f"{len(results) - len(fallen)} of {len(results)} verdicts stand ({seconds:.0f} s)")
+    if fallen:
+        print(f"no longer as recorded: {', '.join(fallen)}", file=sys.stderr)
+    return 1 if fallen else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return the exit status: 1 for a fallen claim, 2 for bad input."""
+    args, unknown = _parser().parse_known_args(argv)
+    if unknown:  # the command lists its flags, where argparse would list the commands
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    try:
+        return args.run(args) or 0
+    except (ValueError, FloatingPointError, ImportError, MemoryError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2

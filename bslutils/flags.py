@@ -1,0 +1,115 @@
+"""Flags for the parameters of training, models and losses.
+
+A flag is made from the signature that declares the parameter, and its help is what the docstring
+says of it: a new loss or model has its flags without a line here.
+"""
+
+import argparse
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from . import TrainConfig, losses, models
+from .losses import LOSSES, VECTOR_LOSSES, loss_parameters
+from .models import MODELS, model_parameters
+
+EVERY_LOSS = LOSSES | VECTOR_LOSSES
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every parameter; :func:`given` has the values that were given.
+
+    A name that training and models share, ``seed``, is one flag for both. A name that a model
+    shares with a loss is ``--name`` for the loss and ``--model-name`` for the model.
+    """
+    specs, texts = {}, {}
+    for kind, taker, spec, text in parameters():
+        key = kind, spec.name
+        specs.setdefault(key, spec)
+        default = "required" if spec.default is spec.empty else f"default: {spec.default}"
+        texts.setdefault(key, {}).setdefault((text, default), []).append(taker)
+    groups = {
+        "training": parser.add_argument_group("training", "--seed seeds the model, too"),
+        "model": parser.add_argument_group(
+            "model", "in brackets: the models that take it; --model-NAME where a loss has that NAME"
+        ),
+        "loss": parser.add_argument_group("loss", "in brackets: the losses that take it"),
+    }
+    for (kind, name), spec in specs.items():
+        shared = kind == "model" and ("loss", name) in specs
+        text = " / ".join(
+            f"{text} ({'; '.join(filter(None, [', '.join(takers), default]))})"
+            for (text, default), takers in texts[kind, name].items()
+        )
+        groups[kind].add_argument(
+            f"--{'model-' * shared}{name.replace('_', '-')}",
+            dest=f"{kind}.{name}",
+            default=argparse.SUPPRESS,
+            help=text.replace("%", "%%"),
+            **_reading(spec),
+        )
+
+
+def given(args: argparse.Namespace, kind: str) -> dict[str, Any]:
+    """The parameters of ``"training"``, ``"model"`` or ``"loss"`` that were given, by name."""
+    found = ((dest.partition("."), value) for dest, value in vars(args).items())
+    return {name: value for (group, _, name), value in found if group == kind and name}
+
+
+def parameters() -> Iterator[tuple[str, str, inspect.Parameter, str]]:
+    """What can be given: its kind, who takes it, its declaration, and what is said of it."""
+    for name, spec in inspect.signature(TrainConfig).parameters.items():
+        if name != "progress":  # it is --no-progress
+            yield "training", "", spec, explained(TrainConfig.__doc__, name)
+    for model, made in MODELS.items():
+        for name, spec in model_parameters(model).items():
+            if name != "seed":  # that of the training
+                yield "model", model, spec, explained(made.__doc__, name, models)
+    for loss, made in EVERY_LOSS.items():
+        for name, spec in loss_parameters(loss).items():
+            yield "loss", loss, spec, explained(made.function.__doc__, name, losses)
+
+
+def explained(doc: str, name: str, package: ModuleType | None = None) -> str:
+    """What a docstring says of an argument, or the docstring that it refers to.
+
+    Args:
+        doc: the docstring; "as in :class:`X`", of one argument or of all, refers to that of X.
+        name: of the argument.
+        package: where X is.
+
+    Example:
+        >>> explained(TrainConfig.__doc__, "n_negatives")
+        'negatives in a list; in-batch and full sampling ignore it'
+        >>> explained(MODELS["NGCF"].__doc__, "dim", models)  # as in LightGCN
+        'length of a vector, d'
+    """
+    _, _, section = inspect.cleandoc(doc).partition("\nArgs:\n")
+    section = re.split(r"\n(?=\S)", section)[0]
+    entries = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
+    text = next((text for names, text in entries if name in names.split(", ")), "")
+    if package is not None and (not text or text.startswith("as in")):
+        other = re.search(r"\bas\s+(?:in\s+)?:\w+:`(?:\w+\.)*(\w+)`", text or doc)
+        return (
+            explained(getattr(package, other[1], package).__doc__, name, package) if other else ""
+        )
+    text = re.sub(r"(:\w+:)?`+", "", " ".join(text.split())).rstrip(".")
+    # A command line gives numbers: that they may be tensors is for readers of the docstring.
+    return "; ".join(part for part in text.split("; ") if "tensor" not in part)
+
+
+def _reading(spec: inspect.Parameter) -> dict[str, Any]:
+    """How a flag reads its value: by the type that the signature declares."""
+    kinds = typing.get_args(spec.annotation) or (spec.annotation,)
+    if bool in kinds:
+        return {"action": argparse.BooleanOptionalAction}
+    kind = next(kind for kind in (int, float, str) if kind in kinds)
+
+    def read(text: str) -> int | float | str | None:
+        return None if text == "None" and type(None) in kinds else kind(text)
+
+    read.__name__ = kind.__name__  # argparse names it where a value cannot be read
+    return {"type": read, "metavar": kind.__name__.upper()}
