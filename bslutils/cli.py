@@ -153,6 +153,7 @@ def _sweep(args: argparse.Namespace) -> None:
     from .experiments import run_sweep, sweep
 
     chosen = sweep(args.name)
+    TrainConfig(device=args.device)  # one that is not there is refused before anything is opened
     jobs = args.jobs
     if jobs is None:
         jobs = (os.cpu_count() or 1) if torch.device(args.device).type == "cpu" else 1

@@ -108,5 +108,11 @@ class TrainConfig:
         name, _, k = self.metric.partition("@")
         if name not in METRICS or not k.isdigit() or int(k) < 1:
             raise ValueError(f"metric must be one of {METRICS} with '@K', got {self.metric!r}")
-        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
+        try:
+            device = torch.device(self.device)
+        except RuntimeError:
+            raise ValueError(
+                f"device must be cpu, cuda or another that torch knows, got {self.device!r}"
+            ) from None
+        if device.type == "cuda" and not torch.cuda.is_available():
             raise ValueError(f"device {self.device!r} was asked for, but torch sees no CUDA device")

@@ -159,6 +159,7 @@ def test_train_on_files(capsys, tmp_path):
             "model 'MF' has no parameter 'beta'; it takes",
         ),
         (["--loss", "bpr", "--ks", "0"], "--ks must be at least 1, got 0"),
+        (["--loss", "bpr", "--device", "gpu"], "device must be cpu, cuda or another that torch"),
         (["--loss", "bpr", "--device", "cuda:7"], "device 'cuda:7' was asked for"),
     ],
 )
@@ -187,6 +188,12 @@ def test_what_cannot_be_read_writes_nothing(capsys, tmp_path, arguments, message
     captured = capsys.readouterr()
     assert end.value.code == 2 and captured.out == "" and not out.exists()
     assert message in captured.err and "--tau FLOAT" in captured.err  # the offender, the choices
+
+
+def test_a_sweep_on_an_unknown_device_writes_nothing(capsys, tmp_path):
+    file = tmp_path / "reference.jsonl"
+    assert main(["sweep", "reference", "--device", "gpu", "--file", str(file)]) == 2
+    assert "got 'gpu'" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_said_before_training(capsys, tmp_path):
