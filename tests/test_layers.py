@@ -21,7 +21,7 @@ FLOORS = (
     "experiments",
     "interactive page plots",
     "verify",
-    "cli __main__",
+    "cli flags __main__",
 )
 FLOOR_OF = {name: level for level, names in enumerate(FLOORS) for name in names.split()}
 
