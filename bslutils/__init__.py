@@ -11,10 +11,8 @@ Example:
 """
 
 from . import dro, losses, models, sampling, scoring
-from .data import Interactions
-from .datasets import load
+from .data import Interactions, load, load_files
 from .evaluate import evaluate
-from .files import load_files
 from .train import Run, TrainConfig, fit
 from .version import __version__
 

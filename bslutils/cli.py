@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from . import Interactions, TrainConfig, __version__, evaluate, fit, load, load_files
-from .datasets import DATASETS
+from .data import SOURCES, facts
 from .flags import EVERY_LOSS, add_flags, given
 from .losses import make_loss
 from .models import MODELS, make_model
@@ -29,6 +29,12 @@ def _parser() -> argparse.ArgumentParser:
 
     data = _command(commands, "data", _data, "list the data sets, or count one")
     _add_data(data, "data", nargs="?")
+    data.add_argument(
+        "--facts",
+        type=Path,
+        metavar="FILE",
+        help="write what the book says of the large data sets to this file",
+    )
 
     train = _command(commands, "train", _train, "train a model and report on test")
     _add_data(train, "--data", required=True)
@@ -86,7 +92,7 @@ def _command(
 
 
 def _add_data(parser: argparse.ArgumentParser, name: str, **options) -> None:
-    parser.add_argument(name, help=f"one of {', '.join(DATASETS)}", **options)
+    parser.add_argument(name, help=f"one of {', '.join(SOURCES)}", **options)
     parser.add_argument(
         "--test-file", type=Path, help="pairs to test on; the data is then a file to train on"
     )
@@ -107,8 +113,11 @@ def _load(args: argparse.Namespace) -> Interactions:
 
 
 def _data(args: argparse.Namespace) -> None:
+    if args.facts is not None:
+        facts.write(args.facts)
+        return
     if args.data is None:
-        print("\n".join(DATASETS))
+        print("\n".join(SOURCES))
         return
     data = _load(args)
     for name, value in {**data.describe(), "hash": data.hash}.items():

@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 
 import bslutils as bsl
 from bslutils.data import from_pairs
-from bslutils.files import load_files, parse_pairs, read_pairs
-from bslutils.splits import false_positives, hold_out, k_core
+from bslutils.data.files import load_files, parse_pairs, read_pairs
+from bslutils.data.splits import false_positives, hold_out, k_core
 
 TRAIN = [[0, 0], [0, 1], [1, 1], [1, 2], [2, 0], [2, 3]]
 TEST = [[0, 2], [2, 1]]
@@ -268,7 +268,7 @@ def test_popularity_groups_hold_equal_shares(movielens):
 
 
 def test_popularity_groups_of_equal_items_and_bad_numbers():
-    from bslutils.splits import popularity_groups
+    from bslutils.data.splits import popularity_groups
 
     assert popularity_groups(np.full(6, 7), 3).tolist() == [0, 0, 1, 1, 2, 2]
     assert popularity_groups(np.array([0, 5]), 2).tolist() == [0, 1]

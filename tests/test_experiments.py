@@ -14,6 +14,7 @@ import pytest
 
 import bslutils as bsl
 from bslutils.cli import main
+from bslutils.data import SOURCES
 from bslutils.experiments import (
     HASHES,
     SWEEPS,
@@ -145,7 +146,8 @@ def test_data_that_is_not_the_pinned_one_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("name", ["synthetic", "movielens-small"])
 def test_the_small_data_sets_are_the_pinned_ones(name):
-    assert bsl.load(name).hash == HASHES[name]
+    data = bsl.load(name)
+    assert (data.hash, data.n_items) == (HASHES[name], SOURCES[name].n_items)
 
 
 @pytest.mark.slow

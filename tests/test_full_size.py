@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import bslutils as bsl
-from bslutils.sampling import expected_partners
+from bslutils.data import SOURCES
+from bslutils.data.facts import facts
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -30,10 +31,21 @@ def test_the_readmes_run_on_yelp2018(real_data, tmp_path):
     assert len(record["history"]) == 4 and record["test"]["recall@20"] >= 0.060
 
 
+FACTS = json.loads((README.parent / "results" / "datasets.json").read_text(encoding="utf-8"))
+
+
+def test_the_facts_are_of_the_data_sets_that_are_downloaded():
+    assert set(FACTS) == {name for name, source in SOURCES.items() if source.files}
+    for name, said in FACTS.items():
+        assert (said["hash"], said["items"]) == (SOURCES[name].hash, SOURCES[name].n_items)
+
+
 @pytest.mark.slow
-def test_the_record_of_expected_partners(real_data):
-    path = README.parent / "results" / "expected-partners.json"
-    for row in json.loads(path.read_text())["rows"]:
-        data = bsl.load(row["data"], valid_fraction=0)
-        assert (data.hash, data.train.nnz) == (row["hash"], row["pairs"])
-        assert expected_partners(data.train, row["batch_size"]) == pytest.approx(row["expected"])
+@pytest.mark.parametrize("name", FACTS)
+def test_the_facts_are_those_of_the_data(real_data, name):
+    found, said = facts(bsl.load(name)), dict(FACTS[name])
+    assert found.keys() == said.keys()
+    partners = "other positives in a batch"
+    assert found.pop(partners) == pytest.approx(said.pop(partners))
+    for key, value in found.items():
+        assert said[key] == (pytest.approx(value) if isinstance(value, float) else value), key

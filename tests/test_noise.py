@@ -7,9 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 
+from bslutils.data import SOURCES
 from bslutils.experiments import SWEEPS, noise
 from bslutils.experiments.noise import CURVE_TAUS, NEGATIVE, POSITIVE, testbeds
-from bslutils.experiments.testbeds import SETTINGS, TITLES
+from bslutils.experiments.testbeds import SETTINGS
 
 BENCH = testbeds("small")[0]
 KINDS = {"negative_noise": NEGATIVE, "positive_noise": POSITIVE}
@@ -160,6 +161,5 @@ def test_missing_cells_are_named():
 
 
 def test_every_bench_has_a_title():
-    assert {testbed.title for size in ("small", "full") for testbed in testbeds(size)} == set(
-        TITLES.values()
-    )
+    titles = {testbed.title for size in ("small", "full") for testbed in testbeds(size)}
+    assert titles == {source.title for source in SOURCES.values()}

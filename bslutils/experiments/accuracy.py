@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data import SOURCES
 from .figure1 import final
 from .records import Records
 from .runner import best
@@ -16,7 +17,6 @@ from .testbeds import (
     DENSE,
     LARGE,
     LONGER,
-    N_ITEMS,
     SETTINGS,
     SMALL,
     SPARSE,
@@ -73,7 +73,7 @@ def grid(testbed: Testbed, loss: str) -> list[Trial]:
     """The six settings of a loss, with the first seed."""
     settings = SETTINGS.get(loss) or NEWER[loss]
     if loss == "slatk":
-        settings = [setting | {"n_items": N_ITEMS[testbed.data]} for setting in settings]
+        settings = [setting | {"n_items": SOURCES[testbed.data].n_items} for setting in settings]
     return [testbed.trial(loss, setting) for setting in settings]
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data import SOURCES
 from ..published import DIMENSIONS, FIELD, FIGURE_1, FOLLOW_UPS, OFFICIAL_LOGS
 from . import ablations, accuracy, every_loss, figure1
 from .records import Records
@@ -18,13 +19,7 @@ LOGS, BARS = "training logs of BSL", "Figure 1 of BSL"
 NOTEBOOK, TABLES = "notebook of BSL", "tables of PSL and SL@K"
 
 # Data in a source -> ours. "amazon" of the logs and "Gowalla" of the tables are other splits.
-SAME_SPLIT = {
-    "yelp2018": "yelp2018",
-    "gowalla": "gowalla",
-    "ml": "ml-1m",
-    "ml-1m": "ml-1m",
-    "Amazon-Electronic": "amazon-electronics",
-}
+SAME_SPLIT = {called: name for name, source in SOURCES.items() for called in source.published_as}
 # What the code of BSL's authors computes under these names, and what that of the tables does.
 OF_AUTHORS = {"SL": "softmax", "BSL": "reweighted_softmax"}
 OF_TABLES = {"SL": "softmax", "BSL": "rescaled_softmax"}

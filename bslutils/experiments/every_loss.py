@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..config import TrainConfig
+from ..data import SOURCES
 from .records import Records
 from .runner import SIZES, best, with_seeds
-from .testbeds import DENSE, N_ITEMS
+from .testbeds import DENSE
 from .trial import Trial
 
 Settings = dict[str, list[dict[str, float]]]
@@ -147,7 +148,7 @@ def _trial(
         several = SEVERAL[loss]
         config = replace(config, positives=several, batch_size=config.batch_size // several)
     if loss == "slatk":
-        params = params | {"n_items": N_ITEMS[data]}
+        params = params | {"n_items": SOURCES[data].n_items}
     trial = Trial(data, loss, params, config, backbone, model)
     score = "inner product" if _score(trial) == "dot" else "cosine"
     return replace(trial, label=f"{trial.label} {score} L2={l2:g}{' on rows' if rows else ''}")

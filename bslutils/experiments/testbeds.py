@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..config import TrainConfig
+from ..data import SOURCES
 from .records import Records
 from .runner import with_seeds
 from .trial import Trial
@@ -27,16 +28,6 @@ SETTINGS: dict[str, list[dict[str, float]]] = {
     ],
 }
 
-N_ITEMS = {"amazon-electronics": 8360, "ml-1m": 3043, "movielens-small": 2078}  # for SL@K
-TITLES = {
-    "movielens-small": "MovieLens (small)",
-    "synthetic": "planted preferences",
-    "ml-1m": "MovieLens-1M",
-    "amazon-electronics": "Amazon-Electronics",
-    "gowalla": "Gowalla",
-    "yelp2018": "Yelp2018",
-}
-
 
 @dataclass(frozen=True)
 class Testbed:
@@ -55,7 +46,7 @@ class Testbed:
     @property
     def title(self) -> str:
         """The name of the data in a figure."""
-        return TITLES[self.data]
+        return SOURCES[self.data].title
 
     def trial(self, loss: str, params: dict[str, float], *, fraction: float = 0.0, **config):
         """One trial of it; ``config`` replaces settings of the training."""

@@ -10,8 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..config import TrainConfig
-from ..data import Interactions
-from ..datasets import load
+from ..data import SOURCES, Interactions, load
 from ..evaluate import embeddings, evaluate
 from ..exposure import exposure
 from ..losses import make_loss
@@ -23,15 +22,8 @@ from ..train import Run, fit
 # compute: the records made before are then kept apart. tests/test_experiments.py pins a run.
 CODE = 1
 
-# SHA-256 of the data sets that experiments are defined on (Interactions.hash, honest protocol).
-HASHES = {
-    "amazon-electronics": "af7f6b52d566fa741094de0efb31491bd53696d2d13fb383e383c9b5d21b816a",
-    "gowalla": "db7dd5d1bd3576d684a9f2cee2dc489eae1254aac5fb5622690bcf4fa016cd5b",
-    "ml-1m": "d53a939966632a80e7976924bd733618c02683be1b23d9fe15905aa1214f4294",
-    "movielens-small": "7ae415e489fb8716c5846edf4e0e8245f80869cd3ce7e772f0f04de38d24c7dd",
-    "synthetic": "1fe280a5400d89a24a7855290b88e5b52951d1afbb02571e7d9e4ae69ca1ae56",
-    "yelp2018": "b51e22bbd9f3efe2d1d4bfa435fa5def3a8a281138c5cff7d3ee8b09657d3ae5",
-}
+# SHA-256 of the data sets that experiments are defined on.
+HASHES = {name: source.hash for name, source in SOURCES.items()}
 
 FREE = ("device", "replay", "progress")  # settings that do not change what is computed
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..datasets import load
+from ..data import load
 from ..experiments import fairness
 from ..experiments.fairness import Cloud
 from ..experiments.testbeds import Testbed

@@ -9,8 +9,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..data import Interactions
-from ..datasets import load
+from ..data import Interactions, load
 from ..evaluate import evaluate
 from ..exposure import exposure
 from ..losses import make_loss

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import Interactions, from_pairs
+from .interactions import Interactions, from_pairs
 
 
 def parse_pairs(text: str, source: str) -> np.ndarray:

@@ -90,7 +90,7 @@ class Interactions:
     def popularity_groups(self, n_groups: int = 10) -> np.ndarray:
         """Group of each item: equal shares of the training pairs, least popular items first.
 
-        See :func:`bslutils.splits.popularity_groups`.
+        See :func:`bslutils.data.splits.popularity_groups`.
         """
         return popularity_groups(self.item_degree, n_groups)
 
@@ -171,9 +171,9 @@ class Interactions:
         """Noisy positives: random pairs added to train; validation and test stay clean.
 
         A user with n training pairs gets ``floor(fraction * n)`` random items that are not among
-        them (:func:`bslutils.splits.false_positives`). One that is a held-out pair of the user is
-        not added: it is a like, and would be lost to the test. A ranking masks the training pairs
-        of the data that it is given, so evaluate on the *clean* data to leave what was added
+        them (:func:`bslutils.data.splits.false_positives`). One that is a held-out pair of the
+        user is not added: it is a like, and would be lost to the test. A ranking masks the training
+        pairs of the data that it is given, so evaluate on the *clean* data to leave what was added
         among the candidates.
 
         Args:

@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import threading
 import zipfile
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,9 +20,9 @@ import pytest
 from scipy.stats import spearmanr
 
 import bslutils as bsl
-from bslutils import datasets
-from bslutils.datasets import Remote, locate, members
-from bslutils.synthetic import plant
+from bslutils.data import SOURCES, sources
+from bslutils.data.remote import Remote, locate, members
+from bslutils.data.synthetic import plant
 
 COUNTS = {  # users, items, train pairs, test pairs, as published
     "yelp2018": (31_668, 38_048, 1_237_259, 324_147),
@@ -31,6 +32,7 @@ COUNTS = {  # users, items, train pairs, test pairs, as published
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COUNTS)
 def test_published_counts(real_data, name):
     data = bsl.load(name)
@@ -88,7 +90,7 @@ def test_synthetic_truth_is_learnable_and_free_of_popularity(synthetic):
     assert slope == pytest.approx(-0.8)
     assert spearmanr(synthetic.item_degree, truth.exposure).statistic > 0.7
     assert synthetic.hash == bsl.load("synthetic").hash
-    assert synthetic.hash != datasets.synthetic(plant_seed=1).hash
+    assert synthetic.hash != sources.synthetic(plant_seed=1).hash
 
 
 def test_draws_follow_the_planted_weights():
@@ -106,7 +108,7 @@ def test_draws_follow_the_planted_weights():
 def test_bad_plant(bad):
     (name,) = bad
     with pytest.raises(ValueError, match=f"{name} must be finite and at least"):
-        datasets.synthetic(**bad)
+        sources.synthetic(**bad)
 
 
 def test_unknown_names_and_fractions():
@@ -135,7 +137,7 @@ def served(tmp_path, monkeypatch):
         f"http://127.0.0.1:{server.server_port}/small.tar.gz",
         hashlib.sha256(content).hexdigest(),
     )
-    monkeypatch.setitem(datasets.REMOTES, "yelp2018", (remote,))
+    monkeypatch.setitem(SOURCES, "yelp2018", replace(SOURCES["yelp2018"], files=(remote,)))
     monkeypatch.setattr(pooch, "os_cache", lambda name: cache)
     monkeypatch.delenv("BSLUTILS_DATA", raising=False)
     yield folder, cache, remote
