@@ -1,67 +1,123 @@
 """What the book needs of Sphinx beyond its extensions.
 
-* The cache of executed notebooks is keyed on everything a page computes from, and filled by as
-  many pages at a time as there are cores.
+* The outputs of pages are kept by what the pages compute from, and made by as many pages at a time
+  as there are cores.
 * MathJax and Plotly come from installed packages, so that pages read offline.
 * Every chapter can be downloaded as a notebook.
 * No page loads Thebe, which Jupyter Book always switches on.
 """
 
-import hashlib
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partialmethod
 from importlib.metadata import distribution
 from pathlib import Path
 from unittest.mock import Mock
 
+import dependencies
 import jupytext
-from jupyter_cache import get_cache
+from jupyter_cache.cache.main import JupyterCacheBase
 from myst_nb.core.execute import create_client
-from myst_nb.core.read import create_nb_reader
+from myst_nb.core.read import NbReader, create_nb_reader
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
-INPUTS = ("bslutils/**/*.py", "results/**/*", "requirements.txt")
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff")
-CACHES_KEPT = 2
+VERSIONS_KEPT = 2
 
 
-def key_cache(app: Sphinx, config) -> None:
-    """jupyter-cache looks at a page's code only; a change of the package must count as well."""
-    root = Path(app.srcdir)
-    digest = hashlib.sha256()
-    for path in sorted(p for pattern in INPUTS for p in root.glob(pattern) if p.is_file()):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    caches = root / "_build" / ".jupyter_cache"
-    cache = caches / digest.hexdigest()[:16]
-    cache.mkdir(parents=True, exist_ok=True)
-    cache.touch()
-    by_age = sorted(caches.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)
-    for stale in by_age[CACHES_KEPT:]:
-        shutil.rmtree(stale)
-    config.nb_execution_cache_path = str(cache)
+def read_notebook(env, docname: str) -> tuple[NotebookNode, NbReader] | None:
+    """A page as a notebook that was not run, or None for a page without code."""
+    path = env.doc2path(docname)
+    text = Path(path).read_text(encoding="utf-8")
+    reader = create_nb_reader(path, env.myst_config, env.mystnb_config, text)
+    return reader and (reader.read(text), reader)
+
+
+def caches(env) -> Path:
+    """The folder with a folder for every version of a page that ran, named by the page's key."""
+    return Path(env.srcdir, "_build", ".jupyter_cache")
+
+
+def is_whole(cache: Path) -> bool:
+    """Whether a folder holds the outputs of a page, and not what an interruption left."""
+    return any(cache.glob("executed/*/base.ipynb"))
+
+
+def find_outdated(app: Sphinx, env, added, changed, removed) -> list[str]:
+    """Sphinx sees that a page's text changed; the pages with other inputs are read again, too."""
+    before, env.page_keys = getattr(env, "page_keys", {}), {}
+    root = Path(env.srcdir)
+    for docname in sorted(env.found_docs):
+        if found := read_notebook(env, docname):
+            cells = [cell.source for cell in found[0].cells if cell.cell_type == "code"]
+            folder = Path(env.doc2path(docname)).parent
+            env.page_keys[docname] = dependencies.key(cells, folder, root)
+    return [docname for docname, key in env.page_keys.items() if before.get(docname) != key]
 
 
 def execute_ahead(app: Sphinx, env, docnames: list[str]) -> None:
-    """Execute several pages at a time into the cache, where Sphinx finds them one by one.
+    """Execute several pages at a time, the longest first; Sphinx then finds their outputs.
 
     A page that fails is executed again by Sphinx, which reports what went wrong.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the kernels share the cores
-    get_cache(app.config.nb_execution_cache_path).list_cache_records()  # one thread makes the file
+    folder = caches(env)
+    folder.mkdir(parents=True, exist_ok=True)
+    times = folder / "seconds.json"
+    seconds = json.loads(times.read_text(encoding="utf-8")) if times.exists() else {}
 
     def execute(docname: str) -> None:
+        cache = folder / env.page_keys[docname]
+        unfinished = cache.with_suffix(".unfinished")
+        for left in (cache, unfinished):
+            shutil.rmtree(left, ignore_errors=True)
+        notebook, reader = read_notebook(env, docname)
+        config = env.mystnb_config.copy(execution_cache_path=str(unfinished))
         path = env.doc2path(docname)
-        text = Path(path).read_text()
-        reader = create_nb_reader(path, env.myst_config, env.mystnb_config, text)
-        if reader is None:
-            return  # a page without code
-        notebook, silent = reader.read(text), Mock()
-        with create_client(notebook, path, env.mystnb_config, silent, reader.read_fmt):
+        with create_client(notebook, path, config, Mock(), reader.read_fmt) as client:
             pass  # entering executes
+        if is_whole(unfinished):
+            unfinished.rename(cache)
+            seconds[docname] = round(client.exec_metadata["runtime"], 1)
+        else:
+            shutil.rmtree(unfinished)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(execute, docnames))
+    wanted = {env.page_keys[name]: name for name in docnames if name in env.page_keys}
+    pages = [name for key, name in wanted.items() if not is_whole(folder / key)]
+    pages.sort(key=lambda name: -seconds.get(name, float("inf")))
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(execute, pages))
+    finally:
+        times.write_text(json.dumps(seconds, indent=1), encoding="utf-8")
+    prune(folder, env.page_keys)
+
+
+def prune(folder: Path, keys: dict[str, str]) -> None:
+    """Remove the oldest folders of the cache beyond two for every page."""
+    for key in keys.values():
+        if (folder / key).exists():
+            (folder / key).touch()
+    by_age = sorted(filter(Path.is_dir, folder.iterdir()), key=lambda p: -p.stat().st_mtime)
+    for stale in by_age[VERSIONS_KEPT * len(keys) :]:
+        shutil.rmtree(stale)
+
+
+def find_outputs(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Sphinx reads a page: point it to the outputs of this one."""
+    if key := app.env.page_keys.get(docname):
+        cache = caches(app.env) / key
+        app.env.mystnb_config = app.env.mystnb_config.copy(execution_cache_path=str(cache))
+
+
+def ignore_cell_metadata() -> None:
+    """jupyter-cache would run a page again for a new caption."""
+    hashed = JupyterCacheBase.create_hashed_notebook
+    if not isinstance(hashed, partialmethod):
+        JupyterCacheBase.create_hashed_notebook = partialmethod(hashed, cell_metadata=())
 
 
 def vendor_mathjax(app: Sphinx, config) -> None:
@@ -88,12 +144,11 @@ def vendor_plotly(app: Sphinx, config) -> None:
 
 def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Write the page's notebook beside its source; the theme then shows a button for it."""
-    source = Path(app.env.doc2path(pagename)) if pagename in app.env.found_docs else None
-    if source is None or source.suffix != ".md" or "kernelspec:" not in source.read_text():
+    if pagename not in app.env.page_keys:
         return
     target = Path(app.outdir, "_sources", f"{pagename}.ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
-    jupytext.write(jupytext.read(source), target)
+    jupytext.write(jupytext.read(app.env.doc2path(pagename)), target)
     context["ipynb_source"] = f"{pagename}.ipynb"
 
 
@@ -107,11 +162,13 @@ def without_thebe(app: Sphinx, config) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("config-inited", key_cache)
+    ignore_cell_metadata()
     app.connect("config-inited", vendor_mathjax)
     app.connect("config-inited", vendor_plotly)
     app.connect("config-inited", without_thebe)
+    app.connect("env-get-outdated", find_outdated)
     app.connect("env-before-read-docs", execute_ahead)
+    app.connect("source-read", find_outputs)
     # Before the theme builds its buttons, which it does at the default priority of 500.
     app.connect("html-page-context", offer_notebook, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,218 @@
+"""Small books, built as the book is: what makes pages run again, and what fails a build."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.slow
+
+HEADER = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+# A page
+
+Some prose.
+"""
+
+
+def cell(code, caption="A caption"):
+    """A page's cell with a figure's options."""
+    return f"""
+```{{code-cell}} ipython3
+---
+mystnb: {{figure: {{caption: "{caption}"}}}}
+---
+{code}
+```
+"""
+
+
+def counted(name):
+    """Code that counts its executions in a file."""
+    return f"""from pathlib import Path
+count = Path("../count-{name}")
+count.write_text(f"{{int(count.read_text()) + 1 if count.exists() else 1}}");"""
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """Make a book of a few pages that is built by this book's configuration."""
+
+    def make(pages):
+        for folder in ("book", "bslutils", "results", ".venv/bin"):
+            (tmp_path / folder).mkdir(parents=True)
+        for name in ("_ext", "_static"):
+            shutil.copytree(ROOT / "book" / name, tmp_path / "book" / name)
+        for name in ("_config.yml", "requirements.txt", "Makefile", "book/references.bib"):
+            shutil.copyfile(ROOT / name, tmp_path / name)
+        first, *others = pages
+        contents = [f"format: jb-book\nroot: book/{first}", "chapters:" if others else ""]
+        contents += [f"- file: book/{name}" for name in others]
+        (tmp_path / "_toc.yml").write_text("\n".join(contents), encoding="utf-8")
+        for name, text in pages.items():
+            (tmp_path / "book" / f"{name}.md").write_text(HEADER + text, encoding="utf-8")
+        (tmp_path / "pyproject.toml").touch()
+        program = Path(sys.executable).parent / "jupyter-book"  # of the environment that tests
+        (tmp_path / ".venv/bin/jupyter-book").symlink_to(program)
+        (tmp_path / ".venv/installed").touch()
+        return tmp_path
+
+    return make
+
+
+def build(root, **environment):
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    return subprocess.run(
+        ["make", "book"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=inherited | environment,
+    )
+
+
+def edit(file, old, new):
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_what_makes_pages_run_again(small_book):
+    package = 'import sys; sys.path.insert(0, ".."); from bslutils import module'
+    root = small_book(
+        {
+            "alone": cell(counted("alone")),
+            "package": cell(counted("package")) + cell(package),
+            "records": cell(counted("records")) + cell('Path("../results/a.jsonl").read_text()'),
+        }
+    )
+    (root / "bslutils/__init__.py").touch()
+    (root / "bslutils/module.py").write_text("x = 1\n", encoding="utf-8")
+    (root / "results/a.jsonl").write_text("1\n", encoding="utf-8")
+
+    def executions():
+        result = build(root)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return [
+            int((root / f"count-{name}").read_text(encoding="utf-8"))
+            for name in ("alone", "package", "records")
+        ]
+
+    page, module, records = root / "book/alone.md", root / "bslutils/module.py", root / "results"
+    assert executions() == [1, 1, 1]
+    edit(page, "Some prose", "Other prose")
+    edit(page, "A caption", "Another caption")
+    assert executions() == [1, 1, 1]
+    html = (root / "_build/html/book/alone.html").read_text(encoding="utf-8")
+    assert "Other prose" in html
+    edit(module, "x = 1", "x = 2")
+    assert executions() == [1, 2, 1]
+    edit(page, "count =", "count  =")
+    (records / "a.jsonl").write_text("2\n", encoding="utf-8")
+    assert executions() == [2, 2, 2]
+    edit(module, "x = 2", "x = 1")
+    assert executions() == [2, 2, 2]  # the version before is kept
+    kept = [path for path in (root / "_build/.jupyter_cache").iterdir() if path.is_dir()]
+    assert len(kept) <= 2 * 3
+
+
+def test_an_interrupted_build_keeps_the_pages_that_ran(small_book):
+    sleep = cell("import time; time.sleep(120)")
+    root = small_book({"quick": cell(counted("quick")), "slow": cell(counted("slow")) + sleep})
+    program = subprocess.Popen(
+        ["make", "book"],
+        cwd=root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    cache = root / "_build" / ".jupyter_cache"
+    try:
+        while not (any(cache.glob("*[0-9a-f]/executed")) and (root / "count-slow").exists()):
+            assert program.poll() is None
+            time.sleep(0.2)
+    finally:
+        os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+    edit(root / "book/slow.md", "sleep(120)", "sleep(0)")
+    result = build(root)
+    assert result.returncode == 0, result.stdout + result.stderr
+    counts = [(root / f"count-{name}").read_text(encoding="utf-8") for name in ("quick", "slow")]
+    assert counts == ["1", "2"]
+
+
+BAD = {
+    "link": ("A {ref}`link-to-nowhere`.", "undefined label"),
+    "error": (cell("1 / 0"), "ZeroDivisionError"),
+    "stderr": (cell("import sys; print(1, file=sys.stderr)"), "stderr was found"),
+    "citation": ("A {cite:p}`nobody1999`.", "nobody1999"),
+}
+
+
+def test_bad_pages_fail_again_and_again(small_book):
+    root = small_book({"good": ""} | {name: text for name, (text, _) in BAD.items()})
+    for _ in range(2):
+        result = build(root)
+        assert result.returncode != 0
+        warnings = {name: "" for name in ["good", *BAD]}
+        pieces = re.split(
+            r"/(\w+)\.md(?::\d+)?: (?:WARNING|ERROR): ", result.stdout + result.stderr
+        )
+        for name, warning in zip(pieces[1::2], pieces[2::2], strict=True):
+            warnings[name] += warning
+        assert warnings["good"] == ""
+        for name, (_, message) in BAD.items():
+            assert message in warnings[name]
+
+
+def test_lab_opens_chapters_as_notebooks(tmp_path):
+    """The setting that `make lab` writes reaches JupyterLab."""
+    here = Path(sys.executable).parent
+    settings = "etc/jupyter/labconfig/default_setting_overrides.json"
+    assert f"--settings-file .venv/{settings} set-default-viewer" in (ROOT / "Makefile").read_text()
+    written = tmp_path / "labconfig" / Path(settings).name
+    subprocess.run(
+        [here / "jupytext-config", "--settings-file", written, "set-default-viewer"], check=True
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=open"]
+    lab = subprocess.Popen(
+        [here / "jupyter", "lab", *options],
+        cwd=ROOT,
+        env=os.environ | {"JUPYTER_CONFIG_PATH": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    plugin = "@jupyterlab/docmanager-extension:plugin"
+    url = f"http://127.0.0.1:{port}/lab/api/settings/{plugin}?token=open"
+    try:
+        for _ in range(60):
+            try:
+                with urllib.request.urlopen(url) as answer:
+                    schema = json.load(answer)["schema"]
+                break
+            except OSError:
+                time.sleep(1)
+        viewers = schema["properties"]["defaultViewers"]["default"]
+    finally:
+        lab.terminate()
+        lab.wait()
+    assert viewers["myst"] == viewers["markdown"] == "Jupytext Notebook"
