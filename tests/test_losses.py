@@ -1,7 +1,11 @@
 """The mathematics of the losses, over one list of cases."""
 
+import copy
+import inspect
 import itertools
 import math
+import pickle
+import pydoc
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from hypothesis import strategies as st
 
 import bslutils.losses as losses
 from bslutils import dro
+from bslutils.losses.base import Loss
 from bslutils.losses.worst_case import ball_worst_case
 
 # (name, parameters): every loss goes through every test below.
@@ -359,6 +364,68 @@ def test_module_twin(name, params):
     assert isinstance(module, torch.nn.Module) and not list(module.parameters())
     assert torch.equal(module(pos, neg), f(name)(pos, neg, **params))
     assert all(f"{k}={v!r}" in repr(module) for k, v in params.items())
+
+
+OF_A_BATCH = {"pos", "neg", "users", "items", "pos_mask", "neg_mask", "threshold"}
+
+
+@pytest.mark.parametrize(("name", "twin"), (losses.LOSSES | losses.VECTOR_LOSSES).items())
+def test_a_twin_takes_what_its_function_takes_beside_the_batch(name, twin):
+    every = inspect.signature(twin.function).parameters.values()
+    expected = [p for p in every if p.name not in OF_A_BATCH]
+    assert list(inspect.signature(twin).parameters.values()) == expected
+    assert list(inspect.signature(twin.__init__).parameters.values())[1:] == expected
+    shown = pydoc.plain(pydoc.render_doc(twin))
+    assert f"{twin.__name__}{inspect.signature(twin)}" in shown and f"{name}_loss" in shown
+
+
+@every_loss
+def test_a_copy_is_the_same_loss(name, params):
+    pos, neg = scores()
+    loss = losses.make_loss(name, **params)
+    assert loss.state_dict() == {}
+    for again in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert type(again) is type(loss) and repr(again) == repr(loss)
+        assert torch.equal(again(pos, neg), loss(pos, neg))
+
+
+@pytest.mark.parametrize(
+    ("args", "params", "message"),
+    [
+        ((), {}, r"SLAtKLoss\(\) missing .*'tau'"),
+        ((0.1,), {}, r"SLAtKLoss.__init__\(\) takes 1 positional argument"),
+        ((), {"temp": 0.1}, r"SLAtKLoss\(\) got an unexpected keyword argument 'temp'"),
+        ((), {"pos_mask": None}, "unexpected keyword argument 'pos_mask'"),
+        ((), {"threshold": torch.zeros(1)}, "unexpected keyword argument 'threshold'"),
+    ],
+)
+def test_arguments_that_a_twin_does_not_take(args, params, message):
+    if params:
+        params = {"tau": 0.1, "tau_weight": 1.0, "n_items": 10} | params
+    with pytest.raises(TypeError, match=message):
+        losses.SLAtKLoss(*args, **params)
+
+
+def test_a_twin_of_ones_own():
+    def gap_loss(pos, neg, *, margin=0.5, cap, pos_mask=None, neg_mask=None, reduction="mean"):
+        losses.softmax_loss(pos, neg, tau=cap)  # checks cap
+        return (neg.mean(1) - pos.mean(1) + margin).clamp(max=cap).mean()
+
+    class GapLoss(Loss):
+        function = staticmethod(gap_loss)
+
+    class Halved(GapLoss):
+        def __init__(self, twice):
+            super().__init__(cap=twice / 2)
+
+    pos, neg = scores()
+    assert repr(GapLoss(cap=2.0)) == "GapLoss(margin=0.5, cap=2.0, reduction='mean')"
+    assert torch.equal(GapLoss(cap=2.0)(pos, neg), gap_loss(pos, neg, cap=2.0))
+    assert repr(Halved(4.0)) == "Halved(margin=0.5, cap=2.0, reduction='mean')"
+    assert list(inspect.signature(Halved).parameters) == ["twice"]
+    assert losses.negative_form(GapLoss(cap=2.0)) is None
+    with pytest.raises(ValueError, match="tau must be a positive finite number, got -1"):
+        GapLoss(cap=-1)
 
 
 # Closed forms ------------------------------------------------------------------------------

@@ -13,91 +13,31 @@ Each has an ``nn.Module`` twin that holds its parameters, and a name in ``LOSSES
 vectors in place of scores has one in ``VECTOR_LOSSES``.
 """
 
-from .adversarial import advinfonce_loss
-from .classic import bce_loss, bpr_loss, ccl_loss, mse_loss
-from .divergences import chi2_loss, cvar_loss, renyi_loss
-from .modules import (
-    AdvInfoNCELoss,
-    BCELoss,
-    BilateralSoftmaxLoss,
-    BPRLoss,
-    CCLLoss,
-    Chi2Loss,
-    CVaRLoss,
-    LLPAUCLoss,
-    MSELoss,
-    PessimisticBilateralSoftmaxLoss,
-    PooledSoftmaxLoss,
-    PSLAtanLoss,
-    PSLReluLoss,
-    PSLTanhLoss,
-    RenyiLoss,
-    RescaledSoftmaxLoss,
-    ReweightedSoftmaxLoss,
-    SLAtKLoss,
-    SoftmaxLoss,
-    SoftmaxRiskLoss,
-)
-from .psl import psl_atan_loss, psl_relu_loss, psl_tanh_loss
+# What is imported here is exported.
+# ruff: noqa: F401
+
+from .adversarial import AdvInfoNCELoss, advinfonce_loss
+from .classic import BCELoss, BPRLoss, CCLLoss, MSELoss, bce_loss, bpr_loss, ccl_loss, mse_loss
+from .divergences import Chi2Loss, CVaRLoss, RenyiLoss, chi2_loss, cvar_loss, renyi_loss
+from .psl import PSLAtanLoss, PSLReluLoss, PSLTanhLoss, psl_atan_loss, psl_relu_loss, psl_tanh_loss
 from .registry import LOSSES, VECTOR_LOSSES, loss_parameters, make_loss, negative_form
 from .softmax import (
+    BilateralSoftmaxLoss,
+    PessimisticBilateralSoftmaxLoss,
+    SoftmaxLoss,
+    SoftmaxRiskLoss,
     bilateral_softmax_loss,
     pessimistic_bilateral_softmax_loss,
     softmax_loss,
     softmax_risk_loss,
 )
-from .topk import llpauc_loss, slatk_loss
-from .variants import pooled_softmax_loss, rescaled_softmax_loss, reweighted_softmax_loss
+from .topk import LLPAUCLoss, SLAtKLoss, llpauc_loss, slatk_loss
+from .variants import (
+    PooledSoftmaxLoss,
+    RescaledSoftmaxLoss,
+    ReweightedSoftmaxLoss,
+    pooled_softmax_loss,
+    rescaled_softmax_loss,
+    reweighted_softmax_loss,
+)
 from .vectors import DirectAULoss, alignment, direct_au_loss, uniformity
-
-__all__ = [
-    "LOSSES",
-    "VECTOR_LOSSES",
-    "AdvInfoNCELoss",
-    "BCELoss",
-    "BPRLoss",
-    "BilateralSoftmaxLoss",
-    "CCLLoss",
-    "CVaRLoss",
-    "Chi2Loss",
-    "DirectAULoss",
-    "LLPAUCLoss",
-    "MSELoss",
-    "PSLAtanLoss",
-    "PSLReluLoss",
-    "PSLTanhLoss",
-    "PessimisticBilateralSoftmaxLoss",
-    "PooledSoftmaxLoss",
-    "RenyiLoss",
-    "RescaledSoftmaxLoss",
-    "ReweightedSoftmaxLoss",
-    "SLAtKLoss",
-    "SoftmaxLoss",
-    "SoftmaxRiskLoss",
-    "advinfonce_loss",
-    "alignment",
-    "bce_loss",
-    "bilateral_softmax_loss",
-    "bpr_loss",
-    "ccl_loss",
-    "chi2_loss",
-    "cvar_loss",
-    "direct_au_loss",
-    "llpauc_loss",
-    "loss_parameters",
-    "make_loss",
-    "mse_loss",
-    "negative_form",
-    "pessimistic_bilateral_softmax_loss",
-    "pooled_softmax_loss",
-    "psl_atan_loss",
-    "psl_relu_loss",
-    "psl_tanh_loss",
-    "renyi_loss",
-    "rescaled_softmax_loss",
-    "reweighted_softmax_loss",
-    "slatk_loss",
-    "softmax_loss",
-    "softmax_risk_loss",
-    "uniformity",
-]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .base import Loss
 from .checks import check_positive, check_scores, masked_mean, reduce
 from .worst_case import KnownGradient, at_least_float32, ball_worst_case, count
 
@@ -80,3 +81,10 @@ def advinfonce_loss(
     log_odds = KnownGradient.apply(logits, log_odds, weights)  # (B,)
     rows = F.softplus(log_odds.unsqueeze(1) - pos / tau)  # (B, P)
     return reduce(masked_mean(rows, pos_mask), live, reduction)
+
+
+class AdvInfoNCELoss(Loss):
+    """Module twin of :func:`advinfonce_loss`."""
+
+    function = staticmethod(advinfonce_loss)
+    solves = True

@@ -8,6 +8,7 @@ from numbers import Real
 import torch.nn.functional as F
 from torch import Tensor
 
+from .base import Loss
 from .checks import check_positive, check_scores, masked_mean, reduce
 
 
@@ -47,6 +48,12 @@ def mse_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     rows = masked_mean((1 - pos) ** 2, pos_mask) + neg_weight * masked_mean(neg**2, neg_mask)
     return reduce(rows, live, reduction)
+
+
+class MSELoss(Loss):
+    """Module twin of :func:`mse_loss`."""
+
+    function = staticmethod(mse_loss)
 
 
 def bce_loss(
@@ -91,6 +98,12 @@ def bce_loss(
     return reduce(rows, live, reduction)
 
 
+class BCELoss(Loss):
+    """Module twin of :func:`bce_loss`."""
+
+    function = staticmethod(bce_loss)
+
+
 def bpr_loss(
     pos: Tensor,
     neg: Tensor,
@@ -129,6 +142,12 @@ def bpr_loss(
     neg_mask = None if neg_mask is None else neg_mask.unsqueeze(1)
     rows = masked_mean(masked_mean(F.softplus(gaps), neg_mask), pos_mask)
     return reduce(rows, live, reduction)
+
+
+class BPRLoss(Loss):
+    """Module twin of :func:`bpr_loss`."""
+
+    function = staticmethod(bpr_loss)
 
 
 def ccl_loss(
@@ -171,3 +190,9 @@ def ccl_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     rows = masked_mean(1 - pos, pos_mask) + neg_weight * masked_mean(F.relu(neg - margin), neg_mask)
     return reduce(rows, live, reduction)
+
+
+class CCLLoss(Loss):
+    """Module twin of :func:`ccl_loss`."""
+
+    function = staticmethod(ccl_loss)

@@ -9,6 +9,7 @@ from numbers import Real
 
 from torch import Tensor
 
+from .base import Loss
 from .checks import check_positive, check_scores, check_share, masked_mean, reduce
 from .worst_case import (
     KnownGradient,
@@ -76,6 +77,13 @@ def chi2_loss(
     return reduce(worst - masked_mean(pos, pos_mask), live, reduction)
 
 
+class Chi2Loss(Loss):
+    """Module twin of :func:`chi2_loss`."""
+
+    function = staticmethod(chi2_loss)
+    solves = True
+
+
 def cvar_loss(
     pos: Tensor,
     neg: Tensor,
@@ -121,6 +129,12 @@ def cvar_loss(
     top, weights = upper_share(neg, neg_mask, level)  # (B, K)
     rows = (top * weights).sum(1) - masked_mean(pos, pos_mask)
     return reduce(rows, live, reduction)
+
+
+class CVaRLoss(Loss):
+    """Module twin of :func:`cvar_loss`."""
+
+    function = staticmethod(cvar_loss)
 
 
 def renyi_loss(
@@ -184,3 +198,10 @@ def renyi_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     worst = KnownGradient.apply(neg, *ball_worst_case(neg, neg_mask, radius, order))  # (B,)
     return reduce(worst - masked_mean(pos, pos_mask), live, reduction)
+
+
+class RenyiLoss(Loss):
+    """Module twin of :func:`renyi_loss`."""
+
+    function = staticmethod(renyi_loss)
+    solves = True

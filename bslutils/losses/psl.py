@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .base import Loss
 from .checks import check_positive, check_scores, log_sum_exp, masked_mean, reduce
 
 # A surrogate at or below zero (a gap of -2 for ReLU, of -3.1 for arctan) counts as this, without
@@ -78,6 +79,12 @@ def psl_tanh_loss(
     return _pairwise(log_surrogate, pos, neg, tau, pos_mask, neg_mask, reduction)
 
 
+class PSLTanhLoss(Loss):
+    """Module twin of :func:`psl_tanh_loss`."""
+
+    function = staticmethod(psl_tanh_loss)
+
+
 def psl_atan_loss(
     pos: Tensor,
     neg: Tensor,
@@ -112,6 +119,12 @@ def psl_atan_loss(
     return _pairwise(log_surrogate, pos, neg, tau, pos_mask, neg_mask, reduction)
 
 
+class PSLAtanLoss(Loss):
+    """Module twin of :func:`psl_atan_loss`."""
+
+    function = staticmethod(psl_atan_loss)
+
+
 def psl_relu_loss(
     pos: Tensor,
     neg: Tensor,
@@ -144,3 +157,9 @@ def psl_relu_loss(
         return (1 + x).clamp(min=FLOOR).log()
 
     return _pairwise(log_surrogate, pos, neg, tau, pos_mask, neg_mask, reduction)
+
+
+class PSLReluLoss(Loss):
+    """Module twin of :func:`psl_relu_loss`."""
+
+    function = staticmethod(psl_relu_loss)

@@ -4,54 +4,33 @@ import inspect
 
 from torch import Tensor, nn
 
-from .modules import (
-    AdvInfoNCELoss,
-    BCELoss,
-    BilateralSoftmaxLoss,
-    BPRLoss,
-    CCLLoss,
-    Chi2Loss,
-    CVaRLoss,
-    LLPAUCLoss,
-    MSELoss,
-    PessimisticBilateralSoftmaxLoss,
-    PooledSoftmaxLoss,
-    PSLAtanLoss,
-    PSLReluLoss,
-    PSLTanhLoss,
-    RenyiLoss,
-    RescaledSoftmaxLoss,
-    ReweightedSoftmaxLoss,
-    SLAtKLoss,
-    SoftmaxLoss,
-    SoftmaxRiskLoss,
-)
-from .vectors import DirectAULoss
+from . import adversarial, classic, divergences, psl, softmax, topk, variants, vectors
+from .base import Loss
 
-LOSSES: dict[str, type[nn.Module]] = {
-    "mse": MSELoss,
-    "bce": BCELoss,
-    "bpr": BPRLoss,
-    "ccl": CCLLoss,
-    "softmax": SoftmaxLoss,
-    "softmax_risk": SoftmaxRiskLoss,
-    "bilateral_softmax": BilateralSoftmaxLoss,
-    "pessimistic_bilateral_softmax": PessimisticBilateralSoftmaxLoss,
-    "reweighted_softmax": ReweightedSoftmaxLoss,
-    "pooled_softmax": PooledSoftmaxLoss,
-    "rescaled_softmax": RescaledSoftmaxLoss,
-    "psl_tanh": PSLTanhLoss,
-    "psl_atan": PSLAtanLoss,
-    "psl_relu": PSLReluLoss,
-    "slatk": SLAtKLoss,
-    "llpauc": LLPAUCLoss,
-    "advinfonce": AdvInfoNCELoss,
-    "chi2": Chi2Loss,
-    "cvar": CVaRLoss,
-    "renyi": RenyiLoss,
+LOSSES: dict[str, type[Loss]] = {
+    "mse": classic.MSELoss,
+    "bce": classic.BCELoss,
+    "bpr": classic.BPRLoss,
+    "ccl": classic.CCLLoss,
+    "softmax": softmax.SoftmaxLoss,
+    "softmax_risk": softmax.SoftmaxRiskLoss,
+    "bilateral_softmax": softmax.BilateralSoftmaxLoss,
+    "pessimistic_bilateral_softmax": softmax.PessimisticBilateralSoftmaxLoss,
+    "reweighted_softmax": variants.ReweightedSoftmaxLoss,
+    "pooled_softmax": variants.PooledSoftmaxLoss,
+    "rescaled_softmax": variants.RescaledSoftmaxLoss,
+    "psl_tanh": psl.PSLTanhLoss,
+    "psl_atan": psl.PSLAtanLoss,
+    "psl_relu": psl.PSLReluLoss,
+    "slatk": topk.SLAtKLoss,
+    "llpauc": topk.LLPAUCLoss,
+    "advinfonce": adversarial.AdvInfoNCELoss,
+    "chi2": divergences.Chi2Loss,
+    "cvar": divergences.CVaRLoss,
+    "renyi": divergences.RenyiLoss,
 }
 # Of the vectors of a batch in place of scores; `fit` trains with them, too.
-VECTOR_LOSSES: dict[str, type[nn.Module]] = {"direct_au": DirectAULoss}
+VECTOR_LOSSES: dict[str, type[Loss]] = {"direct_au": vectors.DirectAULoss}
 
 
 def loss_parameters(name: str) -> dict[str, inspect.Parameter]:
@@ -100,7 +79,7 @@ def negative_form(loss: nn.Module | None) -> dict[str, float | bool] | None:
     one of it, and a temperature that is a tensor and may want a gradient.
 
     Example:
-        >>> negative_form(SoftmaxLoss(tau=0.1)), negative_form(BPRLoss())
+        >>> negative_form(make_loss("softmax", tau=0.1)), negative_form(make_loss("bpr"))
         ({'tau': 0.1, 'mean': False}, None)
     """
     if type(loss) not in LOSSES.values() or type(loss).negatives is None:

@@ -7,6 +7,7 @@ space: no exponential of a score is ever formed outside ``logsumexp``.
 import torch
 from torch import Tensor
 
+from .base import Loss
 from .checks import (
     check_positive,
     check_scores,
@@ -68,6 +69,13 @@ def softmax_loss(
     return reduce(masked_mean(log_sum - pos, pos_mask), live, reduction)
 
 
+class SoftmaxLoss(Loss):
+    """Module twin of :func:`softmax_loss`."""
+
+    function = staticmethod(softmax_loss)
+    negatives = ("tau", False)
+
+
 def softmax_risk_loss(
     pos: Tensor,
     neg: Tensor,
@@ -107,6 +115,13 @@ def softmax_risk_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     rows = tau * log_mean_exp(neg / tau, neg_mask) - masked_mean(pos, pos_mask)
     return reduce(rows, live, reduction)
+
+
+class SoftmaxRiskLoss(Loss):
+    """Module twin of :func:`softmax_risk_loss`."""
+
+    function = staticmethod(softmax_risk_loss)
+    negatives = ("tau", True)
 
 
 def bilateral_softmax_loss(
@@ -157,6 +172,14 @@ def bilateral_softmax_loss(
     return reduce(risk - gain, live, reduction)
 
 
+class BilateralSoftmaxLoss(Loss):
+    """Module twin of :func:`bilateral_softmax_loss`."""
+
+    function = staticmethod(bilateral_softmax_loss)
+    negatives = ("tau_neg", True)
+    pools = True
+
+
 def pessimistic_bilateral_softmax_loss(
     pos: Tensor,
     neg: Tensor,
@@ -201,3 +224,11 @@ def pessimistic_bilateral_softmax_loss(
     shortfall = tau_pos * log_mean_exp(-pos / tau_pos, pos_mask)  # (B,)
     risk = tau_neg * log_mean_exp(neg / tau_neg, neg_mask)  # (B,)
     return reduce(risk + shortfall, live, reduction)
+
+
+class PessimisticBilateralSoftmaxLoss(Loss):
+    """Module twin of :func:`pessimistic_bilateral_softmax_loss`."""
+
+    function = staticmethod(pessimistic_bilateral_softmax_loss)
+    negatives = ("tau_neg", True)
+    pools = True

@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from .base import Loss
 from .checks import (
     check_positive,
     check_scores,
@@ -88,6 +89,12 @@ def slatk_loss(
     return reduce(masked_mean(weights * (log_sum - pos / tau), pos_mask), live, reduction)
 
 
+class SLAtKLoss(Loss):
+    """Module twin of :func:`slatk_loss`."""
+
+    function = staticmethod(slatk_loss)
+
+
 def _score_at_share(scores: Tensor, mask: Tensor | None, share: float) -> Tensor:
     """The lowest score of the upper ``share`` of a row, at least its best: ``(B,)``."""
 
@@ -155,6 +162,12 @@ def llpauc_loss(
     mean_neg, variance_neg = _moments(*upper_share(neg, neg_mask, beta))
     rows = (1 - (mean_pos - mean_neg) / 2) ** 2 + (variance_pos + variance_neg) / 4
     return reduce(rows, live, reduction)
+
+
+class LLPAUCLoss(Loss):
+    """Module twin of :func:`llpauc_loss`."""
+
+    function = staticmethod(llpauc_loss)
 
 
 def _moments(scores: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ They are kept under names that say what they compute. Shapes, masks and reductio
 
 from torch import Tensor
 
+from .base import Loss
 from .checks import (
     check_positive,
     check_scores,
@@ -62,6 +63,13 @@ def reweighted_softmax_loss(
     return reduce(rows, live, reduction)
 
 
+class ReweightedSoftmaxLoss(Loss):
+    """Module twin of :func:`reweighted_softmax_loss`."""
+
+    function = staticmethod(reweighted_softmax_loss)
+    negatives = ("tau", False)
+
+
 def pooled_softmax_loss(
     pos: Tensor,
     neg: Tensor,
@@ -108,6 +116,13 @@ def pooled_softmax_loss(
     return reduce(neg_weight * log_mean_exp(neg / tau, neg_mask) - gain, live, reduction)
 
 
+class PooledSoftmaxLoss(Loss):
+    """Module twin of :func:`pooled_softmax_loss`."""
+
+    function = staticmethod(pooled_softmax_loss)
+    negatives = ("tau", True)
+
+
 def rescaled_softmax_loss(
     pos: Tensor,
     neg: Tensor,
@@ -152,3 +167,10 @@ def rescaled_softmax_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     risk = tau_neg / tau_pos * log_sum_exp(neg / tau_neg, neg_mask)  # (B,)
     return reduce(risk - masked_mean(pos / tau_pos, pos_mask), live, reduction)
+
+
+class RescaledSoftmaxLoss(Loss):
+    """Module twin of :func:`rescaled_softmax_loss`."""
+
+    function = staticmethod(rescaled_softmax_loss)
+    negatives = ("tau_neg", False)

@@ -8,9 +8,10 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..scoring import soft_maximum
+from .base import Loss
 from .checks import check_positive
 
 
@@ -143,11 +144,10 @@ def direct_au_loss(
     return alignment(users[owner], items) + gamma / 2 * both_sides
 
 
-class DirectAULoss(nn.Module):
+class DirectAULoss(Loss):
     """Module twin of :func:`direct_au_loss`, for :func:`bslutils.fit` with any model.
 
-    ``on_vectors`` tells the trainer to hand over the vectors of the users and of their
-    positives; no negatives are drawn, so the sampler and its settings have no effect.
+    No negatives are drawn, so the sampler and its settings have no effect.
 
     Example:
         >>> DirectAULoss(gamma=1.0)
@@ -155,14 +155,7 @@ class DirectAULoss(nn.Module):
     """
 
     function = staticmethod(direct_au_loss)
-    negatives = None  # it has none
     on_vectors = True
-
-    def __init__(self, *, gamma: float, t: float = 2.0):
-        super().__init__()
-        self.params = {"gamma": gamma, "t": t}
-        # The function owns the checks: one call on a pair runs them at construction.
-        self(torch.zeros(1, 1), torch.zeros(1, 1))
 
     def forward(
         self,
@@ -172,7 +165,4 @@ class DirectAULoss(nn.Module):
         neg_mask: Tensor | None = None,
     ) -> Tensor:
         """The loss of a batch; ``neg_mask`` is there to be called like any loss, and is unused."""
-        return direct_au_loss(users, items, pos_mask=pos_mask, **self.params)
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+        return type(self).function(users, items, pos_mask=pos_mask, **self.params)

@@ -1,0 +1,74 @@
+"""What the modules of the losses share."""
+
+import inspect
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class Loss(nn.Module):
+    """The module twin of a function: it holds the parameters, and ``forward`` calls the function.
+
+    A twin names its ``function``, and is built with the function's keyword parameters. Those that
+    are ``None`` by default, such as masks, come with each batch and are left out. What else a twin
+    says of its function is read by the trainer:
+
+    Attributes:
+        negatives: the temperature at which the loss takes the soft maximum of its negatives, by
+            name, and whether it is that of a mean; ``None`` where the loss needs every score.
+        solves: an equation is solved on the way, in as many steps as the scores need.
+        pools: the positives of a row have a temperature of their own, which has nothing to weigh
+            where there is only one.
+        on_vectors: the loss reads the vectors of users and of their positives, and no negatives.
+    """
+
+    function: Callable[..., Tensor]
+    negatives: tuple[str, bool] | None = None
+    solves = False
+    pools = False
+    on_vectors = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "function" in vars(cls):
+            cls.__init__ = _constructor(cls)
+
+    def __init__(self, **params):
+        super().__init__()
+        self.params = params
+        # The function owns the checks: one call on a 1 x 1 batch runs them at construction.
+        self(torch.zeros(1, 1), torch.zeros(1, 1))
+
+    def forward(
+        self,
+        pos: Tensor,
+        neg: Tensor,
+        pos_mask: Tensor | None = None,
+        neg_mask: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of a batch: the function, with the parameters that the module holds."""
+        return type(self).function(pos, neg, pos_mask=pos_mask, neg_mask=neg_mask, **self.params)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+
+
+def _constructor(cls: type[Loss]) -> Callable[..., None]:
+    """An ``__init__`` whose parameters, for ``inspect`` and ``help`` too, are the function's."""
+    every = inspect.signature(cls.function).parameters.values()
+    own = [p for p in every if p.kind is p.KEYWORD_ONLY and p.default is not None]
+    signature = inspect.Signature(own)
+
+    def __init__(self, **params):
+        try:
+            given = signature.bind(**params)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}() {error}") from None
+        given.apply_defaults()
+        Loss.__init__(self, **given.kwargs)
+
+    self = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    __init__.__signature__ = inspect.Signature([self, *own])
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    return __init__
