@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from .config import TrainConfig
-from .models import SimGCL, XSimGCL
 
 WARM_UP = 3  # steps before the recording, in which libraries load and allocate what they need
 
@@ -17,7 +16,8 @@ def replayable(config: TrainConfig, model: nn.Module, loss: nn.Module) -> bool:
     It does on a GPU, unless a step has to wait for a value: row-wise updates look for the rows
     of a batch, noisy negatives and draws without replacement for repeated items, some losses
     (``loss.solves``) for the end of an iteration. A loss that is not of this package is not
-    recorded unless its ``solves`` is false, nor is a model with an auxiliary term that is not.
+    recorded unless its ``solves`` is false, nor is a model with an auxiliary term unless its
+    ``waits`` is.
     """
     return (
         config.replay
@@ -25,7 +25,7 @@ def replayable(config: TrainConfig, model: nn.Module, loss: nn.Module) -> bool:
         and config.optimizer == "adam"
         and config.negative_noise == 1
         and config.replacement
-        and (not hasattr(model, "auxiliary") or isinstance(model, SimGCL | XSimGCL))
+        and (not hasattr(model, "auxiliary") or not getattr(model, "waits", True))
         and not getattr(loss, "on_vectors", False)
         and not getattr(loss, "solves", True)
     )

@@ -17,7 +17,6 @@ from .batch import batch_scores
 from .config import TrainConfig
 from .data import Interactions
 from .evaluate import embeddings, evaluate
-from .losses import BilateralSoftmaxLoss, PessimisticBilateralSoftmaxLoss
 from .optim import RowAdam
 from .replay import Replay, replayable
 from .sampling import NoisyNegatives, batches
@@ -106,8 +105,7 @@ def fit(
     Used from the chapter *A tour of losses* on.
     """
     embeddings(model, data)  # sizes that do not fit fail here, not in the middle of an epoch
-    pools = isinstance(loss, BilateralSoftmaxLoss | PessimisticBilateralSoftmaxLoss)
-    if pools and config.positives == 1:
+    if getattr(loss, "bilateral", False) and config.positives == 1:
         warnings.warn(
             "with one positive per row the bilateral loss is softmax loss at tau_neg, whatever "
             "tau_pos: set TrainConfig(positives=…) to pool several positives of a user",

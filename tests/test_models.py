@@ -332,6 +332,9 @@ def test_models_by_name(synthetic):
     model = make_model("LightGCN++", synthetic, dim=4, alpha=0.7)
     assert isinstance(model, LightGCNPlusPlus) and model.alpha == 0.7
     assert "contrast_layer" in model_parameters("XSimGCL")
+    assert [name for name, cls in MODELS.items() if getattr(cls, "on_graph", False)] == [
+        "NGCF", "LightGCN", "LightGCN++", "SimGCL", "XSimGCL"
+    ]  # fmt: skip
     with pytest.raises(ValueError, match="unknown model 'GCN'; choose one of MF, NGCF"):
         model_parameters("GCN")
     with pytest.raises(ValueError, match="model 'MF' has no parameter 'eps'; it takes .'dim'"):

@@ -46,6 +46,20 @@ def test_nor_those_of_an_unknown_model_with_an_auxiliary_term(config):
             return users.unique().sum()
 
     assert not replayable(config, Mine(DATA.n_users, DATA.n_items), LOSS)
+    Mine.waits = True
+    assert not replayable(config, Mine(DATA.n_users, DATA.n_items), LOSS)
+    Mine.waits = False
+    assert replayable(config, Mine(DATA.n_users, DATA.n_items), LOSS)
+
+
+def test_a_model_or_a_loss_derived_from_one_of_ours_waits_no_more_than_it(config):
+    class Model(bsl.models.XSimGCL):
+        pass
+
+    class Loss(bsl.losses.SoftmaxLoss):
+        pass
+
+    assert replayable(config, Model(DATA.train, dim=4), Loss(tau=0.2))
 
 
 @pytest.mark.parametrize(

@@ -433,6 +433,19 @@ def test_an_idle_bilateral_loss_is_pointed_out(synthetic):
     fit(model, synthetic, bilateral, config(positives=4))  # no warning
 
 
+def test_which_losses_are_bilateral(synthetic):
+    """A loss that says so, or is derived from one, gets the warning; no other does."""
+
+    class Mine(bsl.losses.BilateralSoftmaxLoss):
+        pass
+
+    said = {name for name, cls in (LOSSES | VECTOR_LOSSES).items() if cls.bilateral}
+    assert said == {"bilateral_softmax", "pessimistic_bilateral_softmax"}
+    for loss in (Mine, LOSSES["pessimistic_bilateral_softmax"]):
+        with pytest.warns(UserWarning, match="one positive per row"):
+            fit(model_for(synthetic), synthetic, loss(tau_pos=0.1, tau_neg=0.2), config(epochs=1))
+
+
 def test_a_model_of_another_size_is_refused_before_training(synthetic):
     model = bsl.models.MatrixFactorization(synthetic.n_users - 1, synthetic.n_items)
     with pytest.raises(ValueError, match=r"499 users and 800 items, synthetic has 500 and 800"):

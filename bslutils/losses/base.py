@@ -18,15 +18,18 @@ class Loss(nn.Module):
         negatives: the temperature at which the loss takes the soft maximum of its negatives, by
             name, and whether it is that of a mean; ``None`` where the loss needs every score.
         solves: an equation is solved on the way, in as many steps as the scores need.
-        pools: the positives of a row have a temperature of their own, which has nothing to weigh
-            where there is only one.
+        bilateral: the positives of a row have a temperature of their own, ``tau_pos``, which does
+            nothing where a row has one.
         on_vectors: the loss reads the vectors of users and of their positives, and no negatives.
+
+    A loss of any other class may have them, too. Where one is missing it is as here, but for
+    ``solves``, which then counts as true.
     """
 
     function: Callable[..., Tensor]
     negatives: tuple[str, bool] | None = None
     solves = False
-    pools = False
+    bilateral = False
     on_vectors = False
 
     def __init_subclass__(cls, **kwargs):

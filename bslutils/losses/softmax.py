@@ -177,7 +177,7 @@ class BilateralSoftmaxLoss(Loss):
 
     function = staticmethod(bilateral_softmax_loss)
     negatives = ("tau_neg", True)
-    pools = True
+    bilateral = True
 
 
 def pessimistic_bilateral_softmax_loss(
@@ -231,4 +231,4 @@ class PessimisticBilateralSoftmaxLoss(Loss):
 
     function = staticmethod(pessimistic_bilateral_softmax_loss)
     negatives = ("tau_neg", True)
-    pools = True
+    bilateral = True

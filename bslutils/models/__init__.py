@@ -6,6 +6,11 @@ product in both. A model may have a third method, ``model.auxiliary(users, items
 that :func:`bslutils.fit` adds to the ranking loss of a batch, whatever that loss is. It is
 called in training, after ``model(…)``, with the users ``(B,)`` and the positives ``(B, P)`` of
 the batch (padding repeats an item of its row).
+
+Two attributes of a class say more. ``on_graph`` is true where a model is built from the training
+pairs, and false or missing where from the numbers of users and items. ``waits`` is false where
+``auxiliary`` never waits for a value on the device, so that a GPU may record its steps
+(:mod:`bslutils.replay`); a term that does not say so is not recorded.
 """
 
 from .contrastive import SimGCL, XSimGCL, info_nce

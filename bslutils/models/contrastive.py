@@ -126,6 +126,8 @@ class SimGCL(GraphModel):
     public code.
     """
 
+    waits = False
+
     def __init__(
         self,
         train: csr_array,
@@ -214,6 +216,8 @@ class XSimGCL(GraphModel):
     Source: Yu et al., *XSimGCL: Towards Extremely Simple Graph Contrastive Learning for
     Recommendation*, TKDE 2023; defaults of its public code for Yelp2018.
     """
+
+    waits = False
 
     def __init__(
         self,

@@ -19,6 +19,8 @@ class GraphModel(nn.Module):
     ``std`` of the start.
     """
 
+    on_graph = True
+
     def __init__(
         self,
         train: csr_array,

@@ -7,7 +7,6 @@ from torch import nn
 from ..data import Interactions
 from .contrastive import SimGCL, XSimGCL
 from .factorization import MatrixFactorization
-from .graph_model import GraphModel
 from .lightgcn import LightGCN, LightGCNPlusPlus
 from .ngcf import NGCF
 
@@ -53,6 +52,6 @@ def make_model(name: str, data: Interactions, **params) -> nn.Module:
     if unknown:
         raise ValueError(f"model {name!r} has no parameter {unknown[0]!r}; it takes {list(known)}")
     model = MODELS[name]
-    if issubclass(model, GraphModel):
+    if getattr(model, "on_graph", False):
         return model(data.train, **params)
     return model(data.n_users, data.n_items, **params)
