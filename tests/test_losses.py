@@ -379,6 +379,12 @@ def test_a_twin_takes_what_its_function_takes_beside_the_batch(name, twin):
     assert f"{twin.__name__}{inspect.signature(twin)}" in shown and f"{name}_loss" in shown
 
 
+@pytest.mark.parametrize(("name", "twin"), (losses.LOSSES | losses.VECTOR_LOSSES).items())
+def test_a_twin_and_its_function_are_exported(name, twin):
+    assert getattr(losses, twin.__name__) is twin
+    assert getattr(losses, f"{name}_loss") is twin.function
+
+
 @every_loss
 def test_a_copy_is_the_same_loss(name, params):
     pos, neg = scores()

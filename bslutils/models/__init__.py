@@ -13,21 +13,11 @@ pairs, and false or missing where from the numbers of users and items. ``waits``
 (:mod:`bslutils.replay`); a term that does not say so is not recorded.
 """
 
+# What is imported here is exported.
+# ruff: noqa: F401
+
 from .contrastive import SimGCL, XSimGCL, info_nce
 from .factorization import MatrixFactorization
 from .lightgcn import LightGCN, LightGCNPlusPlus
 from .ngcf import NGCF
 from .registry import MODELS, make_model, model_parameters
-
-__all__ = [
-    "MODELS",
-    "NGCF",
-    "LightGCN",
-    "LightGCNPlusPlus",
-    "MatrixFactorization",
-    "SimGCL",
-    "XSimGCL",
-    "info_nce",
-    "make_model",
-    "model_parameters",
-]

@@ -5,18 +5,15 @@ import inspect
 from torch import nn
 
 from ..data import Interactions
-from .contrastive import SimGCL, XSimGCL
-from .factorization import MatrixFactorization
-from .lightgcn import LightGCN, LightGCNPlusPlus
-from .ngcf import NGCF
+from . import contrastive, factorization, lightgcn, ngcf
 
 MODELS: dict[str, type[nn.Module]] = {
-    "MF": MatrixFactorization,
-    "NGCF": NGCF,
-    "LightGCN": LightGCN,
-    "LightGCN++": LightGCNPlusPlus,
-    "SimGCL": SimGCL,
-    "XSimGCL": XSimGCL,
+    "MF": factorization.MatrixFactorization,
+    "NGCF": ngcf.NGCF,
+    "LightGCN": lightgcn.LightGCN,
+    "LightGCN++": lightgcn.LightGCNPlusPlus,
+    "SimGCL": contrastive.SimGCL,
+    "XSimGCL": contrastive.XSimGCL,
 }
 
 
