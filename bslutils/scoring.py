@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .checks import check_choice
+
 SCORES = ("cosine", "dot")
 # soft_maximum holds all scores up to 64 MB of float32, and beyond that a cache full at a time; a
 # GPU, which waits for launches rather than for memory, 1 GB and 256 MB.
@@ -32,8 +34,7 @@ def ready(vectors: Tensor, score: str) -> Tensor:
         >>> ready(torch.tensor([[3.0, 4.0]]), "cosine")
         tensor([[0.6000, 0.8000]])
     """
-    if score not in SCORES:
-        raise ValueError(f"score must be one of {', '.join(SCORES)}, got {score!r}")
+    check_choice(SCORES, score=score)
     return F.normalize(vectors, dim=-1) if score == "cosine" else vectors
 
 

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_positive
 from .base import Loss
-from .checks import check_positive, check_scores, masked_mean, reduce
+from .masks import check_scores, masked_mean, reduce
 from .worst_case import KnownGradient, at_least_float32, ball_worst_case, count
 
 

@@ -8,8 +8,9 @@ from numbers import Real
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_positive
 from .base import Loss
-from .checks import check_positive, check_scores, masked_mean, reduce
+from .masks import check_scores, masked_mean, reduce
 
 
 def mse_loss(

@@ -9,8 +9,9 @@ from numbers import Real
 
 from torch import Tensor
 
+from ..checks import check_positive, check_share
 from .base import Loss
-from .checks import check_positive, check_scores, check_share, masked_mean, reduce
+from .masks import check_scores, masked_mean, reduce
 from .worst_case import (
     KnownGradient,
     at_least_float32,

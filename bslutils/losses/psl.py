@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_positive
 from .base import Loss
-from .checks import check_positive, check_scores, log_sum_exp, masked_mean, reduce
+from .masks import check_scores, log_sum_exp, masked_mean, reduce
 
 # A surrogate at or below zero (a gap of -2 for ReLU, of -3.1 for arctan) counts as this, without
 # a gradient: its logarithm would be infinite, and a row has nothing to learn from such a pair.

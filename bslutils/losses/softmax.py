@@ -7,15 +7,9 @@ space: no exponential of a score is ever formed outside ``logsumexp``.
 import torch
 from torch import Tensor
 
+from ..checks import check_positive
 from .base import Loss
-from .checks import (
-    check_positive,
-    check_scores,
-    log_mean_exp,
-    log_sum_exp,
-    masked_mean,
-    reduce,
-)
+from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, reduce
 
 
 def softmax_loss(

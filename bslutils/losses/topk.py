@@ -8,15 +8,9 @@ import math
 import torch
 from torch import Tensor
 
+from ..checks import check_positive, check_share
 from .base import Loss
-from .checks import (
-    check_positive,
-    check_scores,
-    check_share,
-    log_sum_exp,
-    masked_mean,
-    reduce,
-)
+from .masks import check_scores, log_sum_exp, masked_mean, reduce
 from .worst_case import upper_share
 
 

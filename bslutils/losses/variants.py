@@ -6,15 +6,9 @@ They are kept under names that say what they compute. Shapes, masks and reductio
 
 from torch import Tensor
 
+from ..checks import check_positive
 from .base import Loss
-from .checks import (
-    check_positive,
-    check_scores,
-    log_mean_exp,
-    log_sum_exp,
-    masked_mean,
-    reduce,
-)
+from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, reduce
 
 
 def reweighted_softmax_loss(

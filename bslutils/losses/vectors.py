@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_not_negative, check_positive
 from ..scoring import soft_maximum
 from .base import Loss
-from .checks import check_positive
 
 
 def alignment(users: Tensor, items: Tensor) -> Tensor:
@@ -128,8 +128,7 @@ def direct_au_loss(
             "users must be (B, d) and items (B, d) or (B, P, d) with the same B and d, "
             f"got {tuple(users.shape)} and {tuple(items.shape)}"
         )
-    if not 0 <= gamma < math.inf:
-        raise ValueError(f"gamma must be at least 0 and finite, got {gamma!r}")
+    check_not_negative(gamma=gamma)
     shape = tuple(items.shape[:2])
     if pos_mask is None:
         pos_mask = torch.ones(shape, dtype=torch.bool, device=items.device)

@@ -5,11 +5,10 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from ..checks import check_not_negative, check_positive
 from ..graph import spread
-from ..losses.checks import check_positive
 from ..scoring import soft_maximum
 from .graph_model import GraphModel
-from .tables import check_not_negative
 
 
 def info_nce(a: Tensor, b: Tensor, *, tau: float, mask: Tensor | None = None) -> Tensor:

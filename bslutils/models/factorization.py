@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..scoring import ready
-from .tables import check_dropout, check_scores, check_sizes, start_tables
+from ..checks import check_choice, check_dropout, check_sizes
+from ..scoring import SCORES, ready
+from .tables import start_tables
 
 
 class MatrixFactorization(nn.Module):
@@ -45,7 +46,7 @@ class MatrixFactorization(nn.Module):
         seed: int = 0,
     ):
         check_sizes(n_users=n_users, n_items=n_items, dim=dim)
-        check_scores(score=score)
+        check_choice(SCORES, score=score)
         check_dropout(user_dropout=user_dropout)
         super().__init__()
         self.score, self.user_dropout = score, user_dropout

@@ -5,9 +5,10 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from ..checks import check_choice, check_sizes
 from ..graph import normalised_adjacency
-from ..scoring import ready
-from .tables import check_scores, check_sizes, start_tables
+from ..scoring import SCORES, ready
+from .tables import start_tables
 
 
 class GraphModel(nn.Module):
@@ -34,7 +35,7 @@ class GraphModel(nn.Module):
     ):
         check_sizes(dim=dim, n_layers=n_layers)
         rank_score = score if rank_score is None else rank_score
-        check_scores(score=score, rank_score=rank_score)
+        check_choice(SCORES, score=score, rank_score=rank_score)
         super().__init__()
         self.n_layers, self.score, self.rank_score = n_layers, score, rank_score
         # Not saved with the weights: it is data, and may be large.

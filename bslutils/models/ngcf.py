@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
+from ..checks import check_dropout
 from ..graph import spread
 from .graph_model import GraphModel
-from .tables import check_dropout
 
 SLOPE = 0.2  # of LeakyReLU below zero, as in the authors' code; the paper leaves it open
 

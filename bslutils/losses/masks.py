@@ -1,27 +1,13 @@
-"""Checks, masks and reductions that every loss shares."""
+"""Scores, masks and reductions: what every loss shares."""
 
 import math
-from numbers import Real
 
 import torch
 from torch import Tensor
 
+from ..checks import check_choice
+
 REDUCTIONS = ("none", "mean", "sum")
-
-
-def check_positive(**values: float | Tensor) -> None:
-    """Raise ``ValueError`` unless every value is a positive finite number (or 0-dim tensor)."""
-    for name, value in values.items():
-        scalar = isinstance(value, Real) or (isinstance(value, Tensor) and value.ndim == 0)
-        if not scalar or not 0 < value < math.inf:
-            raise ValueError(f"{name} must be a positive finite number, got {value!r}")
-
-
-def check_share(**values: float) -> None:
-    """Raise ``ValueError`` unless every value lies in (0, 1]."""
-    for name, value in values.items():
-        if not isinstance(value, Real) or not 0 < value <= 1:
-            raise ValueError(f"{name} must lie in (0, 1], got {value!r}")
 
 
 def check_scores(
@@ -96,8 +82,7 @@ def log_mean_exp(values: Tensor, mask: Tensor | None) -> Tensor:
 
 def reduce(rows: Tensor, live: Tensor | None, reduction: str) -> Tensor:
     """Reduce a loss per row ``(B,)``; dead rows count zero in a sum and not at all in a mean."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+    check_choice(REDUCTIONS, reduction=reduction)
     if live is not None:
         rows = torch.where(live, rows, torch.zeros_like(rows))
     if reduction == "none":
