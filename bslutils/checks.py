@@ -1,4 +1,7 @@
-"""Checks of arguments. Each raises a ``ValueError`` that names the offender and what is allowed."""
+"""Checks of arguments. Each raises a ``ValueError`` that names the offender and what is allowed.
+
+:mod:`bslutils.dro` has its own, without torch.
+"""
 
 import math
 from collections.abc import Iterable

@@ -9,8 +9,9 @@ Every loss is ``f(pos, neg, *, …)``:
   negative left is worth 0 in ``none`` and ``sum`` and is left out of ``mean``.
 * ``reduction`` is ``"none"``, ``"mean"`` or ``"sum"`` over rows.
 
-Each has an ``nn.Module`` twin that holds its parameters, and a name in ``LOSSES``. A loss on
-vectors in place of scores has one in ``VECTOR_LOSSES``.
+Each has a twin beside it, an ``nn.Module`` that holds its parameters
+(:mod:`bslutils.losses.base`), and a name in ``LOSSES``. A loss on vectors in place of scores has
+its name in ``VECTOR_LOSSES``.
 """
 
 # What is imported here is exported.

@@ -193,17 +193,7 @@ def pessimistic_bilateral_softmax_loss(
     scores count *more*, it penalises the variance of positive scores. With ``P = 1`` it is
     :func:`softmax_risk_loss` at ``tau_neg``, and it tends to that loss as ``tau_pos`` grows.
 
-    Args:
-        pos: scores of positives of one user, ``(B,)`` or ``(B, P)``, any floating dtype.
-        neg: scores of negatives, ``(B, N)``.
-        tau_pos, tau_neg: temperatures in score units, ``> 0``; 0-dim tensors may carry a
-            gradient.
-        pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
-        reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
-
-    Raises:
-        ValueError: shapes that do not fit, an empty batch, a temperature not positive and
-            finite, an unknown reduction.
+    Args, errors: as :func:`bilateral_softmax_loss`.
 
     Example:
         >>> import torch

@@ -83,17 +83,7 @@ def pooled_softmax_loss(
     here by :func:`bslutils.sampling.same_user_mask`; where a user occurs once it is
     :func:`reweighted_softmax_loss` up to a constant. There ``tau`` is called t1 and ``w`` t2.
 
-    Args:
-        pos: scores of positives of one user, ``(B,)`` or ``(B, P)``, any floating dtype.
-        neg: scores of negatives, ``(B, N)``.
-        tau: temperature in score units, ``> 0``; a 0-dim tensor may carry a gradient.
-        neg_weight: the weight ``w > 0`` of the negative term.
-        pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
-        reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
-
-    Raises:
-        ValueError: shapes that do not fit, an empty batch, ``tau`` or ``neg_weight`` not
-            positive and finite, an unknown reduction.
+    Args, errors: as :func:`reweighted_softmax_loss`, with the positives of one user in a row.
 
     Example:
         >>> import torch
