@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "bslutils"
 FLOORS = (
     "version",
     "provenance published",
-    "dro sampling scoring",
+    "checks dro sampling scoring",
     "losses",
     "data graph",
     "models",
