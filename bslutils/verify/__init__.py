@@ -26,21 +26,24 @@ from . import (
 )
 from .claim import VERDICTS, Claim, Finding, Result, check
 
+# In the order of the ledger: these modules one by one, each from its top to its end.
+MODULES = (
+    negatives,
+    variance,
+    positives,
+    public_code,
+    other_divergences,
+    surrogates,
+    every_loss,
+    training,
+    recorded_noise,
+    recorded_fairness,
+)
 CLAIMS: dict[str, Claim] = {
-    claim.id: claim
-    for module in (
-        negatives,
-        variance,
-        positives,
-        public_code,
-        other_divergences,
-        surrogates,
-        every_loss,
-        training,
-        recorded_noise,
-        recorded_fairness,
-    )
-    for claim in module.CLAIMS
+    found.id: found
+    for module in MODULES
+    for found in vars(module).values()
+    if isinstance(found, Claim)
 }
 
 

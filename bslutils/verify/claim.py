@@ -1,4 +1,4 @@
-"""What a claim is, and what running its program gives."""
+"""What a claim is, how it is written above its program, and what running the program gives."""
 
 import time
 from collections.abc import Callable
@@ -64,6 +64,25 @@ class Claim:
             raise ValueError(f"verdict must be one of {VERDICTS}, got {self.verdict!r}")
         if self.verdict == "does not hold" and not self.least > 0:
             raise ValueError(f"{self.id}: a claim that does not hold needs least > 0")
+
+
+def claim(
+    id: str,
+    sentence: str,
+    *,
+    source: str,
+    verdict: str,
+    tolerance: float = 0.0,
+    least: float = 0.0,
+    conditions: str = "",
+    records: tuple[str, ...] = (),
+) -> Callable[[Callable[[], Finding]], Claim]:
+    """Decorator that makes a program a :class:`Claim`, whose attributes are described there."""
+
+    def of(program: Callable[[], Finding]) -> Claim:
+        return Claim(id, sentence, source, verdict, program, tolerance, least, conditions, records)
+
+    return of
 
 
 @dataclass(frozen=True)

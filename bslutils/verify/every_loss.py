@@ -5,7 +5,7 @@ import torch
 
 from .. import losses
 from . import trained_models
-from .claim import Claim, Finding
+from .claim import Finding, claim
 
 # A setting of every loss on scores; the catalogue is given to those that ask for it below.
 CASES = {
@@ -52,6 +52,18 @@ def gradients(name, pos, neg, **params):
     return tuple(g[0].numpy() for g in found)
 
 
+@claim(
+    "field-invariant",
+    "A loss for ranking is blind to a shift of all scores of a user, and never asks for a "
+    "lower positive or a higher negative.",
+    source="this book, on every loss on scores",
+    verdict="holds under conditions",
+    tolerance=1e-9,
+    least=1e-3,
+    conditions="MSE, BCE, CCL and softmax losses with a weight on their negatives see a shift; "
+    "MSE pulls low negatives up, and SL@K may ask for a lower positive, since that lowers its "
+    "weight",
+)
 def invariant():
     """Which losses see a shift of all scores, and which ever ask for a worse order."""
     moved, wrong = {}, {}
@@ -75,6 +87,16 @@ def invariant():
     return Finding(effect, max(*blind, *monotone), counter)
 
 
+@claim(
+    "field-doubt",
+    "A loss that is convex in the scores of its positives pulls the doubtful ones harder (MSE, "
+    "BCE, BPR, InfoNCE), a linear one pulls all alike (CCL, SL), a concave one less (BSL).",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-9,
+    least=1e-4,
+    conditions="on one row, at given scores; what training makes of it is another claim",
+)
 def doubt():
     """How the pull on two positives of a row compares, the higher score against the lower."""
     rise, fall = dict.fromkeys(CONVEX + LINEAR + CONCAVE, 0.0), {}
@@ -96,6 +118,16 @@ def doubt():
     return Finding(effect, max(wrong), counter)
 
 
+@claim(
+    "field-scale",
+    "A change of the scale of scores is undone by the same change of the temperatures.",
+    source="this book, on every loss on scores",
+    verdict="holds under conditions",
+    tolerance=1e-5,
+    least=1e-3,
+    conditions="CVaR and Rényi need no change at all; MSE, PSL and LLPAUC have a scale of "
+    "their own, for which no parameter makes up",
+)
 def scale():
     """What happens to the direction of a gradient when scores shrink by two."""
 
@@ -122,42 +154,3 @@ def scale():
         f"more where they should"
     )
     return Finding(effect, max(free), min(fixed))
-
-
-CLAIMS = (
-    Claim(
-        "field-invariant",
-        "A loss for ranking is blind to a shift of all scores of a user, and never asks for a "
-        "lower positive or a higher negative.",
-        "this book, on every loss on scores",
-        "holds under conditions",
-        invariant,
-        tolerance=1e-9,
-        least=1e-3,
-        conditions="MSE, BCE, CCL and softmax losses with a weight on their negatives see a shift; "
-        "MSE pulls low negatives up, and SL@K may ask for a lower positive, since that lowers its "
-        "weight",
-    ),
-    Claim(
-        "field-doubt",
-        "A loss that is convex in the scores of its positives pulls the doubtful ones harder (MSE, "
-        "BCE, BPR, InfoNCE), a linear one pulls all alike (CCL, SL), a concave one less (BSL).",
-        "this book",
-        "holds exactly",
-        doubt,
-        tolerance=1e-9,
-        least=1e-4,
-        conditions="on one row, at given scores; what training makes of it is another claim",
-    ),
-    Claim(
-        "field-scale",
-        "A change of the scale of scores is undone by the same change of the temperatures.",
-        "this book, on every loss on scores",
-        "holds under conditions",
-        scale,
-        tolerance=1e-5,
-        least=1e-3,
-        conditions="CVaR and Rényi need no change at all; MSE, PSL and LLPAUC have a scale of "
-        "their own, for which no parameter makes up",
-    ),
-)

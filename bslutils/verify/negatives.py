@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Claim, Finding
+from .claim import Finding, claim
 
 PAPER = "Wu et al., ICDE 2024"
 PSL = "Yang et al. (PSL), NeurIPS 2024"
@@ -19,6 +19,14 @@ def _objective(f, p, q, tau):
     return q @ f - tau * dro.divergence(q, p)
 
 
+@claim(
+    "dro-penalty",
+    "Softmax loss is distributionally robust optimisation over the negatives: "
+    "τ log E exp(f/τ) is the largest E_Q f − τ KL(Q‖P).",
+    source=f"{PAPER}, abstract (claim 1)",
+    verdict="holds exactly",
+    tolerance=1e-12,
+)
 def penalty():
     worst = 0.0
     for f, p in zip(*trained_models.some(), strict=True):
@@ -30,6 +38,13 @@ def penalty():
     return Finding(f"largest gap of loss and worst case {worst:.0e}", worst)
 
 
+@claim(
+    "dro-gibbs",
+    "Every adversary Q falls short of the worst case Q* by exactly τ KL(Q‖Q*), so Q* is unique.",
+    source="Gibbs variational principle; this book",
+    verdict="holds exactly",
+    tolerance=1e-12,
+)
 def gibbs():
     """Any other adversary falls short by exactly ``τ KL(Q‖Q*)``."""
     rng, worst, closest = np.random.default_rng(0), 0.0, math.inf
@@ -48,6 +63,14 @@ def gibbs():
     return Finding(effect, max(worst, -closest))
 
 
+@claim(
+    "dro-radius",
+    "With a radius η instead of a price: max over KL(Q‖P) ≤ η of E_Q f equals "
+    "min over τ of τη + τ log E exp(f/τ).",
+    source="Hu and Hong, 2013; PSL, Lemma A.3",
+    verdict="holds exactly",
+    tolerance=1e-8,
+)
 def radius():
     worst = 0.0
     for f, p in zip(*trained_models.some(20), strict=True):
@@ -65,6 +88,14 @@ def radius():
     return Finding(f"largest gap of primal and dual {worst:.0e}", worst)
 
 
+@claim(
+    "dro-gradient",
+    "The push of softmax loss on each negative is the weight that the worst-case adversary "
+    "gives it.",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-12,
+)
 def gradient():
     worst = 0.0
     for pos, neg in trained_models.rows():
@@ -76,6 +107,14 @@ def gradient():
     return Finding(f"largest difference of push and weight {worst:.0e}", worst)
 
 
+@claim(
+    "dro-round-trip",
+    "Temperature and radius determine each other, for one user's scores.",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-8,
+    conditions="scores that are not all equal; radius below −log P(argmax)",
+)
 def round_trip():
     worst = 0.0
     for f, p in zip(*trained_models.some(10), strict=True):
@@ -91,6 +130,14 @@ def round_trip():
     return Finding(f"temperature → radius → temperature: relative error {worst:.0e}", worst)
 
 
+@claim(
+    "dro-one-radius",
+    "One temperature for all users is one radius of robustness for all users.",
+    source="a common reading of the duality",
+    verdict="does not hold",
+    least=2.0,
+    conditions="the price of a nat is the same for all, the radius bought with it is not",
+)
 def one_radius():
     eta = dro.radius_of_tau(trained_models.scores(), tau=0.2, weights=trained_models.negatives())
     low, middle, high = np.quantile(eta, [0.05, 0.5, 0.95])
@@ -98,6 +145,14 @@ def one_radius():
     return Finding(effect, counter=high / low)
 
 
+@claim(
+    "dro-small-radius",
+    "The temperature of a small ball is √(Var f / 2η).",
+    source="Faury et al., AAAI 2020; the error, this book",
+    verdict="holds to the stated order",
+    tolerance=0.1,
+    conditions="relative error of order √η, which κ₃/(3 Var f) removes",
+)
 def small_radius():
     slopes, second = [], []
     for f, p in zip(*trained_models.some(20), strict=True):
@@ -116,6 +171,15 @@ def small_radius():
     return Finding(effect, max(abs(slope - 0.5), float(np.median(second))))
 
 
+@claim(
+    "dro-shift",
+    "Hence robustness: whatever the negatives' distribution turns out to be, its mean score "
+    "is at most the loss plus τ KL(Q‖P).",
+    source=f"{PAPER}, abstract (claim 1)",
+    verdict="holds exactly",
+    tolerance=1e-12,
+    conditions="robust to a *shift* of the negatives; of wrong labels it says nothing",
+)
 def shift():
     """Distributions of negatives that one meets: popular films, and the later likes."""
     worst, closest = 0.0, math.inf
@@ -135,6 +199,14 @@ def shift():
     return Finding(f"the guarantee is never broken; closest {closest:.3f} score units", worst)
 
 
+@claim(
+    "dro-false-negatives",
+    "Hence softmax loss plays false negatives down.",
+    source=f"{PAPER}, abstract (claim 1), read as a claim on labels",
+    verdict="does not hold",
+    least=2.0,
+    conditions="the worst case seeks high scores, and false negatives have them",
+)
 def false_negatives():
     q = dro.worst_case_weights(trained_models.scores(), tau=0.2, weights=trained_models.negatives())
     liked = trained_models.data().test.toarray()
@@ -147,6 +219,17 @@ def false_negatives():
     return Finding(effect, counter=share / fair)
 
 
+@claim(
+    "psl-noise",
+    "Robust optimisation does not protect against noisy labels: a false negative at score g "
+    "moves the loss by τ(exp((g − V)/τ) − 1) per unit of contamination.",
+    source=f"{PSL}, section 3",
+    verdict="holds exactly",
+    tolerance=1e-3,
+    least=2.0,
+    conditions="the more so the lower τ, as long as g stands out at it: a higher temperature "
+    "is what protects",
+)
 def influence():
     """How a little contamination at a score g moves the loss: an exponential of g."""
     worst, strength = 0.0, []
@@ -167,6 +250,13 @@ def influence():
     return Finding(effect, worst, float(np.median(strength)))
 
 
+@claim(
+    "tau-monotone",
+    "The loss on negatives falls with τ, from their maximum to their mean.",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-12,
+)
 def monotone():
     f, p = trained_models.some()
     grid = np.geomspace(1e-3, 1e3, 40)
@@ -184,6 +274,14 @@ def monotone():
     return Finding(effect, max(rise, beyond.max(), 0.0))
 
 
+@claim(
+    "family-small",
+    "Small balls of KL, χ² and Rényi divergence (radius η, 2η and αη for order α) have the "
+    "same worst case, E f + √(2η Var f): softmax loss is one of a family.",
+    source="Duchi and Namkoong, 2021; this book",
+    verdict="holds to the stated order",
+    tolerance=0.1,
+)
 def family():
     """Small balls of KL, χ² and Rényi divergence are the same ball."""
     gaps = {1e-4: [], 1e-6: []}
@@ -205,118 +303,3 @@ def family():
         f"relative distance from √(2η Var): {max(gaps[1e-6]):.1e} at η = 10⁻⁶, as η^{slope:.2f}"
     )
     return Finding(effect, max(abs(slope - 0.5), max(gaps[1e-6]) * 10))
-
-
-CLAIMS = (
-    Claim(
-        "dro-penalty",
-        "Softmax loss is distributionally robust optimisation over the negatives: "
-        "τ log E exp(f/τ) is the largest E_Q f − τ KL(Q‖P).",
-        f"{PAPER}, abstract (claim 1)",
-        "holds exactly",
-        penalty,
-        tolerance=1e-12,
-    ),
-    Claim(
-        "dro-gibbs",
-        "Every adversary Q falls short of the worst case Q* by exactly τ KL(Q‖Q*), "
-        "so Q* is unique.",
-        "Gibbs variational principle; this book",
-        "holds exactly",
-        gibbs,
-        tolerance=1e-12,
-    ),
-    Claim(
-        "dro-radius",
-        "With a radius η instead of a price: max over KL(Q‖P) ≤ η of E_Q f equals "
-        "min over τ of τη + τ log E exp(f/τ).",
-        "Hu and Hong, 2013; PSL, Lemma A.3",
-        "holds exactly",
-        radius,
-        tolerance=1e-8,
-    ),
-    Claim(
-        "dro-gradient",
-        "The push of softmax loss on each negative is the weight that the worst-case adversary "
-        "gives it.",
-        "this book",
-        "holds exactly",
-        gradient,
-        tolerance=1e-12,
-    ),
-    Claim(
-        "dro-round-trip",
-        "Temperature and radius determine each other, for one user's scores.",
-        "this book",
-        "holds exactly",
-        round_trip,
-        tolerance=1e-8,
-        conditions="scores that are not all equal; radius below −log P(argmax)",
-    ),
-    Claim(
-        "dro-one-radius",
-        "One temperature for all users is one radius of robustness for all users.",
-        "a common reading of the duality",
-        "does not hold",
-        one_radius,
-        least=2.0,
-        conditions="the price of a nat is the same for all, the radius bought with it is not",
-    ),
-    Claim(
-        "dro-small-radius",
-        "The temperature of a small ball is √(Var f / 2η).",
-        "Faury et al., AAAI 2020; the error, this book",
-        "holds to the stated order",
-        small_radius,
-        tolerance=0.1,
-        conditions="relative error of order √η, which κ₃/(3 Var f) removes",
-    ),
-    Claim(
-        "dro-shift",
-        "Hence robustness: whatever the negatives' distribution turns out to be, its mean score "
-        "is at most the loss plus τ KL(Q‖P).",
-        f"{PAPER}, abstract (claim 1)",
-        "holds exactly",
-        shift,
-        tolerance=1e-12,
-        conditions="robust to a *shift* of the negatives; of wrong labels it says nothing",
-    ),
-    Claim(
-        "dro-false-negatives",
-        "Hence softmax loss plays false negatives down.",
-        f"{PAPER}, abstract (claim 1), read as a claim on labels",
-        "does not hold",
-        false_negatives,
-        least=2.0,
-        conditions="the worst case seeks high scores, and false negatives have them",
-    ),
-    Claim(
-        "psl-noise",
-        "Robust optimisation does not protect against noisy labels: a false negative at score g "
-        "moves the loss by τ(exp((g − V)/τ) − 1) per unit of contamination.",
-        f"{PSL}, section 3",
-        "holds exactly",
-        influence,
-        tolerance=1e-3,
-        least=2.0,
-        conditions="the more so the lower τ, as long as g stands out at it: a higher temperature "
-        "is what protects",
-    ),
-    Claim(
-        "tau-monotone",
-        "The loss on negatives falls with τ, from their maximum to their mean.",
-        "this book",
-        "holds exactly",
-        monotone,
-        tolerance=1e-12,
-    ),
-    Claim(
-        "family-small",
-        "Small balls of KL, χ² and Rényi divergence (radius η, 2η and αη for order α) have the "
-        "same worst case, E f + √(2η Var f): softmax loss is one of a family.",
-        "Duchi and Namkoong, 2021; this book",
-        "holds to the stated order",
-        family,
-        tolerance=0.1,
-    ),
-)

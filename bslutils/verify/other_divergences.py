@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Claim, Finding
+from .claim import Finding, claim
 from .every_loss import gradients, loss_of
 
 DUCHI = "Duchi and Namkoong, Annals of Statistics 2021"
@@ -26,6 +26,15 @@ def _norm(x, power):
     return np.mean(np.maximum(x, 0) ** power) ** (1 / power)
 
 
+@claim(
+    "field-game",
+    "Softmax loss, the χ², CVaR and Rényi losses are each the value of a game against an "
+    "adversary of the negatives: the gradient is a distribution that earns the loss, and the "
+    "dual shows that none earns more.",
+    source=f"{DUCHI}; this book",
+    verdict="holds exactly",
+    tolerance=1e-8,
+)
 def game():
     """A distribution that earns the loss, and a threshold that shows that none earns more."""
     tau, level, eta, order = 0.1, 0.1, 1.0, 3.0
@@ -66,6 +75,16 @@ def game():
     return Finding(f"largest gap of loss, what its gradient earns and the dual {worst:.0e}", worst)
 
 
+@claim(
+    "field-chi2",
+    "The χ² price is the mean of the negatives plus their variance over 2τ.",
+    source=DUCHI,
+    verdict="holds under conditions",
+    tolerance=1e-10,
+    least=0.05,
+    conditions="τ at least the gap from the mean to the lowest score; below it easy negatives "
+    "have no weight at all, and the loss is lower",
+)
 def chi2():
     """Exactly a variance as long as the price exceeds the gap from the mean to the lowest score."""
     worst, below, idle = 0.0, [], []
@@ -87,6 +106,17 @@ def chi2():
     return Finding(effect, worst, float(min(*below, *idle)))
 
 
+@claim(
+    "field-cvar-ccl",
+    "The CVaR loss at level a is CCL with the weight 1/a and each row's own upper a-quantile "
+    "for a margin.",
+    source="Rockafellar and Uryasev, 2000; this book",
+    verdict="holds exactly",
+    tolerance=1e-10,
+    least=1e-3,
+    conditions="up to 1 less the margin, which has no gradient; one margin for all rows is "
+    "another loss",
+)
 def cvar():
     """CCL with each row's own quantile for a margin; a margin for all is higher."""
     worst, apart = 0.0, []
@@ -111,6 +141,14 @@ def cvar():
     return Finding(effect, worst, max(apart))
 
 
+@claim(
+    "field-renyi",
+    "The Rényi ball goes from softmax loss at a temperature of each row's own (order 1) to "
+    "CVaR at level e^−η (order to infinity).",
+    source=f"{DRRL}; {DUCHI}",
+    verdict="holds to the stated order",
+    tolerance=0.05,
+)
 def renyi():
     """One end is the KL ball, SL at each row's own temperature; the other is CVaR."""
     exact, slopes, taus = 0.0, [], []
@@ -134,49 +172,3 @@ def renyi():
         f"{exact:.0e}; distance from CVaR falls as order^−{slope:.2f}"
     )
     return Finding(effect, max(abs(slope - 1), 1e5 * exact))
-
-
-CLAIMS = (
-    Claim(
-        "field-game",
-        "Softmax loss, the χ², CVaR and Rényi losses are each the value of a game against an "
-        "adversary of the negatives: the gradient is a distribution that earns the loss, and the "
-        "dual shows that none earns more.",
-        f"{DUCHI}; this book",
-        "holds exactly",
-        game,
-        tolerance=1e-8,
-    ),
-    Claim(
-        "field-chi2",
-        "The χ² price is the mean of the negatives plus their variance over 2τ.",
-        DUCHI,
-        "holds under conditions",
-        chi2,
-        tolerance=1e-10,
-        least=0.05,
-        conditions="τ at least the gap from the mean to the lowest score; below it easy negatives "
-        "have no weight at all, and the loss is lower",
-    ),
-    Claim(
-        "field-cvar-ccl",
-        "The CVaR loss at level a is CCL with the weight 1/a and each row's own upper a-quantile "
-        "for a margin.",
-        "Rockafellar and Uryasev, 2000; this book",
-        "holds exactly",
-        cvar,
-        tolerance=1e-10,
-        least=1e-3,
-        conditions="up to 1 less the margin, which has no gradient; one margin for all rows is "
-        "another loss",
-    ),
-    Claim(
-        "field-renyi",
-        "The Rényi ball goes from softmax loss at a temperature of each row's own (order 1) to "
-        "CVaR at level e^−η (order to infinity).",
-        f"{DRRL}; {DUCHI}",
-        "holds to the stated order",
-        renyi,
-        tolerance=0.05,
-    ),
-)

@@ -11,12 +11,21 @@ from .. import dro, losses
 from ..published import FOLLOW_UPS, OFFICIAL_LOGS
 from ..sampling import batches, expected_partners
 from . import trained_models
-from .claim import Claim, Finding
+from .claim import Finding, claim
 from .negatives import PAPER
 
 CODE = "official code of BSL"
 
 
+@claim(
+    "bsl-one-line",
+    "BSL is SL with one line of code changed.",
+    source=f"{PAPER}, abstract (claim 3)",
+    verdict="holds under conditions",
+    tolerance=1e-12,
+    least=0.01,
+    conditions="the batch must bring several positives of a user in a row; else the line is idle",
+)
 def one_line():
     """SL with one line changed: the mean over positives becomes a log-mean-exp."""
 
@@ -51,6 +60,16 @@ def one_line():
     return Finding(effect, max(worst, abs(sum(changed) - 1)), apart)
 
 
+@claim(
+    "bsl-reweight",
+    "In the official `reweight` mode t₂ is a temperature on negatives.",
+    source=f"{CODE}, parameter names",
+    verdict="does not hold",
+    tolerance=1e-10,
+    least=0.1,
+    conditions="it is a weight: the distribution over negatives does not depend on it, and "
+    "the loss is no longer invariant to a shift",
+)
 def reweight():
     """``w`` changes neither the weights among negatives nor keeps the shift invariance."""
     worst, apart = 0.0, 0.0
@@ -69,6 +88,14 @@ def reweight():
     return Finding(effect, worst, apart)
 
 
+@claim(
+    "bsl-reweight-order",
+    "To second order that weight w does two things: the temperature τ/w, and w − 1 times the "
+    "mean score of negatives.",
+    source="this book",
+    verdict="holds to the stated order",
+    tolerance=0.1,
+)
 def reweight_order():
     """What ``w`` does do: ``(w − 1) E f`` on the level and ``w Var / (2 τ)`` on the spread."""
     slopes, w = [], 1.2
@@ -85,6 +112,15 @@ def reweight_order():
     return Finding(f"difference falls as τ^−{slope:.2f}", abs(slope - 2))
 
 
+@claim(
+    "bsl-multi-form",
+    "The official `multi` mode at t₂ = 1 is BSL with both temperatures t₁, and for a user who "
+    "is alone in a batch it is the `reweight` mode.",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-10,
+    least=0.1,
+)
 def pooled():
     """The ``multi`` mode: BSL at one temperature, or `reweight` where a user is alone."""
     worst, apart = 0.0, 0.0
@@ -104,6 +140,42 @@ def pooled():
     return Finding(effect, worst, apart)
 
 
+@claim(
+    "bsl-multi-idle",
+    "The official `multi` mode pools (b − 1) Σ n_u(n_u − 1) / (n(n − 1)) other positives of a "
+    "user, on average, in a random batch of b of n pairs.",
+    source=f"{CODE}; this book",
+    verdict="holds exactly",
+    tolerance=0.02,
+    conditions="far below one on large data, where the pooling is idle",
+)
+def idle_pooling():
+    """Expected other pairs of the same user in a random batch, against counted ones."""
+    data = trained_models.data()
+    generator = torch.Generator().manual_seed(0)
+    worst, effect = 0.0, []
+    for size in (256, 1024):
+        counted = []
+        for _ in range(20):
+            for user, _, _ in batches(data.train, size, generator=generator):
+                if len(user) == size:
+                    same = torch.bincount(user)
+                    counted.append((same * (same - 1)).sum().item() / size)
+        said = expected_partners(data.train, size)
+        worst = max(worst, abs(np.mean(counted) / said - 1))
+        effect.append(f"{said:.2f} at {size}")
+    return Finding(f"partners expected on movielens-small: {', '.join(effect)}", worst)
+
+
+@claim(
+    "bsl-powered",
+    "The form with a power w inside the positive mean, in the public code of DrRL, is BSL at "
+    "τ₁ = τ/w, τ₂ = τ, times w/τ.",
+    source="public code of DrRL; this book",
+    verdict="holds exactly",
+    tolerance=1e-10,
+    conditions="where it pools; a user who is alone in a batch gets w times softmax loss",
+)
 def powered():
     """``−log mean exp(w f/τ) + w log mean exp(f/τ)``: the power is inside the positive side."""
     worst, tau = 0.0, 0.2
@@ -117,6 +189,13 @@ def powered():
     return Finding(f"largest difference {worst:.0e}", worst)
 
 
+@claim(
+    "bsl-follow-ups",
+    "The 'BSL' of follow-up code is softmax loss at τ₂ times τ₂/τ₁.",
+    source="IR-Benchmark (PSL, SL@K), Talos; this book",
+    verdict="holds exactly",
+    tolerance=1e-10,
+)
 def rescaled():
     worst = 0.0
     for pos, neg in trained_models.rows():
@@ -149,6 +228,15 @@ def trajectory(loss, *, optimiser="adam", scale=1.0, steps=40):
     return model.item_table.detach()
 
 
+@claim(
+    "bsl-follow-ups-adam",
+    "Under Adam without weight decay it trains exactly like softmax loss at τ₂.",
+    source="this book",
+    verdict="holds under conditions",
+    tolerance=1e-5,
+    least=1e-3,
+    conditions="Adam's ε scaled with the loss; not under SGD",
+)
 def under_adam():
     """The follow-ups' form trains like SL(τ₂) under Adam; under SGD, and `reweight`, do not."""
     sl = trajectory(lambda pos, neg: losses.softmax_loss(pos, neg, tau=0.2))
@@ -173,24 +261,17 @@ def under_adam():
     return Finding(effect, same, apart)
 
 
-def idle_pooling():
-    """Expected other pairs of the same user in a random batch, against counted ones."""
-    data = trained_models.data()
-    generator = torch.Generator().manual_seed(0)
-    worst, effect = 0.0, []
-    for size in (256, 1024):
-        counted = []
-        for _ in range(20):
-            for user, _, _ in batches(data.train, size, generator=generator):
-                if len(user) == size:
-                    same = torch.bincount(user)
-                    counted.append((same * (same - 1)).sum().item() / size)
-        said = expected_partners(data.train, size)
-        worst = max(worst, abs(np.mean(counted) / said - 1))
-        effect.append(f"{said:.2f} at {size}")
-    return Finding(f"partners expected on movielens-small: {', '.join(effect)}", worst)
-
-
+@claim(
+    "bsl-follow-ups-published",
+    "Hence the 'BSL' rows of later papers repeat their rows of softmax loss wherever both were "
+    "tuned to the same temperature and learning rate.",
+    source="this book, on the tables of PSL and SL@K",
+    verdict="holds under conditions",
+    tolerance=0.006,
+    least=0.05,
+    conditions="no auxiliary loss beside it, or τ₁ = τ₂: with XSimGCL and τ₁ ≠ τ₂ the scale "
+    "of the loss is a weight against the auxiliary one",
+)
 def follow_ups():
     """Published twins: same temperature and rate, with and without what sees the loss's scale."""
     blind, seeing = [], []
@@ -207,6 +288,16 @@ def follow_ups():
     return Finding(effect, max(blind), min(seeing))
 
 
+@claim(
+    "bsl-published",
+    "BSL improves on SL on four data sets.",
+    source=f"{PAPER}, abstract; {CODE}, training logs",
+    verdict="holds under conditions",
+    tolerance=0.0,
+    least=1.0,
+    conditions="NDCG@20 in every run, Recall@20 not on MovieLens with MF; single runs of the "
+    "`reweight` and `multi` modes, the epoch mostly chosen on test",
+)
 def published():
     recall = [bsl[0] - sl[0] for sl, bsl in OFFICIAL_LOGS.values()]
     ndcg = [bsl[1] - sl[1] for sl, bsl in OFFICIAL_LOGS.values()]
@@ -216,109 +307,3 @@ def published():
         f"({min(relative):+.1%} to {max(relative):+.1%}), Recall@20 in {sum(x > 0 for x in recall)}"
     )
     return Finding(effect, float(sum(x <= 0 for x in ndcg)), float(sum(x <= 0 for x in recall)))
-
-
-CLAIMS = (
-    Claim(
-        "bsl-one-line",
-        "BSL is SL with one line of code changed.",
-        f"{PAPER}, abstract (claim 3)",
-        "holds under conditions",
-        one_line,
-        tolerance=1e-12,
-        least=0.01,
-        conditions="the batch must bring several positives of a user in a row; else the line is "
-        "idle",
-    ),
-    Claim(
-        "bsl-reweight",
-        "In the official `reweight` mode t₂ is a temperature on negatives.",
-        f"{CODE}, parameter names",
-        "does not hold",
-        reweight,
-        tolerance=1e-10,
-        least=0.1,
-        conditions="it is a weight: the distribution over negatives does not depend on it, and "
-        "the loss is no longer invariant to a shift",
-    ),
-    Claim(
-        "bsl-reweight-order",
-        "To second order that weight w does two things: the temperature τ/w, and w − 1 times the "
-        "mean score of negatives.",
-        "this book",
-        "holds to the stated order",
-        reweight_order,
-        tolerance=0.1,
-    ),
-    Claim(
-        "bsl-multi-form",
-        "The official `multi` mode at t₂ = 1 is BSL with both temperatures t₁, and for a user who "
-        "is alone in a batch it is the `reweight` mode.",
-        "this book",
-        "holds exactly",
-        pooled,
-        tolerance=1e-10,
-        least=0.1,
-    ),
-    Claim(
-        "bsl-multi-idle",
-        "The official `multi` mode pools (b − 1) Σ n_u(n_u − 1) / (n(n − 1)) other positives of a "
-        "user, on average, in a random batch of b of n pairs.",
-        f"{CODE}; this book",
-        "holds exactly",
-        idle_pooling,
-        tolerance=0.02,
-        conditions="far below one on large data, where the pooling is idle",
-    ),
-    Claim(
-        "bsl-powered",
-        "The form with a power w inside the positive mean, in the public code of DrRL, is BSL at "
-        "τ₁ = τ/w, τ₂ = τ, times w/τ.",
-        "public code of DrRL; this book",
-        "holds exactly",
-        powered,
-        tolerance=1e-10,
-        conditions="where it pools; a user who is alone in a batch gets w times softmax loss",
-    ),
-    Claim(
-        "bsl-follow-ups",
-        "The 'BSL' of follow-up code is softmax loss at τ₂ times τ₂/τ₁.",
-        "IR-Benchmark (PSL, SL@K), Talos; this book",
-        "holds exactly",
-        rescaled,
-        tolerance=1e-10,
-    ),
-    Claim(
-        "bsl-follow-ups-adam",
-        "Under Adam without weight decay it trains exactly like softmax loss at τ₂.",
-        "this book",
-        "holds under conditions",
-        under_adam,
-        tolerance=1e-5,
-        least=1e-3,
-        conditions="Adam's ε scaled with the loss; not under SGD",
-    ),
-    Claim(
-        "bsl-follow-ups-published",
-        "Hence the 'BSL' rows of later papers repeat their rows of softmax loss wherever both were "
-        "tuned to the same temperature and learning rate.",
-        "this book, on the tables of PSL and SL@K",
-        "holds under conditions",
-        follow_ups,
-        tolerance=0.006,
-        least=0.05,
-        conditions="no auxiliary loss beside it, or τ₁ = τ₂: with XSimGCL and τ₁ ≠ τ₂ the scale "
-        "of the loss is a weight against the auxiliary one",
-    ),
-    Claim(
-        "bsl-published",
-        "BSL improves on SL on four data sets.",
-        f"{PAPER}, abstract; {CODE}, training logs",
-        "holds under conditions",
-        published,
-        tolerance=0.0,
-        least=1.0,
-        conditions="NDCG@20 in every run, Recall@20 not on MovieLens with MF; single runs of the "
-        "`reweight` and `multi` modes, the epoch mostly chosen on test",
-    ),
-)

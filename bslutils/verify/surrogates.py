@@ -7,7 +7,7 @@ import torch
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Claim, Finding
+from .claim import Finding, claim
 from .every_loss import gradients, loss_of
 from .negatives import PSL
 
@@ -22,6 +22,14 @@ SIGMA = {
 }
 
 
+@claim(
+    "field-psl",
+    "PSL is the same KL game with log σ in place of half the gap of scores; it lies below "
+    "softmax loss and meets it, to first order, where gaps and temperature are small.",
+    source=PSL,
+    verdict="holds to the stated order",
+    tolerance=0.05,
+)
 def psl():
     """The KL game on ``log σ`` of half the gap; to first order the gap itself."""
     exact, above, slopes = 0.0, -math.inf, []
@@ -46,6 +54,16 @@ def psl():
     return Finding(effect, max(abs(slope - 1), 1e5 * exact, max(0.0, above)))
 
 
+@claim(
+    "field-psl-rank",
+    "PSL bounds the rank of a positive more tightly than softmax loss.",
+    source=PSL,
+    verdict="holds under conditions",
+    tolerance=0.0,
+    least=3.0,
+    conditions="at one temperature, between cosines; the choice of the temperature moves the "
+    "bound many times as far",
+)
 def psl_rank():
     """Both bound the logarithm of a rank; the surrogate counts, the temperature counts more."""
     data, taus = trained_models.data(), (0.05, 0.1, 0.15, 0.2, 0.3)
@@ -74,6 +92,16 @@ def psl_rank():
     return Finding(effect, max(broken, float(min(tighter) <= 0), 0.0), of_tau / at_best)
 
 
+@claim(
+    "field-advinfonce",
+    "The hardness of AdvInfoNCE is the worst case of a KL ball around uniform, for the "
+    "exponentials of the scores.",
+    source=f"{ADVINFONCE}; this book",
+    verdict="holds exactly",
+    tolerance=1e-8,
+    least=1.2,
+    conditions="at the exact maximum; the published training stops a small network short of it",
+)
 def advinfonce():
     """A KL ball, but the adversary's scores are exponentials: a small radius goes far."""
     worst, sharper, tau, eta = 0.0, [], 0.2, 0.1
@@ -98,6 +126,14 @@ def advinfonce():
     return Finding(effect, worst, float(np.median(sharper)))
 
 
+@claim(
+    "field-limits",
+    "SL@K tends to half of softmax loss as the weight's temperature grows, AdvInfoNCE to "
+    "InfoNCE as its radius falls; LLPAUC with both shares 1 is the squared loss on all pairs.",
+    source=f"{SLATK}; {ADVINFONCE}; {LLPAUC}",
+    verdict="holds to the stated order",
+    tolerance=0.05,
+)
 def limits():
     """Each newer loss ends in an older one: half of SL, InfoNCE, a squared AUC."""
     exact, slopes = 0.0, {"SL@K": [], "AdvInfoNCE": []}
@@ -122,47 +158,3 @@ def limits():
         f"AUC to {exact:.0e}"
     )
     return Finding(effect, max(*(abs(s - 1) for s in slow.values()), 1e5 * exact))
-
-
-CLAIMS = (
-    Claim(
-        "field-psl",
-        "PSL is the same KL game with log σ in place of half the gap of scores; it lies below "
-        "softmax loss and meets it, to first order, where gaps and temperature are small.",
-        PSL,
-        "holds to the stated order",
-        psl,
-        tolerance=0.05,
-    ),
-    Claim(
-        "field-psl-rank",
-        "PSL bounds the rank of a positive more tightly than softmax loss.",
-        PSL,
-        "holds under conditions",
-        psl_rank,
-        tolerance=0.0,
-        least=3.0,
-        conditions="at one temperature, between cosines; the choice of the temperature moves the "
-        "bound many times as far",
-    ),
-    Claim(
-        "field-advinfonce",
-        "The hardness of AdvInfoNCE is the worst case of a KL ball around uniform, for the "
-        "exponentials of the scores.",
-        f"{ADVINFONCE}; this book",
-        "holds exactly",
-        advinfonce,
-        tolerance=1e-8,
-        least=1.2,
-        conditions="at the exact maximum; the published training stops a small network short of it",
-    ),
-    Claim(
-        "field-limits",
-        "SL@K tends to half of softmax loss as the weight's temperature grows, AdvInfoNCE to "
-        "InfoNCE as its radius falls; LLPAUC with both shares 1 is the squared loss on all pairs.",
-        f"{SLATK}; {ADVINFONCE}; {LLPAUC}",
-        "holds to the stated order",
-        limits,
-        tolerance=0.05,
-    ),
-)

@@ -7,7 +7,7 @@ import torch
 
 from .. import losses, optim, scoring
 from . import trained_models
-from .claim import Claim, Finding
+from .claim import Finding, claim
 
 
 def _vectors() -> tuple[torch.Tensor, torch.Tensor]:
@@ -43,6 +43,16 @@ def _of_batch(rows: list[np.ndarray], n_lists: int) -> np.ndarray:
     return total
 
 
+@claim(
+    "train-shared",
+    "L lists of negatives shared by the rows of a batch leave the expected gradient as it is, "
+    "and add (1/L − 1/B) times the covariance between rows to its variance.",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-9,
+    least=0.05,
+    conditions="the noise of shared negatives is larger, as the identity says",
+)
 def shared():
     """All draws of two negatives out of three, for four people: in one list, two lists or four."""
     users, items = _vectors()
@@ -70,6 +80,14 @@ def shared():
     return Finding(effect, float(worst), float(min(one - two, two - 1)))
 
 
+@claim(
+    "train-soft-maximum",
+    "All that a softmax loss takes from a user's negatives is their soft maximum, whose "
+    "gradient is the worst-case distribution.",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-10,
+)
 def soft_maximum():
     """The written-out operation against plain automatic ones, and the loss that takes it."""
     users, items = _vectors()
@@ -93,6 +111,15 @@ def soft_maximum():
     return Finding(f"{len(users)} people, {len(items)} items: equal to {worst:.0e}", worst)
 
 
+@claim(
+    "train-row-adam",
+    "Row-wise Adam, which moves a row when it is next read, follows dense Adam.",
+    source="this book",
+    verdict="holds under conditions",
+    tolerance=1e-4,
+    least=1e-2,
+    conditions="when all rows have been caught up with, and up to ε",
+)
 def row_adam():
     """The same sparse gradients to both, before and after the last payment."""
     start = _vectors()[1][:250]
@@ -117,37 +144,3 @@ def row_adam():
         f"apart; rows not yet read lag by up to {behind:.2f}"
     )
     return Finding(effect, apart, behind)
-
-
-CLAIMS = (
-    Claim(
-        "train-shared",
-        "L lists of negatives shared by the rows of a batch leave the expected gradient as it is, "
-        "and add (1/L − 1/B) times the covariance between rows to its variance.",
-        "this book",
-        "holds exactly",
-        shared,
-        tolerance=1e-9,
-        least=0.05,
-        conditions="the noise of shared negatives is larger, as the identity says",
-    ),
-    Claim(
-        "train-soft-maximum",
-        "All that a softmax loss takes from a user's negatives is their soft maximum, whose "
-        "gradient is the worst-case distribution.",
-        "this book",
-        "holds exactly",
-        soft_maximum,
-        tolerance=1e-10,
-    ),
-    Claim(
-        "train-row-adam",
-        "Row-wise Adam, which moves a row when it is next read, follows dense Adam.",
-        "this book",
-        "holds under conditions",
-        row_adam,
-        tolerance=1e-4,
-        least=1e-2,
-        conditions="when all rows have been caught up with, and up to ε",
-    ),
-)

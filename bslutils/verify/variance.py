@@ -7,7 +7,7 @@ import torch
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Claim, Finding
+from .claim import Finding, claim
 from .negatives import PAPER, TAUS
 
 # Loss, parameters, a point where its curvature is that of its table row.
@@ -26,6 +26,14 @@ CASES = (
 )
 
 
+@claim(
+    "variance-identity",
+    "Softmax loss is the mean score plus a variance over 2τ, the variance being an average "
+    "over all tilts between P and the worst case.",
+    source=f"this book; to second order {PAPER}",
+    verdict="holds exactly",
+    tolerance=1e-7,
+)
 def identity():
     nodes, w = np.polynomial.legendre.leggauss(40)
     nodes, w = (nodes + 1) / 2, w / 2
@@ -61,6 +69,14 @@ def _orders(order):
     return float(np.median(np.log2(errors[0] / errors[1])))
 
 
+@claim(
+    "variance-second",
+    "Softmax loss penalises the variance of predictions: E f + Var f / (2τ).",
+    source=f"{PAPER}, abstract (claim 2)",
+    verdict="holds to the stated order",
+    tolerance=0.1,
+    conditions="τ large against the range of scores; at working temperatures see the effect",
+)
 def second_order():
     slope = _orders(2)
     f, p = trained_models.some()
@@ -74,6 +90,13 @@ def second_order():
     return Finding(effect, abs(slope - 2))
 
 
+@claim(
+    "variance-remainder",
+    "To third order the error is at most w⁴/(192 τ³), w the range of the scores.",
+    source="this book",
+    verdict="holds to the stated order",
+    tolerance=0.1,
+)
 def remainder():
     slope, worst = _orders(3), 0.0
     f, p = trained_models.some()
@@ -86,6 +109,13 @@ def remainder():
     return Finding(effect, max(abs(slope - 3), 0 if worst <= 1 else worst))
 
 
+@claim(
+    "variance-hoeffding",
+    "Softmax loss is at most the mean plus w²/(8τ), and no smaller constant will do.",
+    source="Hoeffding, 1963",
+    verdict="holds exactly",
+    tolerance=1e-12,
+)
 def hoeffding():
     f, p = trained_models.some()
     worst = -math.inf
@@ -115,6 +145,13 @@ def curvature(name, params, side, mean=0.1, other=0.5):
     return 0.0 if second is None else second.item() / 2
 
 
+@claim(
+    "variance-coefficients",
+    "The implicit variance coefficient of every loss is half its curvature at the mean.",
+    source="this book",
+    verdict="holds exactly",
+    tolerance=1e-10,
+)
 def coefficients():
     worst = 0.0
     for name, params in CASES:
@@ -125,6 +162,14 @@ def coefficients():
     return Finding(f"{len(CASES)} losses, both sides: {worst:.0e}", worst if covered else math.inf)
 
 
+@claim(
+    "variance-only-sl",
+    "Softmax loss penalises variance, and pointwise and pairwise losses do not.",
+    source=f"a common reading of {PAPER}",
+    verdict="does not hold",
+    least=0.9,
+    conditions="a matter of degree: every strictly convex loss on negatives does",
+)
 def others():
     found = {
         "SL (τ = 0.1)": curvature("softmax_risk", {"tau": 0.1}, "neg"),
@@ -137,6 +182,13 @@ def others():
     return Finding(f"coefficients of the variance: {effect}", counter=least)
 
 
+@claim(
+    "sampling-bias",
+    "On N sampled negatives softmax loss is too small by τ χ²(Q‖P)/(2N).",
+    source="this book",
+    verdict="holds to the stated order",
+    tolerance=0.2,
+)
 def sampling():
     rng = np.random.default_rng(0)
     tau, errors, effect = 0.2, [], []
@@ -154,6 +206,14 @@ def sampling():
     return Finding(f"measured over predicted: {min(effect):.2f} to {max(effect):.2f}", max(errors))
 
 
+@claim(
+    "variance-temperature",
+    "A lower temperature, hence a dearer variance, leaves a trained model with less of it.",
+    source="this book",
+    verdict="holds under conditions",
+    tolerance=0.9,
+    conditions="matrix factorisation on movielens-small, τ from 0.1 to 0.5",
+)
 def after_training():
     at = [
         trained_models.spread(trained_models.trained("softmax", (("tau", t),)))
@@ -174,6 +234,16 @@ def _models():
     }
 
 
+@claim(
+    "variance-least",
+    "A model trained with softmax loss predicts with less variance than one trained with "
+    "another loss.",
+    source=f"{PAPER}, abstract (claim 2)",
+    verdict="holds under conditions",
+    tolerance=0.6,
+    least=1.5,
+    conditions="against BPR and BCE at temperature 1; not against weighted MSE",
+)
 def least_variance():
     at = {name: trained_models.spread(model) for name, model in _models().items()}
     effect = ", ".join(f"{name} {value:.3f}" for name, value in at.items())
@@ -181,6 +251,16 @@ def least_variance():
     return Finding(f"variance of a person's scores: {effect}", below, at["SL"] / at["MSE"])
 
 
+@claim(
+    "fairness",
+    "Hence softmax loss is fairer: it recommends less popular items, and a wider choice.",
+    source=f"{PAPER}, abstract (claim 2)",
+    verdict="holds under conditions",
+    tolerance=0.95,
+    least=0.01,
+    conditions="against BPR and BCE at temperature 1; weighted MSE offers a wider choice. "
+    "One small data set, not at equal accuracy",
+)
 def fairer():
     models = _models()
     seen = {name: trained_models.popularity(model) for name, model in models.items()}
@@ -192,97 +272,3 @@ def fairer():
         below,
         unequal["SL"] - unequal["MSE"],
     )
-
-
-CLAIMS = (
-    Claim(
-        "variance-identity",
-        "Softmax loss is the mean score plus a variance over 2τ, the variance being an average "
-        "over all tilts between P and the worst case.",
-        f"this book; to second order {PAPER}",
-        "holds exactly",
-        identity,
-        tolerance=1e-7,
-    ),
-    Claim(
-        "variance-second",
-        "Softmax loss penalises the variance of predictions: E f + Var f / (2τ).",
-        f"{PAPER}, abstract (claim 2)",
-        "holds to the stated order",
-        second_order,
-        tolerance=0.1,
-        conditions="τ large against the range of scores; at working temperatures see the effect",
-    ),
-    Claim(
-        "variance-remainder",
-        "To third order the error is at most w⁴/(192 τ³), w the range of the scores.",
-        "this book",
-        "holds to the stated order",
-        remainder,
-        tolerance=0.1,
-    ),
-    Claim(
-        "variance-hoeffding",
-        "Softmax loss is at most the mean plus w²/(8τ), and no smaller constant will do.",
-        "Hoeffding, 1963",
-        "holds exactly",
-        hoeffding,
-        tolerance=1e-12,
-    ),
-    Claim(
-        "variance-coefficients",
-        "The implicit variance coefficient of every loss is half its curvature at the mean.",
-        "this book",
-        "holds exactly",
-        coefficients,
-        tolerance=1e-10,
-    ),
-    Claim(
-        "variance-only-sl",
-        "Softmax loss penalises variance, and pointwise and pairwise losses do not.",
-        f"a common reading of {PAPER}",
-        "does not hold",
-        others,
-        least=0.9,
-        conditions="a matter of degree: every strictly convex loss on negatives does",
-    ),
-    Claim(
-        "sampling-bias",
-        "On N sampled negatives softmax loss is too small by τ χ²(Q‖P)/(2N).",
-        "this book",
-        "holds to the stated order",
-        sampling,
-        tolerance=0.2,
-    ),
-    Claim(
-        "variance-temperature",
-        "A lower temperature, hence a dearer variance, leaves a trained model with less of it.",
-        "this book",
-        "holds under conditions",
-        after_training,
-        tolerance=0.9,
-        conditions="matrix factorisation on movielens-small, τ from 0.1 to 0.5",
-    ),
-    Claim(
-        "variance-least",
-        "A model trained with softmax loss predicts with less variance than one trained with "
-        "another loss.",
-        f"{PAPER}, abstract (claim 2)",
-        "holds under conditions",
-        least_variance,
-        tolerance=0.6,
-        least=1.5,
-        conditions="against BPR and BCE at temperature 1; not against weighted MSE",
-    ),
-    Claim(
-        "fairness",
-        "Hence softmax loss is fairer: it recommends less popular items, and a wider choice.",
-        f"{PAPER}, abstract (claim 2)",
-        "holds under conditions",
-        fairer,
-        tolerance=0.95,
-        least=0.01,
-        conditions="against BPR and BCE at temperature 1; weighted MSE offers a wider choice. "
-        "One small data set, not at equal accuracy",
-    ),
-)
