@@ -12,6 +12,23 @@ VERDICTS = (
 )
 
 
+# Who claims what: each source spelled here, once.
+WU = "Wu et al., ICDE 2024"
+WU_1, WU_2, WU_3 = (f"{WU}, abstract (claim {k})" for k in (1, 2, 3))
+CODE = "official code of BSL"
+ADVINFONCE = "Zhang et al. (AdvInfoNCE), NeurIPS 2023"
+DRRL = "Zhang et al. (DrRL), AAAI 2025"
+DUCHI = "Duchi and Namkoong, Annals of Statistics 2021"
+FAURY = "Faury et al., AAAI 2020"
+GIBBS = "Gibbs variational principle"
+HOEFFDING = "Hoeffding, 1963"
+HU = "Hu and Hong, 2013"
+LLPAUC = "Shi et al. (LLPAUC), WWW 2024"
+PSL = "Yang et al. (PSL), NeurIPS 2024"
+ROCKAFELLAR = "Rockafellar and Uryasev, 2000"
+SLATK = "Yang et al. (SL@K), KDD 2025"
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a program measured.

@@ -8,10 +8,8 @@ from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Finding, claim
+from .claim import DUCHI, FAURY, GIBBS, HU, PSL, WU_1, Finding, claim
 
-PAPER = "Wu et al., ICDE 2024"
-PSL = "Yang et al. (PSL), NeurIPS 2024"
 TAUS = (0.05, 0.1, 0.2, 0.5, 2.0)
 
 
@@ -23,7 +21,7 @@ def _objective(f, p, q, tau):
     "dro-penalty",
     "Softmax loss is distributionally robust optimisation over the negatives: "
     "τ log E exp(f/τ) is the largest E_Q f − τ KL(Q‖P).",
-    source=f"{PAPER}, abstract (claim 1)",
+    source=WU_1,
     verdict="holds exactly",
     tolerance=1e-12,
 )
@@ -41,7 +39,7 @@ def penalty():
 @claim(
     "dro-gibbs",
     "Every adversary Q falls short of the worst case Q* by exactly τ KL(Q‖Q*), so Q* is unique.",
-    source="Gibbs variational principle; this book",
+    source=f"{GIBBS}; this book",
     verdict="holds exactly",
     tolerance=1e-12,
 )
@@ -67,7 +65,7 @@ def gibbs():
     "dro-radius",
     "With a radius η instead of a price: max over KL(Q‖P) ≤ η of E_Q f equals "
     "min over τ of τη + τ log E exp(f/τ).",
-    source="Hu and Hong, 2013; PSL, Lemma A.3",
+    source=f"{HU}; {PSL}, Lemma A.3",
     verdict="holds exactly",
     tolerance=1e-8,
 )
@@ -148,7 +146,7 @@ def one_radius():
 @claim(
     "dro-small-radius",
     "The temperature of a small ball is √(Var f / 2η).",
-    source="Faury et al., AAAI 2020; the error, this book",
+    source=f"{FAURY}; the error, this book",
     verdict="holds to the stated order",
     tolerance=0.1,
     conditions="relative error of order √η, which κ₃/(3 Var f) removes",
@@ -175,7 +173,7 @@ def small_radius():
     "dro-shift",
     "Hence robustness: whatever the negatives' distribution turns out to be, its mean score "
     "is at most the loss plus τ KL(Q‖P).",
-    source=f"{PAPER}, abstract (claim 1)",
+    source=WU_1,
     verdict="holds exactly",
     tolerance=1e-12,
     conditions="robust to a *shift* of the negatives; of wrong labels it says nothing",
@@ -202,7 +200,7 @@ def shift():
 @claim(
     "dro-false-negatives",
     "Hence softmax loss plays false negatives down.",
-    source=f"{PAPER}, abstract (claim 1), read as a claim on labels",
+    source=f"{WU_1}, read as a claim on labels",
     verdict="does not hold",
     least=2.0,
     conditions="the worst case seeks high scores, and false negatives have them",
@@ -278,7 +276,7 @@ def monotone():
     "family-small",
     "Small balls of KL, χ² and Rényi divergence (radius η, 2η and αη for order α) have the "
     "same worst case, E f + √(2η Var f): softmax loss is one of a family.",
-    source="Duchi and Namkoong, 2021; this book",
+    source=f"{DUCHI}; this book",
     verdict="holds to the stated order",
     tolerance=0.1,
 )

@@ -8,11 +8,8 @@ from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Finding, claim
+from .claim import DRRL, DUCHI, ROCKAFELLAR, Finding, claim
 from .every_loss import gradients, loss_of
-
-DUCHI = "Duchi and Namkoong, Annals of Statistics 2021"
-DRRL = "Zhang et al. (DrRL), AAAI 2025"
 
 
 def _least(dual, f):
@@ -110,7 +107,7 @@ def chi2():
     "field-cvar-ccl",
     "The CVaR loss at level a is CCL with the weight 1/a and each row's own upper a-quantile "
     "for a margin.",
-    source="Rockafellar and Uryasev, 2000; this book",
+    source=f"{ROCKAFELLAR}; this book",
     verdict="holds exactly",
     tolerance=1e-10,
     least=1e-3,

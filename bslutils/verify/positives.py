@@ -8,8 +8,7 @@ import torch
 from .. import dro, losses
 from ..intervals import paired_difference
 from . import trained_models
-from .claim import Finding, claim
-from .negatives import PAPER, PSL
+from .claim import PSL, WU_3, Finding, claim
 
 SL, BSL = "softmax_risk", "bilateral_softmax"
 
@@ -195,7 +194,7 @@ def limit():
 @claim(
     "bsl-plays-down",
     "BSL plays false positives down.",
-    source=f"{PAPER}, abstract (claim 3)",
+    source=WU_3,
     verdict="holds under conditions",
     tolerance=0.8,
     conditions="matrix factorisation on movielens-small, 40 % false positives, 8 positives "
@@ -240,7 +239,7 @@ def _gain(noise, positives=8):
 @claim(
     "bsl-noisy-positives",
     "Hence BSL is robust to noisy positives: it beats SL when positives are noisy.",
-    source=f"{PAPER}, abstract (claim 3); disputed by {PSL}",
+    source=f"{WU_3}; disputed by {PSL}",
     verdict="holds under conditions",
     tolerance=-0.05,
     least=0.01,

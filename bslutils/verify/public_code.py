@@ -11,16 +11,13 @@ from .. import dro, losses
 from ..published import FOLLOW_UPS, OFFICIAL_LOGS
 from ..sampling import batches, expected_partners
 from . import trained_models
-from .claim import Finding, claim
-from .negatives import PAPER
-
-CODE = "official code of BSL"
+from .claim import CODE, PSL, SLATK, WU, WU_3, Finding, claim
 
 
 @claim(
     "bsl-one-line",
     "BSL is SL with one line of code changed.",
-    source=f"{PAPER}, abstract (claim 3)",
+    source=WU_3,
     verdict="holds under conditions",
     tolerance=1e-12,
     least=0.01,
@@ -265,7 +262,7 @@ def under_adam():
     "bsl-follow-ups-published",
     "Hence the 'BSL' rows of later papers repeat their rows of softmax loss wherever both were "
     "tuned to the same temperature and learning rate.",
-    source="this book, on the tables of PSL and SL@K",
+    source=f"this book, on the tables of {PSL} and {SLATK}",
     verdict="holds under conditions",
     tolerance=0.006,
     least=0.05,
@@ -291,7 +288,7 @@ def follow_ups():
 @claim(
     "bsl-published",
     "BSL improves on SL on four data sets.",
-    source=f"{PAPER}, abstract; {CODE}, training logs",
+    source=f"{WU}, abstract; {CODE}, training logs",
     verdict="holds under conditions",
     tolerance=0.0,
     least=1.0,

@@ -7,10 +7,8 @@ from ..experiments import fairness
 from ..experiments.fairness import Cloud
 from ..experiments.testbeds import Testbed
 from ..intervals import Interval, t_interval
-from .claim import Finding, claim
+from .claim import WU_2, Finding, claim
 from .recorded import found
-
-ABSTRACT = "Wu et al. 2024, abstract, claim 2"
 
 
 def _real() -> list[Testbed]:
@@ -45,7 +43,7 @@ def less_unequal(testbed: Testbed, loss: str) -> Interval:
 @claim(
     "trained-fairness",
     "Softmax loss is fairer to items than other losses.",
-    source=ABSTRACT,
+    source=WU_2,
     verdict="holds under conditions",
     least=0.005,
     conditions="at equal accuracy, against BCE on every data set; against MSE it depends on "
@@ -72,7 +70,7 @@ def fairer():
 @claim(
     "trained-price",
     "The dearer a loss makes the variance of negatives, the fairer its models are.",
-    source=f"read into {ABSTRACT}",
+    source=f"read into {WU_2}",
     verdict="does not hold",
     least=0.1,
     conditions="its models have less variance, but are not fairer for it. BCE is why, with the "
@@ -97,7 +95,7 @@ def price_orders():
 @claim(
     "trained-variance",
     "At equal accuracy, a model whose scores vary less shows items more equally.",
-    source=f"read into {ABSTRACT}",
+    source=f"read into {WU_2}",
     verdict="holds under conditions",
     least=0.05,
     conditions="as a correlation over the settings of all losses, the variance being over the "
@@ -116,7 +114,7 @@ def variance_goes_with():
 @claim(
     "trained-gap",
     "Softmax loss takes popularity that is not taste out of its lists.",
-    source=f"read into {ABSTRACT}",
+    source=f"read into {WU_2}",
     verdict="does not hold",
     least=0.05,
     conditions="on planted preferences its lists are more popular than the true ones; those of "

@@ -6,10 +6,9 @@ from ..experiments import noise
 from ..experiments.noise import CURVE_TAUS, FRACTIONS, NEGATIVE, POSITIVE, testbeds
 from ..experiments.testbeds import TAUS, Testbed
 from ..intervals import t_interval
-from .claim import Finding, claim
+from .claim import PSL, WU, WU_1, WU_3, Finding, claim
 from .recorded import by_tau, dense, found, less, moves
 
-PSL = "Yang et al. (PSL), NeurIPS 2024"
 # Where softmax loss loses less beyond the interval, with settings kept.
 CLEAR = (
     ("MovieLens (small)", "bce"),
@@ -23,7 +22,7 @@ HARDER = ("bce", "bpr", "mse")  # pull a positive harder, the more the model dou
 @claim(
     "trained-negatives",
     "Softmax loss loses less than BPR, BCE, MSE and CCL when negatives get noisier.",
-    source="Wu et al. 2024, abstract, claim 1",
+    source=WU_1,
     verdict="holds under conditions",
     least=0.005,
     conditions="with settings kept, beyond the interval against BCE on two data sets and CCL "
@@ -59,7 +58,7 @@ def negatives():
 @claim(
     "trained-radius",
     "A lower temperature, being a larger radius, protects from false negatives.",
-    source=f"read into claim 1; denied by {PSL}",
+    source=f"read into {WU_1}; denied by {PSL}",
     verdict="does not hold",
     least=0.1,
     conditions="the lower the temperature, the larger the loss: the objection stands",
@@ -150,7 +149,7 @@ def _gains(testbed: Testbed, fraction: float, positives: int, view: str = "test"
     "trained-optimism",
     "With sixteen positives of a user in a row, a mild BSL (τ₁ = 1) beats softmax loss at the "
     "same τ₂ on noisy positives.",
-    source="Wu et al. 2024, abstract, claim 3, where the pooling is real",
+    source=f"{WU_3}, where the pooling is real",
     verdict="holds under conditions",
     least=0.05,
     conditions="without noise it gains nothing; too much optimism (τ₁ = 0.1) forgets what is "
@@ -197,7 +196,7 @@ def pessimism():
 @claim(
     "trained-bilateral",
     "BSL loses less to false positives than softmax loss, both tuned alike.",
-    source="Wu et al. 2024, abstract, claim 3",
+    source=WU_3,
     verdict="holds under conditions",
     least=0.02,
     conditions="tuned at the noise on both data sets; with settings from clean data on two of "
@@ -255,7 +254,7 @@ def doubt():
 @claim(
     "trained-public-code",
     "The loss of the public code, reweighted SL, beats softmax loss on noisy positives.",
-    source="Wu et al. 2024, the experiments as their code runs them",
+    source=f"{WU}, the experiments as their code runs them",
     verdict="holds under conditions",
     least=0.02,
     conditions="it is ahead without noise, too: most of the lead is not robustness",

@@ -7,13 +7,8 @@ import torch
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Finding, claim
+from .claim import ADVINFONCE, LLPAUC, PSL, SLATK, Finding, claim
 from .every_loss import gradients, loss_of
-from .negatives import PSL
-
-SLATK = "Yang et al. (SL@K), KDD 2025"
-LLPAUC = "Shi et al. (LLPAUC), WWW 2024"
-ADVINFONCE = "Zhang et al. (AdvInfoNCE), NeurIPS 2023"
 
 SIGMA = {
     "psl_tanh": lambda x: 1 + np.tanh(x),

@@ -7,8 +7,8 @@ import torch
 
 from .. import dro, losses
 from . import trained_models
-from .claim import Finding, claim
-from .negatives import PAPER, TAUS
+from .claim import HOEFFDING, WU, WU_2, Finding, claim
+from .negatives import TAUS
 
 # Loss, parameters, a point where its curvature is that of its table row.
 CASES = (
@@ -30,7 +30,7 @@ CASES = (
     "variance-identity",
     "Softmax loss is the mean score plus a variance over 2τ, the variance being an average "
     "over all tilts between P and the worst case.",
-    source=f"this book; to second order {PAPER}",
+    source=f"this book; to second order {WU}",
     verdict="holds exactly",
     tolerance=1e-7,
 )
@@ -72,7 +72,7 @@ def _orders(order):
 @claim(
     "variance-second",
     "Softmax loss penalises the variance of predictions: E f + Var f / (2τ).",
-    source=f"{PAPER}, abstract (claim 2)",
+    source=WU_2,
     verdict="holds to the stated order",
     tolerance=0.1,
     conditions="τ large against the range of scores; at working temperatures see the effect",
@@ -112,7 +112,7 @@ def remainder():
 @claim(
     "variance-hoeffding",
     "Softmax loss is at most the mean plus w²/(8τ), and no smaller constant will do.",
-    source="Hoeffding, 1963",
+    source=HOEFFDING,
     verdict="holds exactly",
     tolerance=1e-12,
 )
@@ -165,7 +165,7 @@ def coefficients():
 @claim(
     "variance-only-sl",
     "Softmax loss penalises variance, and pointwise and pairwise losses do not.",
-    source=f"a common reading of {PAPER}",
+    source=f"a common reading of {WU}",
     verdict="does not hold",
     least=0.9,
     conditions="a matter of degree: every strictly convex loss on negatives does",
@@ -238,7 +238,7 @@ def _models():
     "variance-least",
     "A model trained with softmax loss predicts with less variance than one trained with "
     "another loss.",
-    source=f"{PAPER}, abstract (claim 2)",
+    source=WU_2,
     verdict="holds under conditions",
     tolerance=0.6,
     least=1.5,
@@ -254,7 +254,7 @@ def least_variance():
 @claim(
     "fairness",
     "Hence softmax loss is fairer: it recommends less popular items, and a wider choice.",
-    source=f"{PAPER}, abstract (claim 2)",
+    source=WU_2,
     verdict="holds under conditions",
     tolerance=0.95,
     least=0.01,
