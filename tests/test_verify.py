@@ -20,6 +20,7 @@ from bslutils.verify import (
     training,
     variance,
 )
+from bslutils.verify.claim import claim, fails, holds
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,22 @@ def results():
 @pytest.mark.parametrize("name", verify.CLAIMS)
 def test_the_verdict_stands(results, name):
     result = results[name]
-    assert result.stands, result.finding
-    assert math.isfinite(result.finding.deviation) and len(result.finding.effect) > 10
+    assert result.stands, verify.ledger_line(result)
+    assert len(result.finding.effect) > 10
+    checks = result.finding.checks
+    assert checks and all(math.isfinite(check.value) for check in checks)
+    assert len({check.name for check in checks}) == len(checks)
+
+
+def test_the_other_side_is_checked(results):
+    """What does not hold, or under conditions, was seen to fail; but for three, not yet."""
+    one_sided = {
+        name
+        for name, result in results.items()
+        if result.claim.verdict in ("does not hold", "holds under conditions")
+        and not any(check.counter for check in result.finding.checks)
+    }
+    assert one_sided == {"variance-temperature", "bsl-plays-down", "trained-pessimism"}
 
 
 def test_the_ledger(results):
@@ -40,9 +55,9 @@ def test_the_ledger(results):
     paper = [r.claim for r in results.values() if "abstract" in r.claim.source]
     assert all(any(f"claim {k}" in claim.source for claim in paper) for k in (1, 2, 3))
     assert any("PSL" in r.claim.source for r in results.values())
-    for claim in verify.CLAIMS.values():
-        assert claim.sentence.endswith(".") and claim.source
-        assert claim.conditions or claim.verdict in ("holds exactly", "holds to the stated order")
+    for said in verify.CLAIMS.values():
+        assert said.sentence.endswith(".") and said.source
+        assert said.conditions or said.verdict in ("holds exactly", "holds to the stated order")
 
 
 # A claim's name -> what to break: where, which name, and by what it is replaced.
@@ -530,7 +545,8 @@ def test_a_loss_that_does_not_pool_gains_nothing(monkeypatch):
         trained_models, "trained", lambda *a, **k: kept.__wrapped__(*a, **k, epochs=2)
     )
     [result] = verify.run_claims(["bsl-noisy-positives"])
-    assert result.finding.deviation == 0 and not result.stands
+    gain = result.finding.checks[0]
+    assert gain.name == "gain on noisy positives" and gain.value == 0 and not result.stands
 
 
 # The command -------------------------------------------------------------------------------------
@@ -544,6 +560,7 @@ def test_the_command(capsys, monkeypatch):
     assert main(["verify", "dro-penalty"]) == 1
     out, err = capsys.readouterr()
     assert "NO LONGER STANDS" in out and "no longer as recorded: dro-penalty" in err
+    assert "  Failed: gap of value and worst case: 0." in out and "must be at most 1e-12" in out
     assert main(["verify", "--list"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(verify.CLAIMS)
     assert main(["verify", "dro-pnalty"]) == 2
@@ -580,15 +597,50 @@ def test_a_claim_on_runs_that_are_missing_says_how_to_make_them(monkeypatch):
 def test_without_a_source_checkout_claims_on_records_are_left_out(monkeypatch, tmp_path):
     monkeypatch.setattr(verify, "path_of", lambda name: tmp_path / name)
     left = [name for name, claim in verify.CLAIMS.items() if not claim.records]
-    monkeypatch.setattr(verify, "check", lambda claim: claim.id)
+    monkeypatch.setattr(verify, "run_claim", lambda claim: claim.id)
     assert list(verify.iter_claims()) == left and len(left) < len(verify.CLAIMS)
+
+
+# Checks ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("of", [holds, fails])
+def test_the_worst_value_counts_and_nan_fails(of):
+    assert of("x", [1.0, 3.0, 2.0], at_most=3).value == 3
+    assert of("x", [1.0, 3.0, 2.0], at_least=1).value == 1
+    assert of("x", 3.0, at_most=3).passed and not of("x", [1.0, 3.1], at_most=3).passed
+    assert of("x", 1.0, at_least=1).passed and not of("x", [0.9, 3.0], at_least=1).passed
+    for values in (math.nan, [math.nan, 1.0], [1.0, math.nan]):
+        assert not of("x", values, at_most=3).passed and not of("x", values, at_least=0).passed
+    with pytest.raises(ValueError, match="x: nothing was measured"):
+        of("x", [], at_most=3)
+    for bounds in ({}, {"at_most": 3, "at_least": 1}):
+        with pytest.raises(ValueError, match="x: give at_most or at_least"):
+            of("x", 2.0, **bounds)
+
+
+def trial(verdict, *checks):
+    """The result of a claim whose program finds these checks."""
+    made = claim("x", "X.", source="this book", verdict=verdict)
+    return verify.run_claim(made(lambda: Finding("y", list(checks))))
+
+
+def test_a_verdict_stands_on_every_check():
+    good, bad = holds("good", 1.0, at_most=2), fails("bad", 1.0, at_least=2)
+    assert trial("holds exactly", good).stands
+    assert not trial("holds exactly").stands  # nothing was checked
+    result = trial("holds under conditions", good, bad)
+    assert not result.stands
+    line = verify.ledger_line(result)
+    assert "  Failed: bad: 1, must be at least 2." in line and "good" not in line
 
 
 def test_bad_claims():
     with pytest.raises(ValueError, match="verdict must be one of"):
-        Claim("x", "X.", "this book", "is true", lambda: Finding(""))
-    with pytest.raises(ValueError, match="needs least > 0"):
-        Claim("x", "X.", "this book", "does not hold", lambda: Finding(""))
+        Claim("x", "X.", "this book", "is true", lambda: Finding("", []))
+    with pytest.raises(ValueError, match="x: a claim that does not hold needs a check by fails"):
+        trial("does not hold", holds("good", 1.0, at_most=2))
+    assert trial("does not hold", fails("bad", 3.0, at_least=2)).stands
     with pytest.raises(ValueError, match="unknown claim 'x'"):
         verify.run_claims(["x"])
 

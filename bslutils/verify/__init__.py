@@ -24,7 +24,7 @@ from . import (
     training,
     variance,
 )
-from .claim import VERDICTS, Claim, Finding, Result, check
+from .claim import VERDICTS, Claim, Finding, Result, run_claim
 
 # In the order of the ledger: these modules one by one, each from its top to its end.
 MODULES = (
@@ -54,7 +54,7 @@ def iter_claims(ids: Iterable[str] | None = None) -> Iterator[Result]:
     unknown = [name for name in chosen if name not in CLAIMS]
     if unknown:
         raise ValueError(f"unknown claim {unknown[0]!r}; choose among {', '.join(CLAIMS)}")
-    return (check(CLAIMS[name]) for name in chosen)
+    return (run_claim(CLAIMS[name]) for name in chosen)
 
 
 def _has_records(claim: Claim) -> bool:
@@ -79,7 +79,7 @@ def run_claims(ids: Iterable[str] | None = None) -> list[Result]:
 
 
 def ledger_line(result: Result) -> str:
-    """A result as text of a few lines."""
+    """A result as text of a few lines; names every check that a verdict fell by."""
     claim = result.claim
     mark = "ok" if result.stands else "NO LONGER STANDS"
     lines = [
@@ -87,6 +87,7 @@ def ledger_line(result: Result) -> str:
         f"  {claim.sentence} ({claim.source})",
         f"  {result.finding.effect}",
     ]
+    lines += [f"  Failed: {check}." for check in result.finding.checks if not check.passed]
     if claim.conditions:
         lines.append(f"  Note: {claim.conditions}.")
     return "\n".join(lines)
@@ -98,8 +99,8 @@ __all__ = [
     "Claim",
     "Finding",
     "Result",
-    "check",
     "iter_claims",
     "ledger_line",
+    "run_claim",
     "run_claims",
 ]

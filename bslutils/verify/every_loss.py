@@ -5,7 +5,7 @@ import torch
 
 from .. import losses
 from . import trained_models
-from .claim import Finding, claim
+from .claim import Finding, claim, fails, holds
 
 # A setting of every loss on scores; the catalogue is given to those that ask for it below.
 CASES = {
@@ -58,8 +58,6 @@ def gradients(name, pos, neg, **params):
     "lower positive or a higher negative.",
     source="this book, on every loss on scores",
     verdict="holds under conditions",
-    tolerance=1e-9,
-    least=1e-3,
     conditions="MSE, BCE, CCL and softmax losses with a weight on their negatives see a shift; "
     "MSE pulls low negatives up, and SL@K may ask for a lower positive, since that lowers its "
     "weight",
@@ -73,8 +71,8 @@ def invariant():
             value = loss_of(name)(pos, neg, **params)
             moves.append(abs(loss_of(name)(pos + 0.1, neg + 0.1, **params) - value).item())
             up, down = gradients(name, pos, neg, **params)
-            signs.append(max(up.max(), -down.min(), 0.0))
-        moved[name], wrong[name] = max(moves), max(signs)
+            signs += [up.max(), -down.min()]
+        moved[name], wrong[name] = np.max(moves), np.max(signs)
     blind = [moved[name] for name in CASES if name not in SEE_A_SHIFT]
     seeing = [moved[name] for name in SEE_A_SHIFT]
     monotone = [wrong[name] for name in CASES if name not in NOT_MONOTONE]
@@ -83,8 +81,18 @@ def invariant():
         f"{len(seeing)} by {min(seeing):.3f} or more; {len(monotone)} are monotone, "
         f"{' and '.join(NOT_MONOTONE)} are not"
     )
-    counter = min(*seeing, *(1e3 * wrong[name] for name in NOT_MONOTONE))
-    return Finding(effect, max(*blind, *monotone), counter)
+    return Finding(
+        effect,
+        [
+            holds("what a shift moves", blind, at_most=1e-9),
+            holds("largest pull the wrong way", monotone, at_most=1e-9),
+            fails(f"what a shift moves {', '.join(SEE_A_SHIFT)}", seeing, at_least=1e-3),
+            *(
+                fails(f"largest pull the wrong way of {name}", wrong[name], at_least=1e-6)
+                for name in NOT_MONOTONE
+            ),
+        ],
+    )
 
 
 @claim(
@@ -93,29 +101,34 @@ def invariant():
     "BCE, BPR, InfoNCE), a linear one pulls all alike (CCL, SL), a concave one less (BSL).",
     source="this book",
     verdict="holds exactly",
-    tolerance=1e-9,
-    least=1e-4,
     conditions="on one row, at given scores; what training makes of it is another claim",
 )
 def doubt():
     """How the pull on two positives of a row compares, the higher score against the lower."""
-    rise, fall = dict.fromkeys(CONVEX + LINEAR + CONCAVE, 0.0), {}
+    rises, falls = ({name: [] for name in CONVEX + LINEAR + CONCAVE} for _ in range(2))
     for pos, neg in trained_models.rows(12):
         pos = pos.sort().values
-        for name in rise:
+        for name in rises:
             # InfoNCE is softmax loss with its positive in the denominator.
             params = {"pos_in_denominator": True} if name == "softmax" else {}
             pull = -gradients(name, pos, neg, **CASES[name], **params)[0]
             steps = np.diff(pull) / pull.max()
-            rise[name] = max(rise[name], steps.max())
-            fall[name] = max(fall.get(name, 0.0), -steps.min())
+            rises[name].append(steps.max())
+            falls[name].append(-steps.min())
+    rise, fall = ({k: float(np.max(v)) for k, v in found.items()} for found in (rises, falls))
     wrong = [rise[n] for n in CONVEX + LINEAR] + [fall[n] for n in LINEAR + CONCAVE]
-    counter = min(*(fall[n] for n in CONVEX), *(rise[n] for n in CONCAVE))
-    effect = (
+    return Finding(
         f"on the positives of real people, sorted: largest step the wrong way {max(wrong):.1g}; "
-        f"{', '.join(CONVEX)} (InfoNCE) fall, {', '.join(CONCAVE)} rises"
+        f"{', '.join(CONVEX)} (InfoNCE) fall, {', '.join(CONCAVE)} rises",
+        [
+            holds("rise of the pull, convex", [rise[n] for n in CONVEX], at_most=1e-9),
+            holds("fall of the pull, convex", [fall[n] for n in CONVEX], at_least=1e-4),
+            holds("rise of the pull, linear", [rise[n] for n in LINEAR], at_most=1e-9),
+            holds("fall of the pull, linear", [fall[n] for n in LINEAR], at_most=1e-9),
+            holds("rise of the pull, concave", [rise[n] for n in CONCAVE], at_least=1e-4),
+            holds("fall of the pull, concave", [fall[n] for n in CONCAVE], at_most=1e-9),
+        ],
     )
-    return Finding(effect, max(wrong), counter)
 
 
 @claim(
@@ -123,8 +136,6 @@ def doubt():
     "A change of the scale of scores is undone by the same change of the temperatures.",
     source="this book, on every loss on scores",
     verdict="holds under conditions",
-    tolerance=1e-5,
-    least=1e-3,
     conditions="CVaR and Rényi need no change at all; MSE, PSL and LLPAUC have a scale of "
     "their own, for which no parameter makes up",
 )
@@ -132,13 +143,13 @@ def scale():
     """What happens to the direction of a gradient when scores shrink by two."""
 
     def turned(name, factor, params):
-        found = 0.0
+        found = []
         for pos, neg in trained_models.rows(8):
             whole = np.concatenate(gradients(name, pos, neg, **CASES[name]))
             small = np.concatenate(gradients(name, factor * pos, factor * neg, **params))
             gap = whole / np.linalg.norm(whole) - small / np.linalg.norm(small)
-            found = max(found, float(np.linalg.norm(gap)))
-        return found
+            found.append(np.linalg.norm(gap))
+        return np.max(found)
 
     factor, with_unit, without = 0.5, {}, {}
     for name, params in CASES.items():
@@ -146,11 +157,16 @@ def scale():
         with_unit[name] = turned(name, factor, units)
         without[name] = turned(name, factor, params)
     free = [with_unit[name] for name in CASES if name not in FIXED_SCALE]
-    free += [without[name] for name in NO_UNIT]
+    idle = [without[name] for name in NO_UNIT]
     fixed = [with_unit[name] for name in FIXED_SCALE]
-    fixed += [without[name] for name in CASES if name not in NO_UNIT]
-    effect = (
-        f"gradients turn by at most {max(free):.0e} where they should not, by {min(fixed):.3f} or "
-        f"more where they should"
+    needy = [without[name] for name in CASES if name not in NO_UNIT]
+    return Finding(
+        f"gradients turn by at most {max(free + idle):.0e} where they should not, by "
+        f"{min(fixed + needy):.3f} or more where they should",
+        [
+            holds("turn of the gradient, temperatures changed", free, at_most=1e-5),
+            holds("turn of the gradient, nothing changed", needy, at_least=1e-3),
+            fails(f"turn of {', '.join(NO_UNIT)}, nothing changed", idle, at_most=1e-5),
+            fails(f"turn of {', '.join(FIXED_SCALE)}, shrunk", fixed, at_least=1e-3),
+        ],
     )
-    return Finding(effect, max(free), min(fixed))

@@ -11,7 +11,7 @@ from .. import dro, losses
 from ..published import FOLLOW_UPS, OFFICIAL_LOGS
 from ..sampling import batches, expected_partners
 from . import trained_models
-from .claim import CODE, PSL, SLATK, WU, WU_3, Finding, claim
+from .claim import CODE, PSL, SLATK, WU, WU_3, Finding, claim, fails, holds
 
 
 @claim(
@@ -19,8 +19,6 @@ from .claim import CODE, PSL, SLATK, WU, WU_3, Finding, claim
     "BSL is SL with one line of code changed.",
     source=WU_3,
     verdict="holds under conditions",
-    tolerance=1e-12,
-    least=0.01,
     conditions="the batch must bring several positives of a user in a row; else the line is idle",
 )
 def one_line():
@@ -42,19 +40,24 @@ def one_line():
             strict=True,
         )
     ]
-    worst, apart = 0.0, 0.0
+    to_bsl, to_sl, apart, alone = [], [], [], []
     for pos, neg in trained_models.rows():
-        ask = {"tau_pos": 0.3, "tau_neg": 0.2}
-        worst = max(
-            worst,
-            abs(bsl(pos, neg, **ask) - losses.bilateral_softmax_loss(pos, neg, **ask)).item(),
-            abs(sl(pos, neg, **ask) - losses.softmax_risk_loss(pos, neg, tau=0.2)).item(),
-        )
-        one = abs(bsl(pos[:, :1], neg, **ask) - sl(pos[:, :1], neg, **ask)).item()
-        worst = max(worst, one)
-        apart = max(apart, abs(bsl(pos, neg, **ask) - sl(pos, neg, **ask)).item())
-    effect = f"{sum(changed)} line differs; the losses are up to {apart:.2f} apart"
-    return Finding(effect, max(worst, abs(sum(changed) - 1)), apart)
+        ask, one = {"tau_pos": 0.3, "tau_neg": 0.2}, pos[:, :1]
+        theirs = losses.bilateral_softmax_loss(pos, neg, **ask)
+        to_bsl.append(abs(bsl(pos, neg, **ask) - theirs).item())
+        to_sl.append(abs(sl(pos, neg, **ask) - losses.softmax_risk_loss(pos, neg, tau=0.2)).item())
+        apart.append(abs(bsl(pos, neg, **ask) - sl(pos, neg, **ask)).item())
+        alone.append(abs(bsl(one, neg, **ask) - sl(one, neg, **ask)).item())
+    return Finding(
+        f"{sum(changed)} line differs; the losses are up to {max(apart):.2f} apart",
+        [
+            holds("lines that differ, less one", abs(sum(changed) - 1), at_most=0),
+            holds("gap of the lines and BSL", to_bsl, at_most=1e-12),
+            holds("gap of the lines and SL", to_sl, at_most=1e-12),
+            holds("gap of BSL and SL", max(apart), at_least=0.01),
+            fails("gap of BSL and SL with one positive", alone, at_most=1e-12),
+        ],
+    )
 
 
 @claim(
@@ -62,14 +65,12 @@ def one_line():
     "In the official `reweight` mode t₂ is a temperature on negatives.",
     source=f"{CODE}, parameter names",
     verdict="does not hold",
-    tolerance=1e-10,
-    least=0.1,
     conditions="it is a weight: the distribution over negatives does not depend on it, and "
     "the loss is no longer invariant to a shift",
 )
 def reweight():
     """``w`` changes neither the weights among negatives nor keeps the shift invariance."""
-    worst, apart = 0.0, 0.0
+    weights, shifts, errors = [], [], []
     for pos, neg in trained_models.rows():
         for w in (0.8, 1.2):
             x = neg.clone().requires_grad_()
@@ -77,12 +78,18 @@ def reweight():
             value = losses.reweighted_softmax_loss(pos, x, **ask)
             (push,) = torch.autograd.grad(value, x)
             q = dro.worst_case_weights(neg[0].numpy(), tau=0.2)
-            worst = max(worst, np.abs((push / push.sum())[0].numpy() - q).max())
+            weights.append(np.abs((push / push.sum())[0].numpy() - q).max())
             moved = losses.reweighted_softmax_loss(pos + 0.3, neg + 0.3, **ask) - value
-            worst = max(worst, abs(moved.item() - (w - 1) * 0.3 / 0.2))
-            apart = max(apart, abs(moved.item()))
-    effect = f"weights among negatives as at w = 1; a shift of 0.3 moves the loss by {apart:.1f}"
-    return Finding(effect, worst, apart)
+            shifts.append(abs(moved.item()))
+            errors.append(abs(moved.item() - (w - 1) * 0.3 / 0.2))
+    return Finding(
+        f"weights among negatives as at w = 1; a shift of 0.3 moves the loss by {max(shifts):.1f}",
+        [
+            fails("what w changes of the weights among negatives", weights, at_most=1e-10),
+            fails("what a shift of 0.3 changes", shifts, at_least=0.1),
+            fails("what a shift of 0.3 changes, less (w − 1) 0.3/τ", errors, at_most=1e-10),
+        ],
+    )
 
 
 @claim(
@@ -91,7 +98,6 @@ def reweight():
     "mean score of negatives.",
     source="this book",
     verdict="holds to the stated order",
-    tolerance=0.1,
 )
 def reweight_order():
     """What ``w`` does do: ``(w − 1) E f`` on the level and ``w Var / (2 τ)`` on the spread."""
@@ -106,7 +112,10 @@ def reweight_order():
             errors.append(abs(theirs - ours))
         slopes.append(math.log2(errors[0] / errors[1]))
     slope = float(np.median(slopes))
-    return Finding(f"difference falls as τ^−{slope:.2f}", abs(slope - 2))
+    return Finding(
+        f"difference falls as τ^−{slope:.2f}",
+        [holds("distance of the slope from 2", abs(slope - 2), at_most=0.1)],
+    )
 
 
 @claim(
@@ -115,26 +124,31 @@ def reweight_order():
     "is alone in a batch it is the `reweight` mode.",
     source="this book",
     verdict="holds exactly",
-    tolerance=1e-10,
-    least=0.1,
 )
 def pooled():
     """The ``multi`` mode: BSL at one temperature, or `reweight` where a user is alone."""
-    worst, apart = 0.0, 0.0
+    to_bsl, to_reweight, apart = [], [], []
     for pos, neg in trained_models.rows():
         ask = {"tau": 0.2, "neg_weight": 1.0}
         both = losses.bilateral_softmax_loss(pos, neg, tau_pos=0.2, tau_neg=0.2)
-        worst = max(worst, abs(losses.pooled_softmax_loss(pos, neg, **ask) - both / 0.2).item())
+        to_bsl.append(abs(losses.pooled_softmax_loss(pos, neg, **ask) - both / 0.2).item())
         ask, alone = {"tau": 0.2, "neg_weight": 1.2}, pos[:, :1]
         theirs = losses.pooled_softmax_loss(alone, neg, **ask)
         shift = 1.2 * math.log(neg.shape[1])
         one = losses.reweighted_softmax_loss(alone, neg, **ask) - shift
-        worst = max(worst, abs(theirs - one).item())
+        to_reweight.append(abs(theirs - one).item())
         several = losses.pooled_softmax_loss(pos, neg, **ask)
         mean = losses.reweighted_softmax_loss(pos, neg, **ask) - shift
-        apart = max(apart, abs(several - mean).item())
-    effect = f"equal to {worst:.0e}; with several positives up to {apart:.1f} below `reweight`"
-    return Finding(effect, worst, apart)
+        apart.append(abs(several - mean).item())
+    return Finding(
+        f"equal to {max(to_bsl + to_reweight):.0e}; with several positives up to "
+        f"{max(apart):.1f} below `reweight`",
+        [
+            holds("gap of `multi` and BSL", to_bsl, at_most=1e-10),
+            holds("gap of `multi` and `reweight`, alone", to_reweight, at_most=1e-10),
+            fails("gap of `multi` and `reweight`, with others", max(apart), at_least=0.1),
+        ],
+    )
 
 
 @claim(
@@ -143,14 +157,13 @@ def pooled():
     "user, on average, in a random batch of b of n pairs.",
     source=f"{CODE}; this book",
     verdict="holds exactly",
-    tolerance=0.02,
     conditions="far below one on large data, where the pooling is idle",
 )
 def idle_pooling():
     """Expected other pairs of the same user in a random batch, against counted ones."""
     data = trained_models.data()
     generator = torch.Generator().manual_seed(0)
-    worst, effect = 0.0, []
+    errors, effect = [], []
     for size in (256, 1024):
         counted = []
         for _ in range(20):
@@ -159,9 +172,12 @@ def idle_pooling():
                     same = torch.bincount(user)
                     counted.append((same * (same - 1)).sum().item() / size)
         said = expected_partners(data.train, size)
-        worst = max(worst, abs(np.mean(counted) / said - 1))
+        errors.append(abs(np.mean(counted) / said - 1))
         effect.append(f"{said:.2f} at {size}")
-    return Finding(f"partners expected on movielens-small: {', '.join(effect)}", worst)
+    return Finding(
+        f"partners expected on movielens-small: {', '.join(effect)}",
+        [holds("relative difference to counted partners", errors, at_most=0.02)],
+    )
 
 
 @claim(
@@ -170,20 +186,22 @@ def idle_pooling():
     "τ₁ = τ/w, τ₂ = τ, times w/τ.",
     source="public code of DrRL; this book",
     verdict="holds exactly",
-    tolerance=1e-10,
     conditions="where it pools; a user who is alone in a batch gets w times softmax loss",
 )
 def powered():
     """``−log mean exp(w f/τ) + w log mean exp(f/τ)``: the power is inside the positive side."""
-    worst, tau = 0.0, 0.2
+    gaps, tau = [], 0.2
     for pos, neg in trained_models.rows():
         for w in (0.5, 0.9, 1.5):
             gain = torch.logsumexp(w * pos / tau, 1) - math.log(pos.shape[1])
             risk = torch.logsumexp(neg / tau, 1) - math.log(neg.shape[1])
             theirs = (w * risk - gain).item()
             ours = losses.bilateral_softmax_loss(pos, neg, tau_pos=tau / w, tau_neg=tau).item()
-            worst = max(worst, abs(theirs - w / tau * ours))
-    return Finding(f"largest difference {worst:.0e}", worst)
+            gaps.append(abs(theirs - w / tau * ours))
+    return Finding(
+        f"largest difference {max(gaps):.0e}",
+        [holds("gap of their form and w/τ times BSL", gaps, at_most=1e-10)],
+    )
 
 
 @claim(
@@ -191,16 +209,18 @@ def powered():
     "The 'BSL' of follow-up code is softmax loss at τ₂ times τ₂/τ₁.",
     source="IR-Benchmark (PSL, SL@K), Talos; this book",
     verdict="holds exactly",
-    tolerance=1e-10,
 )
 def rescaled():
-    worst = 0.0
+    gaps = []
     for pos, neg in trained_models.rows():
         for tau_pos in (0.1, 0.4):
             theirs = losses.rescaled_softmax_loss(pos, neg, tau_pos=tau_pos, tau_neg=0.2)
             ours = losses.softmax_loss(pos, neg, tau=0.2) * 0.2 / tau_pos
-            worst = max(worst, abs(theirs - ours).item())
-    return Finding(f"largest difference {worst:.0e}", worst)
+            gaps.append(abs(theirs - ours).item())
+    return Finding(
+        f"largest difference {max(gaps):.0e}",
+        [holds("gap of their form and τ₂/τ₁ times SL", gaps, at_most=1e-10)],
+    )
 
 
 def trajectory(loss, *, optimiser="adam", scale=1.0, steps=40):
@@ -230,8 +250,6 @@ def trajectory(loss, *, optimiser="adam", scale=1.0, steps=40):
     "Under Adam without weight decay it trains exactly like softmax loss at τ₂.",
     source="this book",
     verdict="holds under conditions",
-    tolerance=1e-5,
-    least=1e-3,
     conditions="Adam's ε scaled with the loss; not under SGD",
 )
 def under_adam():
@@ -253,9 +271,17 @@ def under_adam():
         lambda pos, neg: losses.reweighted_softmax_loss(pos, neg, tau=0.2, neg_weight=1.2)
     )
     same = (sl - theirs).abs().max().item()
-    apart = min((sgd[0] - sgd[1]).abs().max().item(), (sl - other).abs().max().item())
-    effect = f"after 40 steps of Adam {same:.0e} apart; with SGD, or `reweight`, {apart:.0e}"
-    return Finding(effect, same, apart)
+    by_sgd = (sgd[0] - sgd[1]).abs().max().item()
+    by_weight = (sl - other).abs().max().item()
+    return Finding(
+        f"after 40 steps of Adam {same:.0e} apart; with SGD, or `reweight`, "
+        f"{min(by_sgd, by_weight):.0e}",
+        [
+            holds("distance of item vectors after Adam", same, at_most=1e-5),
+            fails("distance after SGD", by_sgd, at_least=1e-3),
+            fails("distance of `reweight` after Adam", by_weight, at_least=1e-3),
+        ],
+    )
 
 
 @claim(
@@ -264,8 +290,6 @@ def under_adam():
     "tuned to the same temperature and learning rate.",
     source=f"this book, on the tables of {PSL} and {SLATK}",
     verdict="holds under conditions",
-    tolerance=0.006,
-    least=0.05,
     conditions="no auxiliary loss beside it, or τ₁ = τ₂: with XSimGCL and τ₁ ≠ τ₂ the scale "
     "of the loss is a weight against the auxiliary one",
 )
@@ -278,11 +302,14 @@ def follow_ups():
             blind.append(gap)
         elif lr == other_lr:
             seeing.append(gap)
-    effect = (
+    return Finding(
         f"at most {max(blind):.2%} apart in {len(blind)} pairs; where an auxiliary loss makes the "
-        f"scale count, {min(seeing):.1%}"
+        f"scale count, {min(seeing):.1%}",
+        [
+            holds("relative distance of the rows", blind, at_most=0.006),
+            fails("relative distance beside an auxiliary loss", seeing, at_least=0.05),
+        ],
     )
-    return Finding(effect, max(blind), min(seeing))
 
 
 @claim(
@@ -290,8 +317,6 @@ def follow_ups():
     "BSL improves on SL on four data sets.",
     source=f"{WU}, abstract; {CODE}, training logs",
     verdict="holds under conditions",
-    tolerance=0.0,
-    least=1.0,
     conditions="NDCG@20 in every run, Recall@20 not on MovieLens with MF; single runs of the "
     "`reweight` and `multi` modes, the epoch mostly chosen on test",
 )
@@ -299,8 +324,12 @@ def published():
     recall = [bsl[0] - sl[0] for sl, bsl in OFFICIAL_LOGS.values()]
     ndcg = [bsl[1] - sl[1] for sl, bsl in OFFICIAL_LOGS.values()]
     relative = [bsl[1] / sl[1] - 1 for sl, bsl in OFFICIAL_LOGS.values()]
-    effect = (
+    return Finding(
         f"NDCG@20 higher in {sum(x > 0 for x in ndcg)} of {len(ndcg)} published runs "
-        f"({min(relative):+.1%} to {max(relative):+.1%}), Recall@20 in {sum(x > 0 for x in recall)}"
+        f"({min(relative):+.1%} to {max(relative):+.1%}), Recall@20 in "
+        f"{sum(x > 0 for x in recall)}",
+        [
+            holds("gain in NDCG@20", ndcg, at_least=1e-6),
+            fails("least gain in Recall@20", min(recall), at_most=0),
+        ],
     )
-    return Finding(effect, float(sum(x <= 0 for x in ndcg)), float(sum(x <= 0 for x in recall)))

@@ -1,6 +1,6 @@
 """What the claims on training with noise read off the records of the sweeps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -62,3 +62,13 @@ def moves(testbed: Testbed, view: str, before: dict, after: dict) -> Interval:
     clean = "test" if view == "test masked" else view
     top = noise.peaks(by_tau(testbed, view, **after))
     return t_interval(top / noise.peaks(by_tau(testbed, clean, **before)))
+
+
+def low_ends(intervals: Iterable[Interval]) -> list[float]:
+    """Lower ends of intervals."""
+    return [interval.low for interval in intervals]
+
+
+def high_ends(intervals: Iterable[Interval]) -> list[float]:
+    """Upper ends of intervals."""
+    return [interval.high for interval in intervals]

@@ -7,8 +7,8 @@ from ..experiments import fairness
 from ..experiments.fairness import Cloud
 from ..experiments.testbeds import Testbed
 from ..intervals import Interval, t_interval
-from .claim import WU_2, Finding, claim
-from .recorded import found
+from .claim import WU_2, Finding, claim, fails, holds
+from .recorded import found, low_ends
 
 
 def _real() -> list[Testbed]:
@@ -45,7 +45,6 @@ def less_unequal(testbed: Testbed, loss: str) -> Interval:
     "Softmax loss is fairer to items than other losses.",
     source=WU_2,
     verdict="holds under conditions",
-    least=0.005,
     conditions="at equal accuracy, against BCE on every data set; against MSE it depends on "
     "the data: on the small MovieLens MSE is fairer",
     records=("fairness",),
@@ -64,7 +63,13 @@ def fairer():
         f"{', '.join(x.text(3) for x in bce)}, above that of MSE on MovieLens by "
         f"{Interval(-mse.mean, -mse.high, -mse.low).text(3)}"
     )
-    return Finding(effect, max(0, *(-x.low for x in bce)), -mse.high)
+    return Finding(
+        effect,
+        [
+            holds("Gini of BCE less that of SL, lower end", low_ends(bce), at_least=0),
+            fails("Gini of MSE less that of SL, upper end", mse.high, at_most=-0.005),
+        ],
+    )
 
 
 @claim(
@@ -72,7 +77,6 @@ def fairer():
     "The dearer a loss makes the variance of negatives, the fairer its models are.",
     source=f"read into {WU_2}",
     verdict="does not hold",
-    least=0.1,
     conditions="its models have less variance, but are not fairer for it. BCE is why, with the "
     "highest price and the highest Gini index: among the other losses the dearer are fairer, "
     "but for the planted preferences",
@@ -86,10 +90,17 @@ def price_orders():
         f"with the Gini index at fixed accuracy: {_said(links, 'price, Gini | accuracy')}; "
         f"the same without BCE: {_said(links, '… without BCE')}"
     )
-    above = max(x["price, variance"].high for x in links.values())
-    unfair = max(x["price, Gini | accuracy"].low for x in links.values())
-    rest = max(links[testbed.title]["… without BCE"].high for testbed in _real())
-    return Finding(effect, max(0, above, rest), unfair)
+    variance = [x["price, variance"].high for x in links.values()]
+    unfair = [x["price, Gini | accuracy"].low for x in links.values()]
+    rest = [links[testbed.title]["… without BCE"].high for testbed in _real()]
+    return Finding(
+        effect,
+        [
+            holds("price and variance, upper end", variance, at_most=0),
+            holds("price and Gini without BCE on real data, upper end", rest, at_most=0),
+            fails("price and Gini, largest lower end", max(unfair), at_least=0.1),
+        ],
+    )
 
 
 @claim(
@@ -97,7 +108,6 @@ def price_orders():
     "At equal accuracy, a model whose scores vary less shows items more equally.",
     source=f"read into {WU_2}",
     verdict="holds under conditions",
-    least=0.05,
     conditions="as a correlation over the settings of all losses, the variance being over the "
     "squared gap; on MovieLens-1M, with fewer losses, it is not there",
     records=("fairness",),
@@ -108,7 +118,17 @@ def variance_goes_with():
     name = "variance, Gini | accuracy"
     effect = f"partial rank correlation: {_said(links, name)}"
     other = links.pop("MovieLens-1M")[name]
-    return Finding(effect, max(0, *(-x[name].low for x in links.values())), -other.mean)
+    return Finding(
+        effect,
+        [
+            holds(
+                "correlation elsewhere, lower end",
+                [x[name].low for x in links.values()],
+                at_least=0,
+            ),
+            fails("correlation on MovieLens-1M, mean", other.mean, at_most=-0.05),
+        ],
+    )
 
 
 @claim(
@@ -116,7 +136,6 @@ def variance_goes_with():
     "Softmax loss takes popularity that is not taste out of its lists.",
     source=f"read into {WU_2}",
     verdict="does not hold",
-    least=0.05,
     conditions="on planted preferences its lists are more popular than the true ones; those of "
     "BCE are more so, those of BPR less",
     records=("fairness",),
@@ -138,7 +157,13 @@ def gap():
     effect = "of the gap between the true lists and those by taste, the chosen settings remove " + (
         ", ".join(f"{name} {values.mean():.0%}" for name, values in removed.items())
     )
-    return Finding(effect, max(0, -ahead.low), -t_interval(removed["softmax"]).high)
+    return Finding(
+        effect,
+        [
+            holds("share removed less that of BCE, lower end", ahead.low, at_least=0),
+            fails("share removed, upper end", t_interval(removed["softmax"]).high, at_most=-0.05),
+        ],
+    )
 
 
 def _popularity(degree: np.ndarray, worth: np.ndarray) -> float:

@@ -6,8 +6,8 @@ from ..experiments import noise
 from ..experiments.noise import CURVE_TAUS, FRACTIONS, NEGATIVE, POSITIVE, testbeds
 from ..experiments.testbeds import TAUS, Testbed
 from ..intervals import t_interval
-from .claim import PSL, WU, WU_1, WU_3, Finding, claim
-from .recorded import by_tau, dense, found, less, moves
+from .claim import PSL, WU, WU_1, WU_3, Finding, claim, fails, holds
+from .recorded import by_tau, dense, found, high_ends, less, low_ends, moves
 
 # Where softmax loss loses less beyond the interval, with settings kept.
 CLEAR = (
@@ -24,7 +24,6 @@ HARDER = ("bce", "bpr", "mse")  # pull a positive harder, the more the model dou
     "Softmax loss loses less than BPR, BCE, MSE and CCL when negatives get noisier.",
     source=WU_1,
     verdict="holds under conditions",
-    least=0.005,
     conditions="with settings kept, beyond the interval against BCE on two data sets and CCL "
     "on one; BPR and MSE cannot be told from it; with settings chosen for the noise, BPR and "
     "BCE fall less on MovieLens",
@@ -50,8 +49,11 @@ def negatives():
     )
     return Finding(
         effect,
-        max(0, *(-x.high for x in kept.values()), *(-kept[which].low for which in CLEAR)),
-        -min(x.high for x in again.values()),
+        [
+            holds("lead with settings kept, upper end", high_ends(kept.values()), at_least=0),
+            holds("clear leads, lower end", [kept[which].low for which in CLEAR], at_least=0),
+            fails("least lead tuned again, upper end", again[data, other].high, at_most=-0.005),
+        ],
     )
 
 
@@ -60,22 +62,27 @@ def negatives():
     "A lower temperature, being a larger radius, protects from false negatives.",
     source=f"read into {WU_1}; denied by {PSL}",
     verdict="does not hold",
-    least=0.1,
     conditions="the lower the temperature, the larger the loss: the objection stands",
     records=("temperature",),
 )
 def radius():
     """The lowest temperature that is offered loses more than the highest one."""
-    worst, back, texts = np.inf, 0.0, []
+    lows, steps, texts = [], [], []
     for testbed in dense():
         low, *_, high = falls = [_fall_at(testbed, tau) for tau in TAUS]
-        worst = min(worst, t_interval(high - low).low)
-        back = max(back, -np.diff([fall.mean() for fall in falls]).min())
+        lows.append(t_interval(high - low).low)
+        steps.extend(np.diff([fall.mean() for fall in falls]))
         texts.append(
             f"{testbed.title}: {t_interval(low).percent()} at τ = {TAUS[0]}, "
             f"{t_interval(high).percent()} at {TAUS[-1]}"
         )
-    return Finding("; ".join(texts), back, worst)  # every step up costs less
+    return Finding(
+        "; ".join(texts),
+        [
+            fails("lead of the highest temperature, lower end", lows, at_least=0.1),
+            fails("lead of a temperature over the next lower one", steps, at_least=0),
+        ],
+    )
 
 
 def _fall_at(testbed: Testbed, tau: float) -> np.ndarray:
@@ -90,7 +97,6 @@ def _fall_at(testbed: Testbed, tau: float) -> np.ndarray:
     "The noisier the negatives, the higher the best temperature.",
     source="this book, from the influence of a false negative",
     verdict="holds under conditions",
-    least=0.05,
     conditions="on test data; on the validation data of planted preferences the curve is too "
     "flat at its top to tell",
     records=("temperature",),
@@ -103,11 +109,15 @@ def temperature():
     effect = "; ".join(
         f"{data}: times {test[data].text()}, by validation {valid[data].text()}" for data in test
     )
-    # On validation data the planted peak is flat: there no move can be told from none.
     return Finding(
         effect,
-        max(0, 1 - min(x.low for x in test.values())),
-        1 - min(x.low for x in valid.values()),
+        [
+            holds("factor of the best temperature, lower end", low_ends(test.values()), at_least=1),
+            # On validation data the planted peak is flat: there no move can be told from none.
+            fails(
+                "least factor by validation, lower end", min(low_ends(valid.values())), at_most=0.95
+            ),
+        ],
     )
 
 
@@ -116,7 +126,6 @@ def temperature():
     "Uniform false positives, 40 % added, raise the best temperature by a factor of 1.4.",
     source="this book, from the theorem on uniform noise",
     verdict="holds under conditions",
-    least=0.2,
     conditions="where false positives are masked, so that memory, which the theorem leaves "
     "out, is not punished; among the candidates the factor is larger",
     records=("temperature",),
@@ -131,9 +140,15 @@ def positive_temperature():
         f"{data}: {masked[data].text()}, among the candidates {kept[data].text()}"
         for data in masked
     )
-    outside = [max(0, x.low - expected, expected - x.high) for x in masked.values()]
-    # Without the mask a high temperature has one more merit, and it shows.
-    return Finding(effect, max(outside), min(x.low for x in kept.values()) - expected)
+    return Finding(
+        effect,
+        [
+            holds("factor if masked, lower end", low_ends(masked.values()), at_most=expected),
+            holds("factor if masked, upper end", high_ends(masked.values()), at_least=expected),
+            # Without the mask a high temperature has one more merit, and it shows.
+            fails("factor if not, lower end", low_ends(kept.values()), at_least=expected + 0.2),
+        ],
+    )
 
 
 def _gains(testbed: Testbed, fraction: float, positives: int, view: str = "test"):
@@ -151,7 +166,6 @@ def _gains(testbed: Testbed, fraction: float, positives: int, view: str = "test"
     "same τ₂ on noisy positives.",
     source=f"{WU_3}, where the pooling is real",
     verdict="holds under conditions",
-    least=0.05,
     conditions="without noise it gains nothing; too much optimism (τ₁ = 0.1) forgets what is "
     "true, and loses",
     records=("bilateral",),
@@ -159,18 +173,25 @@ def _gains(testbed: Testbed, fraction: float, positives: int, view: str = "test"
 def optimism():
     """At tau_pos = 1 a gain under noise, in either view; too optimistic, a loss."""
     mild, sharp = ("bilateral_softmax", 1.0), ("bilateral_softmax", 0.1)
-    texts, lows, clean, harm = [], [], [], []
+    texts, lows, clean, highs = [], [], [], []
     for testbed in dense():
         noisy = _gains(testbed, FRACTIONS[-1], 16)
         lows += [noisy[mild].low, _gains(testbed, FRACTIONS[-1], 16, "test masked")[mild].low]
         clean.append(_gains(testbed, 0.0, 16)[mild])
-        harm.append(-noisy[sharp].high)
+        highs.append(noisy[sharp].high)
         texts.append(
             f"{testbed.title}: {noisy[mild].percent()} with 40 % added, {clean[-1].percent()} with "
             f"none; at τ₁ = 0.1 {noisy[sharp].percent()}"
         )
-    idle = max(abs(x.mean) for x in clean)  # without noise there is nothing to gain
-    return Finding("; ".join(texts), max(0, -min(lows), idle - 0.01), min(harm))
+    return Finding(
+        "; ".join(texts),
+        [
+            holds("gain under noise, lower end", lows, at_least=0),
+            # Without noise there is nothing to gain.
+            fails("size of the gain without noise", [abs(x.mean) for x in clean], at_most=0.01),
+            fails("gain at τ₁ = 0.1, upper end", highs, at_most=-0.05),
+        ],
+    )
 
 
 @claim(
@@ -190,7 +211,7 @@ def pessimism():
             highs += [x.high for (loss, _), x in gains.items() if loss.startswith("pess")]
         twin = gains["pessimistic_bilateral_softmax", 0.3]
         texts.append(f"{testbed.title}: {twin.percent()} at τ₁ = 0.3, 16 in a row")
-    return Finding("; ".join(texts), max(0, *highs))
+    return Finding("; ".join(texts), [holds("gain, upper end", highs, at_most=0)])
 
 
 @claim(
@@ -198,7 +219,6 @@ def pessimism():
     "BSL loses less to false positives than softmax loss, both tuned alike.",
     source=WU_3,
     verdict="holds under conditions",
-    least=0.02,
     conditions="tuned at the noise on both data sets; with settings from clean data on two of "
     "three, and on MovieLens it loses more",
     records=("positive_noise",),
@@ -216,8 +236,12 @@ def bilateral_trial():
     )
     return Finding(
         effect,
-        max(0, -min(x.low for x in again.values())),
-        -min(x.high for x in kept.values()),
+        [
+            holds("lead tuned at the noise, lower end", low_ends(again.values()), at_least=0),
+            fails(
+                "least lead, settings kept, upper end", min(high_ends(kept.values())), at_most=-0.02
+            ),
+        ],
     )
 
 
@@ -226,7 +250,6 @@ def bilateral_trial():
     "Losses that pull doubted positives harder (BCE, BPR, MSE) lose more to false positives.",
     source="this book, from its proposition on doubt",
     verdict="does not hold",
-    least=0.02,
     conditions="BPR and MSE do, everywhere; BCE does on planted preferences, and loses less "
     "than softmax loss on the real data",
     records=("positive_noise",),
@@ -248,7 +271,13 @@ def doubt():
     effect = f"they fall more beyond the interval in {follow} of {len(harder)}; but {against}"
     # The others follow, on all data sets; the order fails by one loss.
     rest = [x.high for (_, name), x in harder.items() if name != other]
-    return Finding(effect, max(0, *rest), harder[data, other].low)
+    return Finding(
+        effect,
+        [
+            holds("lead of the other losses, upper end", rest, at_most=0),
+            fails("largest lead of that loss, lower end", harder[data, other].low, at_least=0.02),
+        ],
+    )
 
 
 @claim(
@@ -256,26 +285,28 @@ def doubt():
     "The loss of the public code, reweighted SL, beats softmax loss on noisy positives.",
     source=f"{WU}, the experiments as their code runs them",
     verdict="holds under conditions",
-    least=0.02,
     conditions="it is ahead without noise, too: most of the lead is not robustness",
     records=("positive_noise",),
 )
 def public_code():
     """Ahead under noise, and ahead without."""
-    lead = {}
+    clean, noisy = {}, {}
     for testbed in testbeds("small"):
         curves = [
             found("positive_noise", noise.curve, POSITIVE, testbed, loss)[1]
             for loss in ("reweighted_softmax", "softmax")
         ]
         ratio = curves[0] / curves[1] - 1
-        lead[testbed.title] = t_interval(ratio[:, 0]), t_interval(ratio[:, -1])
+        clean[testbed.title] = t_interval(ratio[:, 0])
+        noisy[testbed.title] = t_interval(ratio[:, -1])
     effect = "; ".join(
-        f"{data}: {noisy.percent()} with 40 % added, {clean.percent()} with none"
-        for data, (clean, noisy) in lead.items()
+        f"{data}: {noisy[data].percent()} with 40 % added, {clean[data].percent()} with none"
+        for data in noisy
     )
     return Finding(
         effect,
-        max(0, -min(noisy.low for _, noisy in lead.values())),
-        min(clean.low for clean, _ in lead.values()),
+        [
+            holds("lead under noise, lower end", low_ends(noisy.values()), at_least=0),
+            fails("lead without noise, lower end", low_ends(clean.values()), at_least=0.02),
+        ],
     )

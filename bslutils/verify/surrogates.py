@@ -7,7 +7,7 @@ import torch
 
 from .. import dro, losses
 from . import trained_models
-from .claim import ADVINFONCE, LLPAUC, PSL, SLATK, Finding, claim
+from .claim import ADVINFONCE, LLPAUC, PSL, SLATK, Finding, claim, fails, holds
 from .every_loss import gradients, loss_of
 
 SIGMA = {
@@ -23,30 +23,34 @@ SIGMA = {
     "softmax loss and meets it, to first order, where gaps and temperature are small.",
     source=PSL,
     verdict="holds to the stated order",
-    tolerance=0.05,
 )
 def psl():
     """The KL game on ``log σ`` of half the gap; to first order the gap itself."""
-    exact, above, slopes = 0.0, -math.inf, []
+    gaps, below, slopes = [], [], []
     for pos, neg in trained_models.rows(8):
         for name, sigma in SIGMA.items():
             one, tau = pos[:, :1], 0.2
-            gaps = (neg - one)[0].numpy()
+            f = (neg - one)[0].numpy()
             value = loss_of(name)(one, neg, tau=tau).item()
-            played = dro.robust_value(np.log(sigma(gaps / 2)), tau=tau / 2) * 2 / tau
-            exact = max(exact, abs(value - played - math.log(neg.shape[1])))
+            played = dro.robust_value(np.log(sigma(f / 2)), tau=tau / 2) * 2 / tau
+            gaps.append(abs(value - played - math.log(neg.shape[1])))
             left = []
             for scale in (1.0, 1e-2, 1e-3):
                 sl = losses.softmax_loss(scale * pos, scale * neg, tau=scale * tau).item()
                 tamed = loss_of(name)(scale * pos, scale * neg, tau=scale * tau).item()
                 left.append(sl - tamed)
-                above = max(above, tamed - sl)
+            below += left
             slopes.append(math.log10(left[1] / left[2]))
     slope = float(np.median(slopes))
-    effect = (
-        f"game to {exact:.0e}; below SL everywhere, by a distance that falls as scale^{slope:.2f}"
+    return Finding(
+        f"game to {max(gaps):.0e}; below SL everywhere, by a distance that falls as "
+        f"scale^{slope:.2f}",
+        [
+            holds("gap of PSL and the game", gaps, at_most=5e-7),
+            holds("SL less PSL", below, at_least=0),
+            holds("distance of the slope from 1", abs(slope - 1), at_most=0.05),
+        ],
     )
-    return Finding(effect, max(abs(slope - 1), 1e5 * exact, max(0.0, above)))
 
 
 @claim(
@@ -54,8 +58,6 @@ def psl():
     "PSL bounds the rank of a positive more tightly than softmax loss.",
     source=PSL,
     verdict="holds under conditions",
-    tolerance=0.0,
-    least=3.0,
     conditions="at one temperature, between cosines; the choice of the temperature moves the "
     "bound many times as far",
 )
@@ -74,17 +76,20 @@ def psl_rank():
         for (name, tau), found in excess.items():
             values = loss_of(name)(pos, neg, tau=tau, reduction="none")
             found += (values - ahead.log())[ahead > 0].tolist()
-    broken = -min(min(found) for found in excess.values())
     mean = {key: float(np.mean(found)) for key, found in excess.items()}
     tighter = [mean["softmax", tau] - mean[name, tau] for name in SIGMA for tau in taus]
     of_tau = max(mean["softmax", tau] for tau in taus) - min(mean["softmax", tau] for tau in taus)
     at_best = min(mean["softmax", t] for t in taus) - min(mean[n, t] for n in SIGMA for t in taus)
-    effect = (
+    return Finding(
         f"PSL is nearer to the log-rank of later likes at every temperature, by {min(tighter):.2f} "
         f"to {max(tighter):.2f} nats, and by {at_best:.2f} if each has its best; the temperature "
-        f"moves SL by {of_tau:.1f}"
+        f"moves SL by {of_tau:.1f}",
+        [
+            holds("loss less log-rank", list(excess.values()), at_least=0),
+            holds("SL less PSL, mean over likes", tighter, at_least=1e-3),
+            fails("what the temperature moves over what PSL does", of_tau / at_best, at_least=3),
+        ],
     )
-    return Finding(effect, max(broken, float(min(tighter) <= 0), 0.0), of_tau / at_best)
 
 
 @claim(
@@ -93,32 +98,35 @@ def psl_rank():
     "exponentials of the scores.",
     source=f"{ADVINFONCE}; this book",
     verdict="holds exactly",
-    tolerance=1e-8,
-    least=1.2,
     conditions="at the exact maximum; the published training stops a small network short of it",
 )
 def advinfonce():
     """A KL ball, but the adversary's scores are exponentials: a small radius goes far."""
-    worst, sharper, tau, eta = 0.0, [], 0.2, 0.1
+    gaps, pushes, sharper, tau, eta = [], [], [], 0.2, 0.1
     for pos, neg in trained_models.rows(20):
         one, f = pos[:, :1], neg[0].numpy()
         ask = {"tau": tau, "radius": eta}
         value = losses.advinfonce_loss(one, neg, **ask).item()
         odds = dro.robust_value(np.exp(f / tau), radius=eta) * len(f) * math.exp(-one.item() / tau)
-        worst = max(worst, abs(value - math.log1p(odds)))
+        gaps.append(abs(value - math.log1p(odds)))
         push = gradients("advinfonce", one, neg, **ask)[1]
         weights = dro.worst_case_weights(np.exp(f / tau), radius=eta) * np.exp(f / tau)
-        worst = max(worst, np.abs(push / push.sum() - weights / weights.sum()).max())
+        pushes.append(np.abs(push / push.sum() - weights / weights.sum()).max())
         counts = [
             math.exp(-np.sum(q * np.log(np.where(q > 0, q, 1))))
             for q in (push / push.sum(), gradients("softmax_risk", one, neg, tau=tau)[1])
         ]
         sharper.append(counts[1] / counts[0])
-    effect = (
-        f"equal to {worst:.0e}; a tenth of a nat leaves one in {np.median(sharper):.1f} of the "
-        f"negatives that count for SL at the same temperature (median)"
+    fewer = np.median(sharper)
+    return Finding(
+        f"equal to {max(gaps + pushes):.0e}; a tenth of a nat leaves one in {fewer:.1f} of the "
+        f"negatives that count for SL at the same temperature (median)",
+        [
+            holds("gap of the loss and the game", gaps, at_most=1e-8),
+            holds("difference of push and worst-case weight", pushes, at_most=1e-8),
+            holds("negatives that count for SL over those left", fewer, at_least=1.2),
+        ],
     )
-    return Finding(effect, worst, float(np.median(sharper)))
 
 
 @claim(
@@ -127,11 +135,10 @@ def advinfonce():
     "InfoNCE as its radius falls; LLPAUC with both shares 1 is the squared loss on all pairs.",
     source=f"{SLATK}; {ADVINFONCE}; {LLPAUC}",
     verdict="holds to the stated order",
-    tolerance=0.05,
 )
 def limits():
     """Each newer loss ends in an older one: half of SL, InfoNCE, a squared AUC."""
-    exact, slopes = 0.0, {"SL@K": [], "AdvInfoNCE": []}
+    exact, slopes = [], {"SL@K": [], "AdvInfoNCE": []}
     for pos, neg in trained_models.rows(12):
         half = losses.softmax_loss(pos, neg, tau=0.2).item() / 2
         gaps = [
@@ -146,10 +153,18 @@ def limits():
         slopes["AdvInfoNCE"].append(math.log10(abs(gaps[0] / gaps[1])))
         pairs = (1 - (pos.unsqueeze(2) - neg.unsqueeze(1)) / 2) ** 2
         whole = losses.llpauc_loss(pos, neg, beta=1.0, alpha=1.0).item()
-        exact = max(exact, abs(whole - pairs.mean().item()))
+        exact.append(abs(whole - pairs.mean().item()))
     slow = {name: float(np.median(found)) for name, found in slopes.items()}
-    effect = (
+    return Finding(
         f"distances fall as τ_w^−{slow['SL@K']:.2f} and η^{slow['AdvInfoNCE'] / 2:.2f}; squared "
-        f"AUC to {exact:.0e}"
+        f"AUC to {max(exact):.0e}",
+        [
+            holds("distance of the slope of SL@K from 1", abs(slow["SL@K"] - 1), at_most=0.05),
+            holds(
+                "distance of the slope of AdvInfoNCE in √η from 1",
+                abs(slow["AdvInfoNCE"] - 1),
+                at_most=0.05,
+            ),
+            holds("gap of LLPAUC and the squared AUC", exact, at_most=5e-7),
+        ],
     )
-    return Finding(effect, max(*(abs(s - 1) for s in slow.values()), 1e5 * exact))

@@ -7,7 +7,7 @@ import torch
 
 from .. import losses, optim, scoring
 from . import trained_models
-from .claim import Finding, claim
+from .claim import Finding, claim, fails, holds
 
 
 def _vectors() -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,15 +49,13 @@ def _of_batch(rows: list[np.ndarray], n_lists: int) -> np.ndarray:
     "and add (1/L − 1/B) times the covariance between rows to its variance.",
     source="this book",
     verdict="holds exactly",
-    tolerance=1e-9,
-    least=0.05,
     conditions="the noise of shared negatives is larger, as the identity says",
 )
 def shared():
     """All draws of two negatives out of three, for four people: in one list, two lists or four."""
     users, items = _vectors()
     popular = np.argsort(-trained_models.data().item_degree)[:4]
-    worst, louder = 0.0, {1: [], 2: []}
+    means, variances, louder = [], [], {1: [], 2: []}
     for u in range(0, 40, 4):
         rows = [_by_draw(user, items[popular], 2) for user in users[u : u + 4]]
         alone = np.mean([covariance(x, x) for x in rows])
@@ -68,16 +66,22 @@ def shared():
             together = np.mean([covariance(rows[b], rows[c]) for b, c in pairs] or [0])
             batch = _of_batch(rows, n_lists)
             stated = alone / 4 + (1 / n_lists - 1 / 4) * together
-            gaps = (batch.mean(0) - each.mean(0), covariance(batch, batch) / stated - 1)
-            worst = max(worst, *(np.abs(gap).max() for gap in gaps))
+            means.append(np.abs(batch.mean(0) - each.mean(0)).max())
+            variances.append(abs(covariance(batch, batch) / stated - 1))
             if n_lists in louder:
                 louder[n_lists].append(covariance(batch, batch) / covariance(each, each))
     one, two = (np.median(found) for found in louder.values())
-    effect = (
+    return Finding(
         f"every draw of 2 of 3 items, 10 batches of 4 people: expectations and variances as stated "
-        f"to {worst:.0e}; a list makes the noise {one:.2f} times as large, two {two:.2f} (medians)"
+        f"to {max(means + variances):.0e}; a list makes the noise {one:.2f} times as large, two "
+        f"{two:.2f} (medians)",
+        [
+            holds("difference of the expected gradients", means, at_most=1e-9),
+            holds("relative error of the variance", variances, at_most=1e-9),
+            holds("noise of one list over none shared, less two lists'", one - two, at_least=0.05),
+            holds("noise of two lists over none shared, less one", two - 1, at_least=0.05),
+        ],
     )
-    return Finding(effect, float(worst), float(min(one - two, two - 1)))
 
 
 @claim(
@@ -86,12 +90,11 @@ def shared():
     "gradient is the worst-case distribution.",
     source="this book",
     verdict="holds exactly",
-    tolerance=1e-10,
 )
 def soft_maximum():
     """The written-out operation against plain automatic ones, and the loss that takes it."""
     users, items = _vectors()
-    users, worst = users[::30], 0.0
+    users, gaps = users[::30], []
     for tau in (0.05, 0.2, 1.0):
         found = []
         for operation in (
@@ -107,8 +110,17 @@ def soft_maximum():
         best = scoring.soft_maximum(users, items, **losses.negative_form(loss))
         found[0] += (loss(table[:, :1], best[:, None]),)  # the loss sees one number
         found[1] += (loss(table[:, :1], table),)
-        worst = max(worst, *((x - y).abs().max().item() for x, y in zip(*found, strict=True)))
-    return Finding(f"{len(users)} people, {len(items)} items: equal to {worst:.0e}", worst)
+        gaps.append([(x - y).abs().max().item() for x, y in zip(*found, strict=True)])
+    value, by_user, by_item, by_loss = zip(*gaps, strict=True)
+    return Finding(
+        f"{len(users)} people, {len(items)} items: equal to {np.max(gaps):.0e}",
+        [
+            holds("gap of the soft maxima", value, at_most=1e-10),
+            holds("gap of the gradients by users", by_user, at_most=1e-10),
+            holds("gap of the gradients by items", by_item, at_most=1e-10),
+            holds("gap of the losses that take them", by_loss, at_most=1e-10),
+        ],
+    )
 
 
 @claim(
@@ -116,8 +128,6 @@ def soft_maximum():
     "Row-wise Adam, which moves a row when it is next read, follows dense Adam.",
     source="this book",
     verdict="holds under conditions",
-    tolerance=1e-4,
-    least=1e-2,
     conditions="when all rows have been caught up with, and up to ε",
 )
 def row_adam():
@@ -139,8 +149,11 @@ def row_adam():
     steps[0].catch_up()
     apart = (rows - dense).abs().max().item()
     moved = (dense - start).abs().max().item()
-    effect = (
+    return Finding(
         f"400 steps, 5 of 250 rows each, which move a number by up to {moved:.1f}: {apart:.0e} "
-        f"apart; rows not yet read lag by up to {behind:.2f}"
+        f"apart; rows not yet read lag by up to {behind:.2f}",
+        [
+            holds("distance when all are caught up with", apart, at_most=1e-4),
+            fails("distance before", behind, at_least=1e-2),
+        ],
     )
-    return Finding(effect, apart, behind)

@@ -7,7 +7,7 @@ import torch
 
 from .. import dro, losses
 from . import trained_models
-from .claim import HOEFFDING, WU, WU_2, Finding, claim
+from .claim import HOEFFDING, WU, WU_2, Finding, claim, fails, holds
 from .negatives import TAUS
 
 # Loss, parameters, a point where its curvature is that of its table row.
@@ -32,13 +32,12 @@ CASES = (
     "over all tilts between P and the worst case.",
     source=f"this book; to second order {WU}",
     verdict="holds exactly",
-    tolerance=1e-7,
 )
 def identity():
     nodes, w = np.polynomial.legendre.leggauss(40)
     nodes, w = (nodes + 1) / 2, w / 2
     f, p = trained_models.some()
-    worst = 0.0
+    gaps, errors, tilts, at_tilt = [], [], [], []
     for tau in TAUS:
         variances = np.stack(
             [dro.tilted_moments(f, tau=tau / x, weights=p).variance for x in nodes]
@@ -46,17 +45,24 @@ def identity():
         average = 2 * (w * (1 - nodes)) @ variances
         value = dro.robust_value(f, tau=tau, weights=p)
         right = (p * f).sum(1) + average / (2 * tau)
-        worst = max(worst, np.abs(value - right).max())
+        gaps.append(np.abs(value - right).max())
         at = dro.penalised_variance(f, tau=tau, weights=p)
-        worst = max(worst, np.abs(at / average - 1).max())
+        errors.append(np.abs(at / average - 1).max())
     for row, weights in zip(f[::8], p[::8], strict=True):
         xi = dro.tilt_of_identity(row, tau=0.2, weights=weights)
         at = dro.tilted_moments(row, tau=1 / xi, weights=weights).variance
-        gap = at / dro.penalised_variance(row, tau=0.2, weights=weights) - 1
-        worst = max(worst, abs(gap))
-        if not 0 < xi < 5:
-            worst = math.inf
-    return Finding(f"largest deviation {worst:.0e}", worst)
+        at_tilt.append(abs(at / dro.penalised_variance(row, tau=0.2, weights=weights) - 1))
+        tilts.append(xi)
+    outside = sum(not 0 < xi < 1 / 0.2 for xi in tilts)
+    return Finding(
+        f"largest deviation {max(gaps + errors + at_tilt):.0e}",
+        [
+            holds("gap of loss and mean plus variance", gaps, at_most=1e-7),
+            holds("relative error of the penalised variance", errors, at_most=1e-7),
+            holds("relative error of the variance at one tilt", at_tilt, at_most=1e-7),
+            holds("tilts that are not between P and the worst case", outside, at_most=0),
+        ],
+    )
 
 
 def _orders(order):
@@ -74,7 +80,6 @@ def _orders(order):
     "Softmax loss penalises the variance of predictions: E f + Var f / (2τ).",
     source=WU_2,
     verdict="holds to the stated order",
-    tolerance=0.1,
     conditions="τ large against the range of scores; at working temperatures see the effect",
 )
 def second_order():
@@ -83,11 +88,11 @@ def second_order():
     exact = dro.penalised_variance(f, tau=0.2, weights=p)
     plain = dro.tilted_moments(f, tau=math.inf, weights=p).variance
     low, middle, high = np.quantile(exact / plain, [0.05, 0.5, 0.95])
-    effect = (
+    return Finding(
         f"error falls as τ^−{slope:.2f}; at τ = 0.2 the penalised variance is {middle:.2f} times "
-        f"the plain one ({low:.2f} to {high:.2f})"
+        f"the plain one ({low:.2f} to {high:.2f})",
+        [holds("distance of the slope from 2", abs(slope - 2), at_most=0.1)],
     )
-    return Finding(effect, abs(slope - 2))
 
 
 @claim(
@@ -95,18 +100,22 @@ def second_order():
     "To third order the error is at most w⁴/(192 τ³), w the range of the scores.",
     source="this book",
     verdict="holds to the stated order",
-    tolerance=0.1,
 )
 def remainder():
-    slope, worst = _orders(3), 0.0
+    slope, used = _orders(3), []
     f, p = trained_models.some()
     for tau in (*TAUS, 10.0):
         for order in (1, 2, 3):
             value, bound = dro.expansion(f, tau=tau, order=order, weights=p)
-            used = np.abs(dro.robust_value(f, tau=tau, weights=p) - value) / (bound + 1e-14)
-            worst = max(worst, used.max())
-    effect = f"error falls as τ^−{slope:.2f}; at most {worst:.0%} of the bound is used"
-    return Finding(effect, max(abs(slope - 3), 0 if worst <= 1 else worst))
+            error = np.abs(dro.robust_value(f, tau=tau, weights=p) - value)
+            used.append((error / (bound + 1e-14)).max())
+    return Finding(
+        f"error falls as τ^−{slope:.2f}; at most {max(used):.0%} of the bound is used",
+        [
+            holds("distance of the slope from 3", abs(slope - 3), at_most=0.1),
+            holds("error over its bound", used, at_most=1),
+        ],
+    )
 
 
 @claim(
@@ -114,19 +123,23 @@ def remainder():
     "Softmax loss is at most the mean plus w²/(8τ), and no smaller constant will do.",
     source=HOEFFDING,
     verdict="holds exactly",
-    tolerance=1e-12,
 )
 def hoeffding():
     f, p = trained_models.some()
-    worst = -math.inf
+    room = []
     for tau in TAUS:
-        over = dro.robust_value(f, tau=tau, weights=p) - dro.hoeffding_bound(f, tau=tau, weights=p)
-        worst = max(worst, over.max())
+        bound = dro.hoeffding_bound(f, tau=tau, weights=p)
+        room.append((bound - dro.robust_value(f, tau=tau, weights=p)).min())
     two = np.array([0.0, 1.0])
     gain = dro.robust_value(two, tau=50.0) - 0.5
     attained = gain / (dro.hoeffding_bound(two, tau=50.0) - 0.5)
-    effect = f"always below, by at least {-worst:.3f}; two points attain {attained:.2%} of it"
-    return Finding(effect, max(worst, abs(1 - attained) - 1e-3, 0.0))
+    return Finding(
+        f"always below, by at least {min(room):.3f}; two points attain {attained:.2%} of it",
+        [
+            holds("bound less loss", room, at_least=-1e-12),
+            holds("distance from the bound on two points", abs(1 - attained), at_most=1e-3),
+        ],
+    )
 
 
 def curvature(name, params, side, mean=0.1, other=0.5):
@@ -150,16 +163,21 @@ def curvature(name, params, side, mean=0.1, other=0.5):
     "The implicit variance coefficient of every loss is half its curvature at the mean.",
     source="this book",
     verdict="holds exactly",
-    tolerance=1e-10,
 )
 def coefficients():
-    worst = 0.0
+    gaps = []
     for name, params in CASES:
         for side in ("neg", "pos"):
             said = dro.variance_coefficient(name, side=side, mean=0.1, other=0.5, **params)
-            worst = max(worst, abs(said - curvature(name, params, side)))
-    covered = {name for name, _ in CASES} == set(dro.COEFFICIENTS)
-    return Finding(f"{len(CASES)} losses, both sides: {worst:.0e}", worst if covered else math.inf)
+            gaps.append(abs(said - curvature(name, params, side)))
+    left_out = {name for name, _ in CASES} ^ set(dro.COEFFICIENTS)
+    return Finding(
+        f"{len(CASES)} losses, both sides: {max(gaps):.0e}",
+        [
+            holds("gap of coefficient and half the curvature", gaps, at_most=1e-10),
+            holds("losses that are left out", len(left_out), at_most=0),
+        ],
+    )
 
 
 @claim(
@@ -167,7 +185,6 @@ def coefficients():
     "Softmax loss penalises variance, and pointwise and pairwise losses do not.",
     source=f"a common reading of {WU}",
     verdict="does not hold",
-    least=0.9,
     conditions="a matter of degree: every strictly convex loss on negatives does",
 )
 def others():
@@ -178,8 +195,14 @@ def others():
         "BPR": curvature("bpr", {}, "neg"),
     }
     effect = ", ".join(f"{name} {value:.2g}" for name, value in found.items())
-    least = min(found["MSE"], found["BCE"] * 8, found["BPR"] * 8)
-    return Finding(f"coefficients of the variance: {effect}", counter=least)
+    return Finding(
+        f"coefficients of the variance: {effect}",
+        [
+            fails("coefficient of MSE", found["MSE"], at_least=0.9),
+            fails("coefficient of BCE", found["BCE"], at_least=0.9 / 8),
+            fails("coefficient of BPR", found["BPR"], at_least=0.9 / 8),
+        ],
+    )
 
 
 @claim(
@@ -187,23 +210,27 @@ def others():
     "On N sampled negatives softmax loss is too small by τ χ²(Q‖P)/(2N).",
     source="this book",
     verdict="holds to the stated order",
-    tolerance=0.2,
 )
 def sampling():
     rng = np.random.default_rng(0)
-    tau, errors, effect = 0.2, [], []
+    tau, ratios, errors = 0.2, [], {64: [], 256: []}
     for user in (100, 300, 500):
         p = trained_models.negatives()[user]
         f = trained_models.scores()[user][p > 0]
         mean = np.exp(f / tau).mean()
-        for n in (64, 256):
+        for n in errors:
             draws = np.exp(rng.choice(f, size=(20_000, n)) / tau).mean(1) / mean
             # log x less its own first-order term, whose mean is zero: far less noise.
             bias = tau * (np.log(draws) - (draws - 1)).mean()
-            said = dro.sampling_bias(f, tau=tau, n_negatives=n)
-            errors.append(abs(bias / said - 1) * n / 64)
-            effect.append(bias / said)
-    return Finding(f"measured over predicted: {min(effect):.2f} to {max(effect):.2f}", max(errors))
+            ratios.append(bias / dro.sampling_bias(f, tau=tau, n_negatives=n))
+            errors[n].append(abs(ratios[-1] - 1))
+    return Finding(
+        f"measured over predicted: {min(ratios):.2f} to {max(ratios):.2f}",
+        [  # what the first order leaves falls as 1/N
+            holds("relative error at N = 64", errors[64], at_most=0.2),
+            holds("relative error at N = 256", errors[256], at_most=0.05),
+        ],
+    )
 
 
 @claim(
@@ -211,18 +238,20 @@ def sampling():
     "A lower temperature, hence a dearer variance, leaves a trained model with less of it.",
     source="this book",
     verdict="holds under conditions",
-    tolerance=0.9,
     conditions="matrix factorisation on movielens-small, τ from 0.1 to 0.5",
 )
 def after_training():
-    at = [
+    low, middle, high = (
         trained_models.spread(trained_models.trained("softmax", (("tau", t),)))
         for t in (0.1, 0.2, 0.5)
-    ]
-    effect = "variance of a person's scores at τ = 0.1, 0.2, 0.5: " + ", ".join(
-        f"{v:.3f}" for v in at
     )
-    return Finding(effect, max(at[0] / at[1], at[1] / at[2]))
+    return Finding(
+        f"variance of a person's scores at τ = 0.1, 0.2, 0.5: {low:.3f}, {middle:.3f}, {high:.3f}",
+        [
+            holds("variance at τ = 0.1 over that at 0.2", low / middle, at_most=0.9),
+            holds("variance at τ = 0.2 over that at 0.5", middle / high, at_most=0.9),
+        ],
+    )
 
 
 def _models():
@@ -240,15 +269,19 @@ def _models():
     "another loss.",
     source=WU_2,
     verdict="holds under conditions",
-    tolerance=0.6,
-    least=1.5,
     conditions="against BPR and BCE at temperature 1; not against weighted MSE",
 )
 def least_variance():
     at = {name: trained_models.spread(model) for name, model in _models().items()}
     effect = ", ".join(f"{name} {value:.3f}" for name, value in at.items())
-    below = max(at["SL"] / at["BPR"], at["SL"] / at["BCE"])
-    return Finding(f"variance of a person's scores: {effect}", below, at["SL"] / at["MSE"])
+    return Finding(
+        f"variance of a person's scores: {effect}",
+        [
+            holds("variance over that of BPR", at["SL"] / at["BPR"], at_most=0.6),
+            holds("variance over that of BCE", at["SL"] / at["BCE"], at_most=0.6),
+            fails("variance over that of MSE", at["SL"] / at["MSE"], at_least=1.5),
+        ],
+    )
 
 
 @claim(
@@ -256,8 +289,6 @@ def least_variance():
     "Hence softmax loss is fairer: it recommends less popular items, and a wider choice.",
     source=WU_2,
     verdict="holds under conditions",
-    tolerance=0.95,
-    least=0.01,
     conditions="against BPR and BCE at temperature 1; weighted MSE offers a wider choice. "
     "One small data set, not at equal accuracy",
 )
@@ -266,9 +297,11 @@ def fairer():
     seen = {name: trained_models.popularity(model) for name, model in models.items()}
     unequal = {name: trained_models.gini(model) for name, model in models.items()}
     effect = ", ".join(f"{name} {seen[name]:.0f} and {unequal[name]:.3f}" for name in models)
-    below = max(seen["SL"] / seen["BPR"], seen["SL"] / seen["BCE"])
     return Finding(
         f"popularity of what is recommended, and Gini of exposure: {effect}",
-        below,
-        unequal["SL"] - unequal["MSE"],
+        [
+            holds("popularity over that of BPR", seen["SL"] / seen["BPR"], at_most=0.95),
+            holds("popularity over that of BCE", seen["SL"] / seen["BCE"], at_most=0.95),
+            fails("Gini less that of MSE", unequal["SL"] - unequal["MSE"], at_least=0.01),
+        ],
     )
