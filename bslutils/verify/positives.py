@@ -222,9 +222,7 @@ def limit():
 )
 def plays_down():
     """Weight of known false positives under the positive side of a BSL model."""
-    model = trained_models.trained(
-        BSL, (("tau_pos", 0.3), ("tau_neg", 0.2)), positives=8, noise=0.4
-    )
+    model = trained_models.trained(BSL, tau_pos=0.3, tau_neg=0.2, positives=8, noise=0.4)
     table = trained_models.score_table(model)
     noisy, clean = trained_models.noisy_data(0.4).train, trained_models.data().train
     shares, fair = [], []
@@ -245,10 +243,10 @@ def plays_down():
 def _gain(noise, positives=8):
     """NDCG@20 per seed of BSL (τ₁ = 0.3) and of SL, both at τ₂ = 0.2, user-grouped alike."""
     found = {}
-    for name, params in ((BSL, (("tau_pos", 0.3), ("tau_neg", 0.2))), (SL, (("tau", 0.2),))):
+    for name, params in ((BSL, {"tau_pos": 0.3, "tau_neg": 0.2}), (SL, {"tau": 0.2})):
         found[name] = [
             trained_models.ndcg(
-                trained_models.trained(name, params, positives=positives, noise=noise, seed=seed)
+                trained_models.trained(name, positives=positives, noise=noise, seed=seed, **params)
             )
             for seed in (0, 1, 2)
         ]

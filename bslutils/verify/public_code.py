@@ -226,7 +226,7 @@ def rescaled():
 def trajectory(loss, *, optimiser="adam", scale=1.0, steps=40):
     """Item vectors after some steps on real pairs, in float64."""
     data = trained_models.data()
-    model = copy.deepcopy(trained_models.trained("softmax", (("tau", 0.2),), epochs=1)).double()
+    model = copy.deepcopy(trained_models.trained("softmax", tau=0.2, epochs=1)).double()
     if optimiser == "adam":  # its epsilon is the one thing that is not free of scale
         step = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-8 * scale)
     else:

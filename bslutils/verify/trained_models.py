@@ -32,14 +32,23 @@ def noisy_data(fraction: float) -> Interactions:
 @lru_cache
 def trained(
     loss: str,
-    params: tuple[tuple[str, float], ...],
     *,
     positives: int = 1,
     noise: float = 0.0,
     seed: int = 0,
     epochs: int = 15,
+    **params: float,
 ) -> MatrixFactorization:
-    """A model trained with a loss, its epoch chosen on validation; ``params`` as (name, value)."""
+    """A model trained with a loss, its epoch chosen on validation.
+
+    Args:
+        loss: name of the loss.
+        positives: of a user in a row of the batch.
+        noise: false positives added, as a share of each user's training pairs.
+        seed: of the model and of the training.
+        epochs: to train for.
+        **params: of the loss.
+    """
     where = noisy_data(noise) if noise else data()
     model = MatrixFactorization(where.n_users, where.n_items, dim=64, seed=seed)
     config = TrainConfig(
@@ -52,7 +61,7 @@ def trained(
         seed=seed,
         progress=False,
     )
-    fit(model, where, make_loss(loss, **dict(params)), config)
+    fit(model, where, make_loss(loss, **params), config)
     return model
 
 
@@ -72,7 +81,7 @@ def negatives() -> np.ndarray:
 @lru_cache
 def scores() -> np.ndarray:
     """Scores of the reference model: softmax loss at its best temperature, 0.2."""
-    return score_table(trained("softmax", (("tau", 0.2),)))
+    return score_table(trained("softmax", tau=0.2))
 
 
 def some(n: int = 40) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from .claim import Finding, claim, fails, holds
 
 def _vectors() -> tuple[torch.Tensor, torch.Tensor]:
     """Users and items of the reference model, float64."""
-    model = trained_models.trained("softmax", (("tau", 0.2),))
+    model = trained_models.trained("softmax", tau=0.2)
     return tuple(table.detach().double() for table in model.embed())
 
 

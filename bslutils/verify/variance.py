@@ -242,8 +242,7 @@ def sampling():
 )
 def after_training():
     low, middle, high = (
-        trained_models.spread(trained_models.trained("softmax", (("tau", t),)))
-        for t in (0.1, 0.2, 0.5)
+        trained_models.spread(trained_models.trained("softmax", tau=t)) for t in (0.1, 0.2, 0.5)
     )
     return Finding(
         f"variance of a person's scores at τ = 0.1, 0.2, 0.5: {low:.3f}, {middle:.3f}, {high:.3f}",
@@ -256,10 +255,10 @@ def after_training():
 
 def _models():
     return {
-        "SL": trained_models.trained("softmax", (("tau", 0.2),)),
-        "BPR": trained_models.trained("bpr", ()),
-        "BCE": trained_models.trained("bce", ()),
-        "MSE": trained_models.trained("mse", (("neg_weight", 10.0),)),
+        "SL": trained_models.trained("softmax", tau=0.2),
+        "BPR": trained_models.trained("bpr"),
+        "BCE": trained_models.trained("bce"),
+        "MSE": trained_models.trained("mse", neg_weight=10.0),
     }
 
 
