@@ -126,7 +126,7 @@ def _workers(jobs: int, **options) -> Iterator[Callable[[list[Trial]], Iterator[
     pool = ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
+        initializer=start_worker,
         initargs=(threads,),
     )
     try:
@@ -138,7 +138,7 @@ def _workers(jobs: int, **options) -> Iterator[Callable[[list[Trial]], Iterator[
         pool.shutdown(cancel_futures=True)
 
 
-def _start_worker(threads: int) -> None:
+def start_worker(threads: int) -> None:
     """Take ``threads`` cores, and end with the program that asked for the work.
 
     A killed program cannot stop its workers; they would train on, and nobody record it.

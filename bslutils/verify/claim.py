@@ -129,6 +129,8 @@ class Claim:
         conditions: under which it holds, or what to know of it.
         records: the sweeps whose records the program reads; without these files it is left out
             when all claims are run.
+        long: whether its program trains many models; it is begun first, of claims that are run
+            side by side.
 
     Raises:
         ValueError: an unknown verdict.
@@ -141,6 +143,7 @@ class Claim:
     program: Callable[[], Finding]
     conditions: str = ""
     records: tuple[str, ...] = ()
+    long: bool = False
 
     def __post_init__(self):
         if self.verdict not in VERDICTS:
@@ -155,9 +158,10 @@ def claim(
     verdict: str,
     conditions: str = "",
     records: tuple[str, ...] = (),
+    long: bool = False,
 ) -> Callable[[Callable[[], Finding]], Claim]:
     """Decorator that makes a program a :class:`Claim`, whose attributes are described there."""
-    return lambda program: Claim(id, sentence, source, verdict, program, conditions, records)
+    return lambda program: Claim(id, sentence, source, verdict, program, conditions, records, long)
 
 
 @dataclass(frozen=True)

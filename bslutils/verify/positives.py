@@ -261,6 +261,7 @@ def _gain(noise, positives=8):
     conditions="true bilateral loss with 8 positives in a row, movielens-small, both at the "
     "same τ₂; without noise the same τ₁ costs accuracy. Against SL at its own best temperature "
     "see the chapter on BSL",
+    long=True,
 )
 def noisy_positives():
     noisy, base = _gain(0.4)

@@ -1,7 +1,7 @@
 """Models trained on real data, and their scores, for the claims to be tried on.
 
-Everything is on ``movielens-small``, with the settings that the chapters use. Trained models are
-kept for the life of the process, since many claims look at the same one.
+Everything is on ``movielens-small``, with the settings that the chapters use. Many claims look at
+the same model: it is kept for the life of the process, and on disk (:mod:`bslutils.store`).
 """
 
 from functools import lru_cache
@@ -14,7 +14,8 @@ from ..evaluate import evaluate
 from ..exposure import exposure
 from ..losses import make_loss
 from ..models import MatrixFactorization
-from ..train import TrainConfig, fit
+from ..store import fit_once
+from ..train import TrainConfig
 
 
 @lru_cache
@@ -61,7 +62,7 @@ def trained(
         seed=seed,
         progress=False,
     )
-    fit(model, where, make_loss(loss, **params), config)
+    fit_once(model, where, make_loss(loss, **params), config)
     return model
 
 
