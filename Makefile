@@ -8,6 +8,9 @@ INSTALLED := .venv/installed
 # A process for every core, with one thread each: the tests are many and small.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
+# Everything here is UTF-8, whatever the locale says.
+export PYTHONUTF8 := 1
+
 .PHONY: help book test test-slow lab clean
 
 help:  ## list the targets

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             **TABLES[name](),
         }
         path = args.out / f"{name}.json"
-        path.write_text(json.dumps(record, indent=1) + "\n")
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{path}:")
         for row in record["rows"]:
             print("  " + json.dumps(row))

@@ -49,7 +49,7 @@ def memory(*, peak: bool = False) -> int:
     """Bytes of memory that this process holds now, or has held at most (Linux)."""
     # Not getrusage: its peak is inherited from the process that started this one.
     name = "VmHWM" if peak else "VmRSS"
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(name):
             return 1024 * int(line.split()[1])
     raise OSError(f"/proc/self/status does not say {name}")

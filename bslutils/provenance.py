@@ -60,7 +60,7 @@ def _hardware(device: str) -> str:
         return torch.cuda.get_device_name(torch.device(device))
     name = platform.processor() or platform.machine()
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 name = line.partition(":")[2].strip()
                 break

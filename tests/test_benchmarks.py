@@ -99,7 +99,7 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(TABLES, "small", small)
     assert main([]) == 0 and "Two numbers." in capsys.readouterr().out
     assert main(["small", "--out", str(tmp_path)]) == 0
-    record = json.loads((tmp_path / "small.json").read_text())
+    record = json.loads((tmp_path / "small.json").read_text(encoding="utf-8"))
     assert record["what"] == "Two numbers." and record["rows"] == small()["rows"]
     assert re.fullmatch(r"unknown|[0-9a-f]{40}\+?", record["commit"])
     with pytest.raises(SystemExit):
@@ -109,7 +109,7 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
 
 def test_every_table_is_recorded():
     for name in TABLES:
-        record = json.loads((RESULTS / f"{name}.json").read_text())
+        record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
         assert record["what"] == TABLES[name].__doc__.splitlines()[0]
         assert record["hardware"] and len(record["rows"]) >= 2
         assert all(np.isfinite(row["seconds"]) and row["seconds"] > 0 for row in record["rows"])

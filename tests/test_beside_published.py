@@ -178,9 +178,9 @@ def test_the_page_is_made_with_records_missing(share, monkeypatch, tmp_path):
     """A part of the records is deleted, and all of them."""
     rng = random.Random(0)
     for file in sorted(files.FOLDER.glob("*.jsonl")):
-        lines = file.read_text().splitlines(keepends=True)
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if rng.random() >= share]
-        (tmp_path / file.name).write_text("".join(kept))
+        (tmp_path / file.name).write_text("".join(kept), encoding="utf-8")
     monkeypatch.setattr(files, "FOLDER", tmp_path)
     matplotlib.use("Agg")
     monkeypatch.chdir(BOOK)

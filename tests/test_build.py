@@ -157,6 +157,17 @@ def test_an_interrupted_build_keeps_the_pages_that_ran(small_book):
     assert counts == ["1", "2"]
 
 
+def test_a_build_needs_no_utf8_locale(small_book):
+    code = 'print("τ ≤ ½"); open("../text", "w").write("τ")'
+    page = {"page": "# τ → 0\n\n“Größe” of $τ$" + cell(code + "; open('../text').read()")}
+    root = small_book(page)
+    result = build(root, LC_ALL="C", LANG="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert result.returncode == 0, result.stdout + result.stderr
+    html = (root / "_build/html/book/page.html").read_text(encoding="utf-8")
+    assert "τ ≤ ½" in html and "“Größe”" in html
+    assert (root / "text").read_text(encoding="utf-8") == "τ"
+
+
 BAD = {
     "link": ("A {ref}`link-to-nowhere`.", "undefined label"),
     "error": (cell("1 / 0"), "ZeroDivisionError"),
@@ -185,7 +196,9 @@ def test_lab_opens_chapters_as_notebooks(tmp_path):
     """The setting that `make lab` writes reaches JupyterLab."""
     here = Path(sys.executable).parent
     settings = "etc/jupyter/labconfig/default_setting_overrides.json"
-    assert f"--settings-file .venv/{settings} set-default-viewer" in (ROOT / "Makefile").read_text()
+    assert f"--settings-file .venv/{settings} set-default-viewer" in (ROOT / "Makefile").read_text(
+        encoding="utf-8"
+    )
     written = tmp_path / "labconfig" / Path(settings).name
     subprocess.run(
         [here / "jupytext-config", "--settings-file", written, "set-default-viewer"], check=True

@@ -190,7 +190,7 @@ def test_a_sweep_runs_what_is_missing_and_grows(at_once, tmp_path):
     assert seeds == [0, 0, 0, 0, 1, 2]
     assert list(run_sweep(GRID, path=path)) == []
     assert len(list(run_sweep(GRID, path=path, only="tau=0.3", again=True))) == 1
-    assert len(path.read_text().splitlines()) == 7 and len(read_records(path)) == 6
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 7 and len(read_records(path)) == 6
     assert all(record is not None for _, record in status(GRID, path=path))
 
 
@@ -201,7 +201,7 @@ def test_a_line_says_where_records_come_from(tmp_path):
         quick(trial(tau)) | {"date": date, "hardware": "a machine", "seconds": 90}
         for tau, date in ((0.1, "2026-01-02"), (0.4, "2026-01-01"))
     ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     said = "2 of 4 runs, 2026-01-01 to 2026-01-02, a machine, 3 min of runs"
     assert origin(GRID, path=path) == f"`python -m bslutils sweep grid`: {said}"
     assert "sweep grid --size full`: 2 of 4" in origin(GRID, size="full", path=path)
@@ -280,7 +280,7 @@ def test_kill_at_any_moment_loses_nothing_and_runs_nothing_twice(monkeypatch, tm
         if child == 0:
             try:
                 for record, *_ in run_sweep(many, path=path):
-                    with ran.open("a") as file:
+                    with ran.open("a", encoding="utf-8") as file:
                         file.write(record["id"] + "\n")
             finally:
                 os._exit(0)
@@ -292,9 +292,13 @@ def test_kill_at_any_moment_loses_nothing_and_runs_nothing_twice(monkeypatch, tm
         now = set(read_records(path))
         assert kept <= now
         kept = now
-    lines = [json.loads(line)["id"] for line in path.read_text().splitlines() if line[-1:] == "}"]
+    lines = [
+        json.loads(line)["id"]
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line[-1:] == "}"
+    ]
     assert kills >= 20 and len(lines) == len(set(lines)) == 60
-    acknowledged = ran.read_text().split()
+    acknowledged = ran.read_text(encoding="utf-8").split()
     assert len(acknowledged) == len(set(acknowledged)) and set(acknowledged) <= kept
 
 
@@ -324,9 +328,12 @@ def test_a_full_disk_leaves_the_file_as_it_was(at_once, tmp_path, monkeypatch):
 def test_corrupt_lines_are_named_and_the_rest_is_used(at_once, tmp_path):
     path = tmp_path / "grid.jsonl"
     list(run_sweep(GRID, path=path))
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     forged = json.loads(lines[3]) | {"loss": "bpr"}
-    path.write_text("\n".join([lines[0], lines[1][:50], lines[2], json.dumps(forged), lines[4]]))
+    path.write_text(
+        "\n".join([lines[0], lines[1][:50], lines[2], json.dumps(forged), lines[4]]),
+        encoding="utf-8",
+    )
     with pytest.warns(UserWarning) as caught:
         records = read_records(path)
     assert [str(w.message).partition(" of ")[0] for w in caught] == ["line 2", "line 4"]

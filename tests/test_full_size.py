@@ -18,7 +18,9 @@ README = Path(__file__).parent.parent / "README.md"
 
 @pytest.mark.slow
 def test_the_readmes_run_on_yelp2018(real_data, tmp_path):
-    command = re.search(r"python -m bslutils (train .*?)```", README.read_text(), re.DOTALL)[1]
+    command = re.search(
+        r"python -m bslutils (train .*?)```", README.read_text(encoding="utf-8"), re.DOTALL
+    )[1]
     out = tmp_path / "runs.jsonl"
     arguments = [*shlex.split(command.replace("\\\n", " ")), "--out", str(out)]
     result = subprocess.run(
@@ -26,7 +28,7 @@ def test_the_readmes_run_on_yelp2018(real_data, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "100%" in result.stderr  # the progress bar
-    record = json.loads(out.read_text())
+    record = json.loads(out.read_text(encoding="utf-8"))
     print(f"test Recall@20 {record['test']['recall@20']:.4f} in {record['seconds']:.0f} s")
     assert len(record["history"]) == 4 and record["test"]["recall@20"] >= 0.060
 

@@ -84,7 +84,9 @@ def test_solutions_run(path, monkeypatch):
     glue = types.ModuleType("myst_nb")
     glue.glue = lambda *args, **kwargs: None
     monkeypatch.setitem(sys.modules, "myst_nb", glue)
-    solutions = re.findall(r"\{solution\}.*?```python\n(.*?)```", path.read_text(), re.DOTALL)
+    solutions = re.findall(
+        r"\{solution\}.*?```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL
+    )
     assert len(solutions) >= 2
     cells = code(path)
     namespace = {}
@@ -113,9 +115,9 @@ def test_a_page_says_which_runs_are_missing(name, share, monkeypatch, tmp_path):
     """A part of the records is deleted, and all of them."""
     rng = random.Random(0)
     for file in sorted(records.FOLDER.glob("*.jsonl")):
-        lines = file.read_text().splitlines(keepends=True)
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if rng.random() >= share]
-        (tmp_path / file.name).write_text("".join(kept))
+        (tmp_path / file.name).write_text("".join(kept), encoding="utf-8")
     monkeypatch.setattr(records, "FOLDER", tmp_path)
     matplotlib.use("Agg")
     monkeypatch.chdir(BOOK)

@@ -116,8 +116,10 @@ def test_another_source_of_the_library_has_a_shelf_of_its_own_and_old_ones_go(
     (package / "verify").mkdir(parents=True)
     monkeypatch.setattr(store, "__file__", str(package / "store.py"))
     for text in ("a = 1", "a = 2", "a = 3", "a = 3"):
-        (package / "train.py").write_text(text)
-        (package / "verify" / "claim.py").write_text(f"{text}{len(trained)}")  # no matter
+        (package / "train.py").write_text(text, encoding="utf-8")
+        (package / "verify" / "claim.py").write_text(
+            f"{text}{len(trained)}", encoding="utf-8"
+        )  # no matter
         store._shelf.cache_clear()
         store.fit_once(model_of(synthetic), synthetic, SoftmaxLoss(tau=0.1), CONFIG)
     assert len(trained) == 3 and len(list(shelf.iterdir())) == store.VERSIONS_KEPT
