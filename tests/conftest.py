@@ -1,14 +1,34 @@
-"""Shared fixtures, and the switch that turns skipped tests into failures."""
+"""Shared fixtures, the guard that keeps tests on this machine, and skips that count as failures."""
 
 import os
 from pathlib import Path
 
+import offline
 import pytest
 import torch
 
 import bslutils as bsl
 
 collect_ignore = [] if torch.cuda.is_available() else ["test_cuda.py"]
+
+offline.guard()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def attempts(tmp_path_factory) -> Path:
+    """The file in which this process and those that it starts write down what they attempt."""
+    path = tmp_path_factory.mktemp("offline") / "attempts"
+    os.environ[offline.ATTEMPTS] = str(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def stays_on_this_machine(attempts):
+    """A test that reaches beyond this machine fails, even if the error is caught."""
+    yield
+    tried = attempts.read_text(encoding="utf-8") if attempts.exists() else ""
+    attempts.unlink(missing_ok=True)
+    assert tried == "", "tests stay on this machine"
 
 
 @pytest.fixture(scope="session")

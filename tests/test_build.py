@@ -173,6 +173,18 @@ BAD = {
     "error": (cell("1 / 0"), "ZeroDivisionError"),
     "stderr": (cell("import sys; print(1, file=sys.stderr)"), "stderr was found"),
     "citation": ("A {cite:p}`nobody1999`.", "nobody1999"),
+    "offline": (
+        cell("import socket; socket.socket().connect(('192.0.2.1', 80))"),
+        "pages and tests stay on this machine; this one tried: connect 192.0.2.1",
+    ),
+    "caught": (
+        cell(
+            "import subprocess, sys\n"
+            "code = 'import socket; socket.getaddrinfo(\"example.invalid\", 80)'\n"
+            "subprocess.run([sys.executable, '-c', code], capture_output=True);"
+        ),
+        "this one tried: getaddrinfo example.invalid",
+    ),
 }
 
 

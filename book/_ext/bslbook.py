@@ -2,6 +2,7 @@
 
 * The outputs of pages are kept by what the pages compute from, and made by as many pages at a time
   as there are cores.
+* A page that reaches beyond this machine fails.
 * MathJax and Plotly come from installed packages, so that pages read offline.
 * Every chapter can be downloaded as a notebook.
 * No page loads Thebe, which Jupyter Book always switches on.
@@ -11,6 +12,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import partialmethod
 from importlib.metadata import distribution
 from pathlib import Path
@@ -18,14 +20,20 @@ from unittest.mock import Mock
 
 import dependencies
 import jupytext
+import offline
 from jupyter_cache.cache.main import JupyterCacheBase
+from jupyter_client.provisioning import LocalProvisioner
 from myst_nb.core.execute import create_client
 from myst_nb.core.read import NbReader, create_nb_reader
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff")
 VERSIONS_KEPT = 2
+
+# The file that tells of attempts, of the page whose kernel is being started.
+attempts: ContextVar[Path] = ContextVar("attempts")
 
 
 def read_notebook(env, docname: str) -> tuple[NotebookNode, NbReader] | None:
@@ -64,6 +72,7 @@ def execute_ahead(app: Sphinx, env, docnames: list[str]) -> None:
     A page that fails is executed again by Sphinx, which reports what went wrong.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the kernels share the cores
+    offline.guard_children()
     folder = caches(env)
     folder.mkdir(parents=True, exist_ok=True)
     times = folder / "seconds.json"
@@ -74,6 +83,7 @@ def execute_ahead(app: Sphinx, env, docnames: list[str]) -> None:
         unfinished = cache.with_suffix(".unfinished")
         for left in (cache, unfinished):
             shutil.rmtree(left, ignore_errors=True)
+        attempts.set(unfinished / "attempts")
         notebook, reader = read_notebook(env, docname)
         config = env.mystnb_config.copy(execution_cache_path=str(unfinished))
         path = env.doc2path(docname)
@@ -111,6 +121,15 @@ def find_outputs(app: Sphinx, docname: str, content: list[str]) -> None:
     if key := app.env.page_keys.get(docname):
         cache = caches(app.env) / key
         app.env.mystnb_config = app.env.mystnb_config.copy(execution_cache_path=str(cache))
+        attempts.set(cache / "attempts")
+
+
+def report_attempts(app: Sphinx, doctree) -> None:
+    """Sphinx has read a page: warn if running it reached beyond this machine."""
+    if app.env.docname in app.env.page_keys and attempts.get().exists():
+        tried = ", ".join(attempts.get().read_text(encoding="utf-8").splitlines())
+        message = "pages stay on this machine; this one tried: %s"
+        logging.getLogger(__name__).warning(message, tried, location=app.env.docname)
 
 
 def ignore_cell_metadata() -> None:
@@ -118,6 +137,17 @@ def ignore_cell_metadata() -> None:
     hashed = JupyterCacheBase.create_hashed_notebook
     if not isinstance(hashed, partialmethod):
         JupyterCacheBase.create_hashed_notebook = partialmethod(hashed, cell_metadata=())
+
+
+def tell_kernels_where_to_report() -> None:
+    """Every kernel's processes write down what they attempt in a file of their page."""
+    launch = LocalProvisioner.pre_launch
+
+    async def pre_launch(self, **kwargs):
+        kwargs["env"] = {**kwargs.get("env", os.environ), offline.ATTEMPTS: str(attempts.get())}
+        return await launch(self, **kwargs)
+
+    LocalProvisioner.pre_launch = pre_launch
 
 
 def vendor_mathjax(app: Sphinx, config) -> None:
@@ -163,12 +193,14 @@ def without_thebe(app: Sphinx, config) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     ignore_cell_metadata()
+    tell_kernels_where_to_report()
     app.connect("config-inited", vendor_mathjax)
     app.connect("config-inited", vendor_plotly)
     app.connect("config-inited", without_thebe)
     app.connect("env-get-outdated", find_outdated)
     app.connect("env-before-read-docs", execute_ahead)
     app.connect("source-read", find_outputs)
+    app.connect("doctree-read", report_attempts)
     # Before the theme builds its buttons, which it does at the default priority of 500.
     app.connect("html-page-context", offer_notebook, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
