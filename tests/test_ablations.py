@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bslutils.experiments import SWEEPS
+from bslutils.experiments import SWEEPS, MissingRun
 from bslutils.experiments.ablations import (
     DIMS,
     NEGATIVE_TAUS,
@@ -76,6 +76,9 @@ def test_softmax_loss_over_negatives_is_a_column_of_its_grid():
 def test_what_is_missing_is_named():
     whole = len(NEGATIVES) + len(SAMPLED) - 1 + len(NEGATIVES) - 1 + 2 + len(SIZED)
     assert len(missing(BENCH, {})) == whole
+    for read, which in ((over_taus, 8), (over_negatives, "mse"), (over_dims, "mse")):
+        with pytest.raises(MissingRun, match="a run is missing: movielens-small"):
+            read(BENCH, which, {})
     records = dict(recorded())
     del records[sampled(BENCH, "in-batch")[2].id]
     assert missing(BENCH, records) == ["in-batch negatives"]

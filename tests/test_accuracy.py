@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bslutils.experiments import SWEEPS, accuracy
+from bslutils.experiments import SWEEPS, MissingRun, accuracy
 from bslutils.experiments.accuracy import (
     LOSSES,
     compared,
@@ -58,7 +58,8 @@ def test_levels_are_those_of_the_setting_that_validation_chose(records):
 
 
 def test_levels_can_be_those_of_other_settings(records):
-    assert accuracy.level(BENCH, "softmax", records, settings=inner) is None
+    with pytest.raises(MissingRun, match="softmax tau=0.3 inner product"):
+        accuracy.level(BENCH, "softmax", records, settings=inner)
     for n, trial in enumerate(inner(BENCH, "softmax")):
         for one in BENCH.seeds(trial):
             records[one.id] = {"valid": float(n == 5), "test": {"ndcg@20": 0.6 + 0.01 * n}}
@@ -68,16 +69,23 @@ def test_levels_can_be_those_of_other_settings(records):
     assert accuracy.level(BENCH, "softmax", records)[0] == pytest.approx(0.502)
 
 
-def test_what_is_missing_is_none(records):
-    assert accuracy.level(BENCH, "bpr", {}) is None
-    assert accuracy.tuning(BENCH, "bpr", {}) is None
+def misses(read, *args):
+    """What a reading says is missing."""
+    with pytest.raises(MissingRun) as error:
+        read(*args)
+    return str(error.value)
+
+
+def test_what_is_missing_is_named(records):
+    for read in (accuracy.level, accuracy.tuning, accuracy.chosen):
+        assert misses(read, BENCH, "bpr", {}).endswith("MF/bpr tau=0.1, seed 0")
     chosen = BENCH.seeds(grid(BENCH, "bpr")[2])
     del records[chosen[4].id]
-    assert accuracy.level(BENCH, "bpr", records) is None
-    assert accuracy.relative(BENCH, "bpr", records) is None
+    for read in (accuracy.level, accuracy.relative):
+        assert misses(read, BENCH, "bpr", records).endswith("MF/bpr tau=0.2, seed 4")
     assert accuracy.tuning(BENCH, "bpr", records).kept == 2  # needs the first seed alone
     del records[chosen[0].id]
-    assert accuracy.tuning(BENCH, "bpr", records) is None
+    assert misses(accuracy.tuning, BENCH, "bpr", records).endswith("MF/bpr tau=0.2, seed 0")
 
 
 def test_tuning_has_all_settings_and_says_which_was_chosen(records):
@@ -129,13 +137,14 @@ def test_a_protocol_is_more_pairs_and_choosing():
     found = accuracy.protocols("yelp2018", "bpr", records)
     assert found == (0.10, 0.12, 0.11, 0.115)
     np.testing.assert_allclose([found.whole, found.pairs, found.choosing], [0.2, 0.1, 0.1])
-    assert accuracy.protocols("yelp2018", "mse", records) is None
+    assert "mse" in misses(accuracy.protocols, "yelp2018", "mse", records)
     assert accuracy.long_run("yelp2018", "bpr", "paper", records) is records[paper.id]
-    assert accuracy.long_run("yelp2018", "mse", "paper", records) is None
+    assert "mse" in misses(accuracy.long_run, "yelp2018", "mse", "paper", records)
     del records[paper.id]
-    assert accuracy.long_run("yelp2018", "bpr", "paper", records) is None
-    assert accuracy.protocols("yelp2018", "bpr", records) is None
-    assert accuracy.protocols("yelp2018", "bpr", {}) is None
+    assert "paper/MF/bpr" in misses(accuracy.long_run, "yelp2018", "bpr", "paper", records)
+    assert "paper/MF/bpr" in misses(accuracy.protocols, "yelp2018", "bpr", records)
+    assert "honest/MF/bpr" in misses(accuracy.protocols, "yelp2018", "bpr", {})
+    assert "honest/MF/bpr" in misses(final, "yelp2018", "bpr", "paper", {})  # the tuning
 
 
 def test_no_lead_over_nobody():

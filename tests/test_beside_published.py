@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_solutions import BOOK, code
 
-from bslutils.experiments import SWEEPS, beside_published, figure1
+from bslutils.experiments import SWEEPS, MissingRun, beside_published, figure1
 from bslutils.experiments import records as files
 from bslutils.experiments.beside_published import BARS, LOGS, NOTEBOOK, TABLES
 from bslutils.losses import LOSSES
@@ -98,7 +98,8 @@ def test_without_records_every_figure_is_listed_as_missing_or_not_planned():
     }
     unplanned = {(r.figure.source, r.figure.loss) for r in found if r.state == "no run planned"}
     assert (TABLES, "BSL") in unplanned and (LOGS, "SL") not in unplanned
-    assert strongest("paper", {}) is None
+    with pytest.raises(MissingRun, match="any on yelp2018, paper protocol"):
+        strongest("paper", {})
 
 
 def test_differences_are_of_means_over_seeds_and_protocols_are_told_apart():

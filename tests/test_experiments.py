@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from bslutils.data import SOURCES
 from bslutils.experiments import (
     HASHES,
     SWEEPS,
+    MissingRun,
     Sweep,
     Trial,
     best,
@@ -34,7 +36,8 @@ from bslutils.experiments import (
 )
 from bslutils.experiments import records as records_module
 from bslutils.experiments import trial as trial_module
-from bslutils.experiments.records import writer
+from bslutils.experiments.records import lacks, recorded, writer
+from bslutils.experiments.testbeds import columns, measured
 
 CONFIG = bsl.TrainConfig(epochs=2, n_negatives=64, progress=False)
 
@@ -55,8 +58,8 @@ def grid(size, records):
     """Four temperatures, then two more seeds of the best of them."""
     tune = [trial(tau) for tau in (0.1, 0.2, 0.4, 0.3)]
     yield from tune
-    if (chosen := best(tune, records)) is not None:
-        yield from with_seeds(chosen, range(3))
+    with suppress(MissingRun):
+        yield from with_seeds(best(tune, records), range(3))
 
 
 GRID = Sweep("grid", "a test", grid)
@@ -176,7 +179,33 @@ def test_the_best_is_chosen_on_validation_alone():
     trials = [trial(tau) for tau in (0.1, 0.4, 0.2)]
     records = {t.id: quick(t) for t in trials}  # test prefers 0.1, validation 0.4
     assert best(trials, records) == trials[1]
-    assert best([*trials, trial(0.5)], records) is None
+    tied = records | {trials[2].id: records[trials[1].id]}
+    assert best(trials, tied) == trials[1]  # of equals the first
+    with pytest.raises(MissingRun, match="a run is missing: synthetic/honest/MF/softmax tau=0.5"):
+        best([*trials, replace(trial(0.5), label="")], records)
+
+
+def test_a_reading_names_the_run_that_it_misses():
+    trials = with_seeds(trial(0.4), range(3))
+    records = {t.id: {"valid": k, "test": {"ndcg@20": 10 + k}} for k, t in enumerate(trials)}
+    assert recorded(reversed(trials), records) == [records[t.id] for t in reversed(trials)]
+    assert measured(trials, records, "valid").tolist() == [0, 1, 2]
+    pair = columns([trials, trials[::-1]], records, "ndcg@20", "test")
+    assert pair.tolist() == [[10, 12], [11, 11], [12, 10]]
+    assert not lacks(measured, trials, records, "valid")
+    del records[trials[1].id]
+    for read in (
+        lambda: recorded(trials, records),
+        lambda: measured(trials, records, "valid"),
+        lambda: columns([trials[:1], trials[1:2]], records, "ndcg@20", view="test"),
+    ):
+        assert lacks(read)
+        with pytest.raises(MissingRun, match=r"a run is missing: .*softmax tau=0\.4, seed 1$"):
+            read()
+    with pytest.raises(MissingRun, match="which one, its tuning has yet to say"):
+        measured([], records, "valid")
+    with pytest.raises(KeyError):  # a name that no record has is a bug, not a missing run
+        lacks(measured, trials[:1], records, "vaild")
 
 
 def test_a_sweep_runs_what_is_missing_and_grows(at_once, tmp_path):

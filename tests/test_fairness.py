@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.optimize import linprog
 
-from bslutils.experiments import SWEEPS, accuracy, fairness
+from bslutils.experiments import SWEEPS, MissingRun, accuracy, fairness
 from bslutils.experiments.accuracy import (
     FIGURE,
     LOSSES,
@@ -25,6 +25,7 @@ from bslutils.experiments.fairness import (
     as_tuned,
     at_equal_accuracy,
     cloud,
+    links,
     mixture,
     over_settings,
     partial,
@@ -124,8 +125,13 @@ def test_a_cloud_has_every_setting_and_seed(records):
     assert points.tail[0, 0] == pytest.approx(1 / 6)
     assert np.unique(points.scaled) == pytest.approx([0.16])
     del records[BENCH.seeds(grid(BENCH, "softmax")[5])[4].id]
-    assert cloud(BENCH, "softmax", records) is None
-    assert over_settings(BENCH, "softmax", records, "valid") is None
+    for read, args in (
+        (cloud, (BENCH, "softmax", records)),
+        (over_settings, (BENCH, "softmax", records, "valid")),
+        (links, (BENCH, records)),
+    ):
+        with pytest.raises(MissingRun, match="MF/softmax tau=0.55, seed 4"):
+            read(*args)
 
 
 def test_losses_are_compared_where_both_can_be(records):
@@ -183,7 +189,8 @@ def test_what_is_chosen_is_trained_with_every_seed(records):
     trials = chosen(BENCH, "softmax", records)
     assert [t.config.seed for t in trials] == [0, 1, 2, 3, 4]
     assert {t.params["tau"] for t in trials} == {0.1}
-    assert chosen(BENCH, "llpauc", records) == []
+    with pytest.raises(MissingRun, match="MF/llpauc beta=0.03, seed 0"):
+        chosen(BENCH, "llpauc", records)
 
 
 def test_the_accuracy_of_a_frontier_is_a_part_of_the_sweep_on_accuracy(records):

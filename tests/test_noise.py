@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bslutils.data import SOURCES
-from bslutils.experiments import SWEEPS, noise
+from bslutils.experiments import SWEEPS, MissingRun, noise
 from bslutils.experiments.noise import CURVE_TAUS, NEGATIVE, POSITIVE, testbeds
 from bslutils.experiments.testbeds import SETTINGS
 
@@ -48,7 +48,10 @@ def test_every_loss_is_tuned_alike_and_settings_are_kept_or_chosen_again(name):
     kind, records = KINDS[name], recorded(name)
     assert {len(kind.tuning(BENCH, loss, kind.clean)) for loss in kind.losses} == {6}
     for loss in kind.losses:
-        cells = {(c.level, c.tuned): c.trials for c in kind.cells(BENCH, loss, records)}
+        cells = {
+            (level, tuned): kind.trials(BENCH, loss, level, records, tuned=tuned)
+            for level, tuned in kind.cells(BENCH)
+        }
         for (level, tuned), trials in cells.items():
             chosen = SETTINGS[loss][-1 if tuned and level == kind.levels[-1] else 0]
             assert [t.params for t in trials] == [chosen] * 5
@@ -79,13 +82,21 @@ def test_all_losses_of_a_comparison_are_trained_alike():
 
 def test_a_cell_with_a_missing_run_has_no_values():
     records = recorded("negative_noise")
-    assert noise.curve(NEGATIVE, BENCH, "bpr", {}) is None
+    with pytest.raises(MissingRun, match="MF/bpr tau=0.1, seed 0"):
+        noise.curve(NEGATIVE, BENCH, "bpr", {})
     whole = noise.curve(NEGATIVE, BENCH, "bpr", records)
     assert whole[0] == [0.0, 1.0, 3.0, 10.0] and whole[1].shape == (5, 4)
-    cell = next(NEGATIVE.cells(BENCH, "bpr", records))
-    del records[cell.trials[3].id]
-    assert cell.values(records) is None and noise.curve(NEGATIVE, BENCH, "bpr", records) is None
-    assert noise.change(NEGATIVE, BENCH, "bpr", records) is None
+    level, tuned = NEGATIVE.cells(BENCH)[0]
+    cell = BENCH, "bpr", level
+    np.testing.assert_array_equal(NEGATIVE.values(*cell, records, tuned=tuned), whole[1][:, 0])
+    del records[NEGATIVE.trials(*cell, records, tuned=tuned)[3].id]
+    for read, args in (
+        (NEGATIVE.values, (*cell, records)),
+        (noise.curve, (NEGATIVE, BENCH, "bpr", records)),
+        (noise.change, (NEGATIVE, BENCH, "bpr", records)),
+    ):
+        with pytest.raises(MissingRun, match="MF/bpr tau=0.1 r=0, seed 3"):
+            read(*args)
 
 
 def test_changes_are_relative_to_clean_training_seed_by_seed():
@@ -112,7 +123,8 @@ def test_temperatures_and_their_peaks():
     }
     runs = noise.by_tau(BENCH, records, metric="ndcg@20", view="test", negative_noise=10.0)
     np.testing.assert_allclose(runs, np.repeat(0.4 + 0.001 * np.arange(5)[:, None], 8, axis=1))
-    assert noise.by_tau(BENCH, records, fraction=0.1) is None  # not part of the sweep
+    with pytest.raises(MissingRun, match="tau=0.1 p=0.1"):  # not part of the sweep
+        noise.by_tau(BENCH, records, fraction=0.1)
     curves = [-(np.log(np.array(CURVE_TAUS) / t) ** 2) for t in (0.12, 0.31, 0.5, 0.01, 3.0)]
     np.testing.assert_allclose(noise.peaks(np.array(curves)), [0.12, 0.31, 0.5, 0.1, 1.08])
     assert noise.peaks(np.arange(8.0)[None] ** 2) == [1.08]  # no peak inside: the better end
@@ -144,15 +156,15 @@ def test_gains_are_over_softmax_loss_on_the_same_rows():
     assert found["pessimistic_bilateral_softmax", 1.0].max() < 0
     control = BENCH.trial("softmax_risk", {"tau": 0.28}, fraction=0.4, **noise.in_rows(4))
     del records[control.id]
-    assert noise.gains(BENCH, records, fraction=0.4, positives=4) == {}
+    with pytest.raises(MissingRun, match="softmax_risk tau=0.28 p=0.4"):
+        noise.gains(BENCH, records, fraction=0.4, positives=4)
     assert len(noise.gains(BENCH, records, fraction=0.4, positives=16)) == 5
 
 
 def test_missing_cells_are_named():
     records = recorded("negative_noise")
     assert noise.missing(NEGATIVE, [BENCH], records) == []
-    kept = next(c for c in NEGATIVE.cells(BENCH, "ccl", records) if c.level == 3)
-    del records[kept.trials[0].id]
+    del records[NEGATIVE.trials(BENCH, "ccl", 3, records)[0].id]
     assert noise.missing(NEGATIVE, [BENCH], records) == ["ccl on movielens-small at 3"]
     tuning = NEGATIVE.tuning(BENCH, "mse", 10.0)[2]
     del records[tuning.id]

@@ -5,7 +5,7 @@ A room an experiment, with what is run and what its records say: :mod:`reference
 """
 
 from . import ablations, accuracy, every_loss, fairness, figure1, noise, reference
-from .records import known_records, merge, outdated, path_of, read_records
+from .records import MissingRun, known_records, merge, outdated, path_of, read_records
 from .runner import SIZES, Sweep, best, origin, run_sweep, status, with_seeds
 from .trial import CODE, HASHES, Trial, perform
 
@@ -50,6 +50,7 @@ __all__ = [
     "HASHES",
     "SIZES",
     "SWEEPS",
+    "MissingRun",
     "Sweep",
     "Trial",
     "best",

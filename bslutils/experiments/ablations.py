@@ -4,14 +4,16 @@ And the curves that are read off them.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from . import accuracy
 from .accuracy import chosen, grid
-from .records import Records
-from .testbeds import Testbed, columns, measured
+from .records import MissingRun, Records, lacks, recorded
+from .testbeds import Testbed, columns
 from .trial import Trial
 
 NEGATIVES = (8, 32, 128, 512, 2048)
@@ -54,9 +56,10 @@ def negatives(size: str, records: Records) -> Iterator[Trial]:
                 yield from testbed.seeds(with_negatives(trial, n))
         for loss in SAMPLED[1:]:
             yield from grid(testbed, loss)
-            for trial in chosen(testbed, loss, records):
-                for n in NEGATIVES:
-                    yield with_negatives(trial, n)
+            with suppress(MissingRun):
+                for trial in chosen(testbed, loss, records):
+                    for n in NEGATIVES:
+                        yield with_negatives(trial, n)
         for n in NEGATIVES[:-1]:
             yield from sampled(testbed, "independent", n)
         for sampler in ("in-batch", "full"):
@@ -74,9 +77,10 @@ def dimension(size: str, records: Records) -> Iterator[Trial]:
     for testbed in testbeds(size):
         for loss in SIZED:
             yield from grid(testbed, loss)
-            for trial in chosen(testbed, loss, records):
-                for dim in DIMS:
-                    yield with_dim(trial, dim)
+            with suppress(MissingRun):
+                for trial in chosen(testbed, loss, records):
+                    for dim in DIMS:
+                        yield with_dim(trial, dim)
 
 
 # What the records say --------------------------------------------------------------------------
@@ -84,10 +88,11 @@ def dimension(size: str, records: Records) -> Iterator[Trial]:
 
 def over_taus(
     testbed: Testbed, n: int, records: Records, metric: str = "ndcg@20", view: str = "test"
-) -> np.ndarray | None:
+) -> np.ndarray:
     """Softmax loss with ``n`` shared negatives over ``NEGATIVE_TAUS``, ``(n_seeds, n_taus)``.
 
-    ``None`` while a run is missing, here and below.
+    Raises:
+        MissingRun: a run is not recorded, here and below.
     """
     trials = [with_negatives(testbed.trial("softmax", {"tau": tau}), n) for tau in NEGATIVE_TAUS]
     return columns((testbed.seeds(trial) for trial in trials), records, metric, view)
@@ -95,7 +100,7 @@ def over_taus(
 
 def over_negatives(
     testbed: Testbed, loss: str, records: Records, metric: str = "ndcg@20", view: str = "test"
-) -> np.ndarray | None:
+) -> np.ndarray:
     """A loss at the setting chosen at 512 negatives, over ``NEGATIVES``, ``(n_seeds, n_counts)``.
 
     Softmax loss is taken at ``SAMPLER_TAU``.
@@ -110,7 +115,7 @@ def over_negatives(
 
 def over_dims(
     testbed: Testbed, loss: str, records: Records, metric: str = "ndcg@20", view: str = "test"
-) -> np.ndarray | None:
+) -> np.ndarray:
     """A loss at the setting chosen at length 64, over ``DIMS``, ``(n_seeds, n_dims)``."""
     trials = chosen(testbed, loss, records)
     return columns(([with_dim(t, dim) for t in trials] for dim in DIMS), records, metric, view)
@@ -118,14 +123,13 @@ def over_dims(
 
 def missing(testbed: Testbed, records: Records) -> list[str]:
     """The lines of the two sweeps that cannot be drawn yet, in words."""
-    lines = {f"SL with {n} negatives": over_taus(testbed, n, records) for n in NEGATIVES}
+    lines = {f"SL with {n} negatives": partial(over_taus, testbed, n) for n in NEGATIVES}
     for loss in SAMPLED[1:]:
-        lines[f"{loss} over negatives"] = over_negatives(testbed, loss, records)
+        lines[f"{loss} over negatives"] = partial(over_negatives, testbed, loss)
     for n in NEGATIVES[:-1]:
-        trials = sampled(testbed, "independent", n)
-        lines[f"{n} independent negatives"] = measured(trials, records, "valid")
+        lines[f"{n} independent negatives"] = partial(recorded, sampled(testbed, "independent", n))
     for sampler in ("in-batch", "full"):
-        lines[f"{sampler} negatives"] = measured(sampled(testbed, sampler), records, "valid")
+        lines[f"{sampler} negatives"] = partial(recorded, sampled(testbed, sampler))
     for loss in SIZED:
-        lines[f"{loss} over length"] = over_dims(testbed, loss, records)
-    return [line for line, values in lines.items() if values is None]
+        lines[f"{loss} over length"] = partial(over_dims, testbed, loss)
+    return [line for line, read in lines.items() if lacks(read, records)]

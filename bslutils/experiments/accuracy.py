@@ -4,6 +4,7 @@ The sweeps ``overall`` and ``score``.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..data import SOURCES
 from .figure1 import final
-from .records import Records
+from .records import MissingRun, Records, recorded
 from .runner import best
 from .testbeds import (
     DENSE,
@@ -94,15 +95,17 @@ def chosen(
     records: Records,
     settings: Settings = grid,
 ) -> list[Trial]:
-    """The setting that validation chose, with every seed; none while one is not recorded.
+    """The setting that validation chose, with every seed.
 
     Args:
         testbed, loss: of which runs.
         records: by id.
         settings: gives the trials to choose among, :func:`grid`, :func:`inner` or :func:`either`.
+
+    Raises:
+        MissingRun: one of these is not recorded.
     """
-    found = best(settings(testbed, loss), records)
-    return [] if found is None else testbed.seeds(found)
+    return testbed.seeds(best(settings(testbed, loss), records))
 
 
 def either(testbed: Testbed, loss: str) -> list[Trial]:
@@ -123,7 +126,8 @@ def overall(size: str, records: Records) -> Iterator[Trial]:
     for testbed in testbeds(size):
         for loss in compared(testbed):
             yield from grid(testbed, loss)
-            yield from chosen(testbed, loss, records)
+            with suppress(MissingRun):
+                yield from chosen(testbed, loss, records)
 
 
 def score(size: str, records: Records) -> Iterator[Trial]:
@@ -132,7 +136,8 @@ def score(size: str, records: Records) -> Iterator[Trial]:
         if testbed.backbone == "MF":
             for loss in FIGURE:
                 yield from inner(testbed, loss)
-                yield from chosen(testbed, loss, records, inner)
+                with suppress(MissingRun):
+                    yield from chosen(testbed, loss, records, inner)
 
 
 # What the records say --------------------------------------------------------------------------
@@ -155,25 +160,28 @@ def level(
     settings: Settings = grid,
     metric: str = "ndcg@20",
     view: str = "test",
-) -> np.ndarray | None:
-    """A metric of a loss at the setting that validation chose, by seed; ``None`` while one lacks.
+) -> np.ndarray:
+    """A metric of a loss at the setting that validation chose, by seed.
 
     Args:
         testbed, loss: of which runs.
         records: by id.
         settings: to choose among, as in :func:`bslutils.experiments.accuracy.chosen`.
         metric, view: what to take of a record, such as ``"ndcg@20"`` of ``"test"``.
+
+    Raises:
+        MissingRun: a run is not recorded, here and below.
     """
     return measured(chosen(testbed, loss, records, settings), records, metric, view)
 
 
-def relative(testbed: Testbed, loss: str, records: Records, **which) -> np.ndarray | None:
+def relative(testbed: Testbed, loss: str, records: Records, **which) -> np.ndarray:
     """By how much a loss is above softmax loss, in parts of it: both as chosen, paired by seed.
 
-    ``which`` as in :func:`level`; ``None`` while a run is missing.
+    ``which`` as in :func:`level`.
     """
     values, base = (level(testbed, name, records, **which) for name in (loss, "softmax"))
-    return None if values is None or base is None else values / base - 1
+    return values / base - 1
 
 
 class Tuning(NamedTuple):
@@ -200,15 +208,11 @@ class Tuning(NamedTuple):
         return float(self.test[self.params.index(dict(params))])
 
 
-def tuning(
-    testbed: Testbed, loss: str, records: Records, *, metric: str = "ndcg@20"
-) -> Tuning | None:
-    """What each setting of a loss is worth on test; ``None`` while a run is missing."""
+def tuning(testbed: Testbed, loss: str, records: Records, *, metric: str = "ndcg@20") -> Tuning:
+    """What each setting of a loss is worth on test."""
     trials = grid(testbed, loss)
-    test, trial = measured(trials, records, metric, "test"), best(trials, records)
-    if test is None or trial is None:
-        return None
-    return Tuning([t.params for t in trials], test, trials.index(trial))
+    test, kept = measured(trials, records, metric, "test"), trials.index(best(trials, records))
+    return Tuning([t.params for t in trials], test, kept)
 
 
 class Protocols(NamedTuple):
@@ -248,23 +252,19 @@ class Protocols(NamedTuple):
         return (self.paper - self.same_epoch) / self.honest
 
 
-def long_run(data: str, loss: str, protocol: str, records: Records) -> dict[str, Any] | None:
-    """The record of the long run of a loss in the sweep ``published``; ``None`` while it lacks."""
-    trial = final(data, loss, protocol, records)
-    return None if trial is None else records.get(trial.id)
+def long_run(data: str, loss: str, protocol: str, records: Records) -> dict[str, Any]:
+    """The record of the long run of a loss in the sweep ``published``."""
+    [record] = recorded([final(data, loss, protocol, records)], records)
+    return record
 
 
-def protocols(
-    data: str, loss: str, records: Records, *, metric: str = "recall@20"
-) -> Protocols | None:
-    """The two long runs of a loss in the sweep ``published``; ``None`` while one is missing.
+def protocols(data: str, loss: str, records: Records, *, metric: str = "recall@20") -> Protocols:
+    """The two long runs of a loss in the sweep ``published``.
 
     Under the paper protocol validation *is* test, so the history of a run has the test metric at
     every epoch that was looked at.
     """
     honest, paper = (long_run(data, loss, name, records) for name in ("honest", "paper"))
-    if honest is None or paper is None:
-        return None
     seen = {entry["epoch"]: entry[metric] for entry in paper["history"] if metric in entry}
     return Protocols(
         honest["test"][metric],

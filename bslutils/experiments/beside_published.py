@@ -1,6 +1,7 @@
 """Published figures, and the recorded runs that may be laid beside them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from ..data import SOURCES
 from ..published import DIMENSIONS, FIELD, FIGURE_1, FOLLOW_UPS, OFFICIAL_LOGS
 from . import ablations, accuracy, every_loss, figure1
-from .records import Records
+from .records import MissingRun, Records
 from .reference import reference
 from .testbeds import measured
 from .trial import Trial
@@ -104,8 +105,10 @@ def runs(records: Records) -> Iterator[Ours]:
         yield Ours("reference", t.data, t.backbone, t.loss, 64, t.protocol, (t,))
     for data in figure1.SETTINGS:
         for loss, protocol in figure1.finals(data):
-            final = figure1.final(data, loss, protocol, records)
-            yield Ours("published", data, "MF", loss, 64, protocol, (final,) if final else ())
+            final: tuple[Trial, ...] = ()
+            with suppress(MissingRun):
+                final = (figure1.final(data, loss, protocol, records),)
+            yield Ours("published", data, "MF", loss, 64, protocol, final)
     data = "amazon-electronics"
     for loss in every_loss.COSINE:
         final = tuple(every_loss.choice(data, loss, records).final)
@@ -115,7 +118,9 @@ def runs(records: Records) -> Iterator[Ours]:
             final = tuple(every_loss.choice(data, loss, records, backbone).final)
             yield Ours("backbones", data, backbone, loss, 64, "honest", final)
     for testbed in ablations.testbeds("full"):
-        chosen = accuracy.chosen(testbed, "softmax", records)
+        chosen: list[Trial] = []
+        with suppress(MissingRun):
+            chosen = accuracy.chosen(testbed, "softmax", records)
         for dim in ablations.DIMS:
             if dim != 64:
                 trials = tuple(ablations.with_dim(t, dim) for t in chosen)
@@ -163,7 +168,9 @@ def compare(records: Records) -> list[Row]:
     rows = []
     for f in figures():
         for ours in known.get((SAME_SPLIT.get(f.data), f.backbone, f.twin, f.dim), [None]):
-            values = ours and measured(ours.trials, records, f.metric, "test")
+            values = None
+            with suppress(MissingRun):
+                values = ours and measured(ours.trials, records, f.metric, "test")
             rows.append(Row(f, ours, values))
     return rows
 
@@ -174,18 +181,20 @@ def clean(data: str, records: Records) -> list[dict[str, Any]]:
     return [r for r in found if r["config"]["negative_noise"] == 1]
 
 
-def strongest(data: str, protocol: str, records: Records) -> dict[str, Any] | None:
+def strongest(data: str, protocol: str, records: Records) -> dict[str, Any]:
     """The record of 64 dimensions with the best Recall@20 on the split that chose its epoch.
 
-    Of training without noise; ``None`` without records. Under the paper's protocol that split
-    is test, so the choice flatters, as it does in what is published.
+    Of training without noise. Under the paper's protocol that split is test, so the choice
+    flatters, as it does in what is published.
 
     Raises:
         ValueError: an unknown protocol.
+        MissingRun: there is no such record.
 
     Example:
-        >>> strongest("gowalla", "paper", {}) is None
-        True
+        >>> strongest("gowalla", "paper", {})
+        Traceback (most recent call last):
+        bslutils.experiments.records.MissingRun: a run is missing: any on gowalla, paper protocol
     """
     if protocol not in ("paper", "honest"):
         raise ValueError(f"protocol must be 'paper' or 'honest', got {protocol!r}")
@@ -194,4 +203,7 @@ def strongest(data: str, protocol: str, records: Records) -> dict[str, Any] | No
         return max((entry.get("recall@20", 0) for entry in record["history"]), default=0)
 
     fitting = [r for r in clean(data, records) if r["protocol"] == protocol]
-    return max((r for r in fitting if r["model"].get("dim", 64) == 64), key=score, default=None)
+    fitting = [r for r in fitting if r["model"].get("dim", 64) == 64]
+    if not fitting:
+        raise MissingRun(f"a run is missing: any on {data}, {protocol} protocol")
+    return max(fitting, key=score)

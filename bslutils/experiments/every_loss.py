@@ -1,12 +1,13 @@
 """The sweeps of the chapter *Beyond KL*: every loss, and the other backbones."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
 from ..config import TrainConfig
 from ..data import SOURCES
-from .records import Records
+from .records import MissingRun, Records, recorded
 from .runner import SIZES, best, with_seeds
 from .testbeds import DENSE
 from .trial import Trial
@@ -177,26 +178,26 @@ def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choi
     backbone to rank by inner products what was trained on cosines; MovieLens-1M has none.
     """
     short = tuning(data, loss, backbone)
-    if any(trial.id not in records for trial in short):
-        return Choice(short, [], [], [])
-    ranked = sorted(range(len(short)), key=lambda k: -records[short[k].id]["valid"])
-    if backbone != "MF":
-        ranked = ranked[:1]
-    elif _in_rows(data):  # short runs favour inner products, which are sooner at their best
-        ranked = list({_score(short[k]): k for k in reversed(ranked)}.values())
-    else:
-        ranked = ranked[:3]
-    long = [_at_length(short[k]) for k in ranked]
-    found, other = best(long, records), []
-    if found is not None and backbone != "MF":
-        model = found.model | {"rank_score": "dot"}
-        other = [replace(found, model=model, label=f"{found.label} ranked by inner product")]
-    elif found is not None and not _in_rows(data):
-        swapped = _on_mf(data, loss, rows=loss not in SEVERAL)
-        other = [_at_length(swapped[ranked[long.index(found)]])]
-    if other:
-        found = best([found, *other], records)
-    return Choice(short, long, other, [] if found is None else with_seeds(found, range(3)))
+    long, other, final = [], [], []
+    with suppress(MissingRun):
+        valid = [record["valid"] for record in recorded(short, records)]
+        ranked = sorted(range(len(short)), key=lambda k: -valid[k])
+        if backbone != "MF":
+            ranked = ranked[:1]
+        elif _in_rows(data):  # short runs favour inner products, which are sooner at their best
+            ranked = list({_score(short[k]): k for k in reversed(ranked)}.values())
+        else:
+            ranked = ranked[:3]
+        long = [_at_length(short[k]) for k in ranked]
+        found = best(long, records)
+        if backbone != "MF":
+            model = found.model | {"rank_score": "dot"}
+            other = [replace(found, model=model, label=f"{found.label} ranked by inner product")]
+        elif not _in_rows(data):
+            swapped = _on_mf(data, loss, rows=loss not in SEVERAL)
+            other = [_at_length(swapped[ranked[long.index(found)]])]
+        final = with_seeds(best([found, *other], records), range(3))
+    return Choice(short, long, other, final)
 
 
 def _at_length(trial: Trial) -> Trial:

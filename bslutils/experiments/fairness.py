@@ -44,8 +44,12 @@ def fairness(size: str, records: Records) -> Iterator[Trial]:
 
 def over_settings(
     testbed: Testbed, loss: str, records: Records, metric: str, view: str = ""
-) -> np.ndarray | None:
-    """A metric at all settings of a loss, ``(n_seeds, n_settings)``; ``None`` while one lacks."""
+) -> np.ndarray:
+    """A metric at all settings of a loss, ``(n_seeds, n_settings)``.
+
+    Raises:
+        MissingRun: a run is not recorded, here and below.
+    """
     trials = (testbed.seeds(trial) for trial in grid(testbed, loss))
     return columns(trials, records, metric, view)
 
@@ -126,18 +130,15 @@ class Cloud(NamedTuple):
     scaled: np.ndarray
 
 
-def cloud(testbed: Testbed, loss: str, records: Records) -> Cloud | None:
-    """What is measured of a loss on a testbed; ``None`` while a run is missing."""
+def cloud(testbed: Testbed, loss: str, records: Records) -> Cloud:
+    """What is measured of a loss on a testbed."""
 
     def get(metric: str, view: str = "") -> np.ndarray:
         return over_settings(testbed, loss, records, metric, view)
 
-    valid = get("valid")
-    if valid is None:
-        return None
     variance, gap = get("variance over items", "exposure"), get("gap", "exposure")
     return Cloud(
-        valid,
+        get("valid"),
         get("ndcg@20", "test"),
         get("gini", "exposure"),
         get("popularity", "exposure"),
@@ -250,16 +251,14 @@ def price(loss: str, params: dict[str, float]) -> float:
     return dro.variance_coefficient(loss, mean=0.0, other=0.5, **params) / -slope.item()
 
 
-def links(testbed: Testbed, records: Records) -> dict[str, np.ndarray] | None:
+def links(testbed: Testbed, records: Records) -> dict[str, np.ndarray]:
     """Rank correlations over all settings of all losses of a sweep on fairness, by seed.
 
     Between the price of variance, the variance of scores (over the squared gap), and the Gini
     index; the last three hold test NDCG@20 fixed (:func:`partial`), and the very last leaves BCE
-    out. ``None`` while a run is missing.
+    out.
     """
     clouds = {loss: cloud(testbed, loss, records) for loss in compared(testbed)}
-    if any(points is None for points in clouds.values()):
-        return None
     cost, rest = np.array(
         [(price(loss, t.params), loss != "bce") for loss in clouds for t in grid(testbed, loss)]
     ).T

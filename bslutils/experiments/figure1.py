@@ -1,10 +1,11 @@
 """The sweep beside the first figure of the paper: losses on matrix factorisation, full size."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from ..config import TrainConfig
-from .records import Records
+from .records import MissingRun, Records
 from .runner import SIZES, best
 from .trial import Trial
 
@@ -66,11 +67,13 @@ def tuning(data: str, loss: str) -> list[Trial]:
     return [_trial(data, loss, setting) for setting in SETTINGS[data][loss]]
 
 
-def final(data: str, loss: str, protocol: str, records: Records) -> Trial | None:
-    """The long run with the setting that validation chose; ``None`` while that is not known."""
+def final(data: str, loss: str, protocol: str, records: Records) -> Trial:
+    """The long run with the setting that validation chose.
+
+    Raises:
+        MissingRun: a short run is not recorded.
+    """
     found = best(tuning(data, loss), records)
-    if found is None:
-        return None
     config = replace(found.config, **LONG, lr=LOWER * found.config.lr)
     return _named(replace(found, config=config, protocol=protocol, label=""))
 
@@ -90,9 +93,8 @@ def published(size: str, records: Records) -> Iterator[Trial]:
         for loss in SETTINGS[data]:
             yield from tuning(data, loss)
         for loss, protocol in finals(data):
-            trial = final(data, loss, protocol, records)
-            if trial is not None:
-                yield trial
+            with suppress(MissingRun):
+                yield final(data, loss, protocol, records)
 
 
 def _trial(data: str, loss: str, setting: dict[str, float | str]) -> Trial:

@@ -4,12 +4,13 @@ The sweeps ``negative_noise``, ``positive_noise``, ``temperature`` and ``bilater
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .knobs import summits
-from .records import Records
+from .records import MissingRun, Records, lacks
 from .runner import best
 from .testbeds import LARGE, SETTINGS, SMALL, SPARSE, TAUS, Testbed, columns, measured
 from .trial import Trial
@@ -42,31 +43,6 @@ def testbeds(size: str) -> list[Testbed]:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A loss at a level of noise, over its seeds.
-
-    Attributes:
-        testbed: what it is run on.
-        loss: name of the loss.
-        level: of the noise.
-        tuned: whether the settings were chosen at this level, or kept from clean training.
-        trials: one for every seed; none while the tuning is not recorded.
-    """
-
-    testbed: Testbed
-    loss: str
-    level: float
-    tuned: bool
-    trials: tuple[Trial, ...]
-
-    def values(
-        self, records: Records, metric: str = "ndcg@20", view: str = "test"
-    ) -> np.ndarray | None:
-        """The metric in a part of the records, by seed; ``None`` while one is missing."""
-        return measured(self.trials, records, metric, view)
-
-
-@dataclass(frozen=True)
 class Noise:
     """A kind of noise: its levels, and the losses that are compared under it."""
 
@@ -94,16 +70,48 @@ class Noise:
         levels = {self.clean, self.levels[0], self.levels[-1]} if testbed.whole else {self.clean}
         return sorted(levels)
 
-    def cells(self, testbed: Testbed, loss: str, records: Records) -> Iterator[Cell]:
-        """The loss at every level, with settings kept and, where they are chosen, tuned."""
-        kept = best(self.tuning(testbed, loss, self.clean), records)
-        for level in self.of(testbed):
-            trials = testbed.seeds(self.at(kept, level)) if kept is not None else ()
-            yield Cell(testbed, loss, level, False, tuple(trials))
-            if level in self.tuned(testbed):
-                chosen = best(self.tuning(testbed, loss, level), records)
-                trials = testbed.seeds(chosen) if chosen is not None else ()
-                yield Cell(testbed, loss, level, True, tuple(trials))
+    def cells(self, testbed: Testbed) -> list[tuple[float, bool]]:
+        """The levels, each with settings kept from clean training and, where chosen, tuned."""
+        again = self.tuned(testbed)
+        return [
+            (level, tuned)
+            for level in self.of(testbed)
+            for tuned in (False, True)
+            if not tuned or level in again
+        ]
+
+    def trials(
+        self, testbed: Testbed, loss: str, level: float, records: Records, *, tuned: bool = False
+    ) -> list[Trial]:
+        """A loss at a level, with every seed.
+
+        Args:
+            testbed, loss, level: of which runs.
+            records: by id.
+            tuned: with the settings chosen at this level; else with those of clean training.
+
+        Raises:
+            MissingRun: a run of the tuning is not recorded.
+        """
+        kept = best(self.tuning(testbed, loss, level if tuned else self.clean), records)
+        return testbed.seeds(self.at(kept, level))
+
+    def values(
+        self,
+        testbed: Testbed,
+        loss: str,
+        level: float,
+        records: Records,
+        *,
+        metric: str = "ndcg@20",
+        view: str = "test",
+        tuned: bool = False,
+    ) -> np.ndarray:
+        """The metric at a level, by seed; arguments and error as in :func:`curve`."""
+        if self is POSITIVE and level == 0 and view == "test masked":
+            view = "test"
+        trials = self.trials(testbed, loss, level, records, tuned=tuned)
+        return measured(trials, records, metric, view)
 
     def plan(self, size: str, records: Records) -> Iterator[Trial]:
         """All trials, as far as the records tell which."""
@@ -111,8 +119,9 @@ class Noise:
             for loss in self.losses:
                 for level in self.tuned(testbed):
                     yield from self.tuning(testbed, loss, level)
-                for cell in self.cells(testbed, loss, records):
-                    yield from cell.trials
+                for level, tuned in self.cells(testbed):
+                    with suppress(MissingRun):
+                        yield from self.trials(testbed, loss, level, records, tuned=tuned)
 
 
 # A user's own positives drawn as negatives; random pairs added to the positives.
@@ -171,55 +180,41 @@ def curve(
     loss: str,
     records: Records,
     *,
-    metric: str = "ndcg@20",
-    view: str = "test",
     tuned: bool = False,
-) -> tuple[list[float], np.ndarray] | None:
+    **which: str,
+) -> tuple[list[float], np.ndarray]:
     """A metric over the levels of a noise: the levels, and ``(n_seeds, n_levels)``.
 
     Args:
         noise: :data:`bslutils.experiments.noise.NEGATIVE` or ``POSITIVE``.
         testbed, loss: of which runs.
         records: by id.
-        metric, view: what to take of a record, such as ``"ndcg@20"`` of ``"test"``,
-            ``"test masked"`` or ``"spearman"`` of ``"truth"``. What was never added needs no
-            mask: without false positives ``"test masked"`` is ``"test"``.
         tuned: with the settings chosen at each level, where they are; else those of clean
             training at every level.
+        which: ``metric`` and ``view``, what to take of a record, such as ``"ndcg@20"`` of
+            ``"test"``, ``"test masked"`` or ``"spearman"`` of ``"truth"``. What was never added
+            needs no mask: without false positives ``"test masked"`` is ``"test"``.
 
-    Returns:
-        ``None`` while a run is missing.
+    Raises:
+        MissingRun: a run is not recorded, here and below.
     """
-    levels, columns = [], []
-    for cell in noise.cells(testbed, loss, records):
-        if cell.tuned != tuned:
-            continue
-        clean = noise is POSITIVE and cell.level == 0 and view == "test masked"
-        values = cell.values(records, metric, "test" if clean else view)
-        if values is None:
-            return None
-        levels.append(cell.level)
-        columns.append(values)
-    return levels, np.stack(columns, axis=1)
+    levels = [level for level, again in noise.cells(testbed) if again == tuned]
+    runs = [noise.values(testbed, loss, level, records, tuned=tuned, **which) for level in levels]
+    return levels, np.stack(runs, axis=1)
 
 
-def change(
-    noise: Noise, testbed: Testbed, loss: str, records: Records, **which
-) -> np.ndarray | None:
+def change(noise: Noise, testbed: Testbed, loss: str, records: Records, **which) -> np.ndarray:
     """Relative change of a metric from clean training to the highest level, by seed.
 
-    ``which`` as in :func:`curve`; ``None`` while a run is missing.
+    ``which`` as in :func:`curve`.
     """
-    found = curve(noise, testbed, loss, records, **which)
-    if found is None:
-        return None
-    levels, runs = found
+    levels, runs = curve(noise, testbed, loss, records, **which)
     return runs[:, -1] / runs[:, levels.index(noise.clean)] - 1
 
 
 def by_tau(
     testbed: Testbed, records: Records, *, metric: str = "valid", view: str = "", **noise: float
-) -> np.ndarray | None:
+) -> np.ndarray:
     """A metric of softmax loss over the temperatures of the sweep, ``(n_seeds, n_taus)``.
 
     Args:
@@ -227,9 +222,6 @@ def by_tau(
         records: by id.
         metric, view: as in :func:`curve`; without a view, an entry of the record itself.
         noise: ``negative_noise=r`` or ``fraction=p``.
-
-    Returns:
-        ``None`` while a run is missing.
     """
     trials = (testbed.seeds(testbed.trial("softmax", {"tau": tau}, **noise)) for tau in CURVE_TAUS)
     return columns(trials, records, metric, view)
@@ -270,30 +262,29 @@ def gains(
         metric, view: as in :func:`curve`.
 
     Returns:
-        for each loss and ``tau_pos``, as far as recorded, the metric over that of softmax loss in
-        its risk form on the same rows and at the same ``tau_neg``, minus one.
+        for each loss and ``tau_pos`` the metric over that of softmax loss in its risk form on the
+        same rows and at the same ``tau_neg``, minus one.
     """
     tau = BILATERAL_TAU[fraction]
 
-    def values(loss: str, params: dict[str, float]) -> np.ndarray | None:
+    def values(loss: str, params: dict[str, float]) -> np.ndarray:
         trials = testbed.seeds(testbed.trial(loss, params, fraction=fraction, **in_rows(positives)))
         return measured(trials, records, metric, view)
 
-    control, found = values("softmax_risk", {"tau": tau}), {}
-    for loss, grid in BILATERAL.items():
-        for tau_pos in grid:
-            value = values(loss, {"tau_pos": tau_pos, "tau_neg": tau})
-            if control is not None and value is not None:
-                found[loss, tau_pos] = value / control - 1
-    return found
+    control = values("softmax_risk", {"tau": tau})
+    return {
+        (loss, tau_pos): values(loss, {"tau_pos": tau_pos, "tau_neg": tau}) / control - 1
+        for loss, grid in BILATERAL.items()
+        for tau_pos in grid
+    }
 
 
 def missing(noise: Noise, testbeds: list[Testbed], records: Records) -> list[str]:
     """The cells of a sweep that cannot be shown yet, in words."""
     return [
-        f"{cell.loss} on {testbed.data} at {cell.level:g}" + (", tuned" if cell.tuned else "")
+        f"{loss} on {testbed.data} at {level:g}" + (", tuned" if tuned else "")
         for testbed in testbeds
         for loss in noise.losses
-        for cell in noise.cells(testbed, loss, records)
-        if cell.values(records) is None
+        for level, tuned in noise.cells(testbed)
+        if lacks(noise.values, testbed, loss, level, records, tuned=tuned)
     ]

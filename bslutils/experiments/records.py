@@ -3,7 +3,7 @@
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..provenance import ROOT
-from .trial import CODE, HASHES, identity
+from .trial import CODE, HASHES, Trial, identity
 
 # In a source checkout the records of the repository, else a folder below the working directory.
 FOLDER = (ROOT if (ROOT / "pyproject.toml").exists() else Path()) / "results"
@@ -29,6 +29,41 @@ IDENTITY = (
 )
 
 Records = dict[str, dict[str, Any]]
+
+
+class MissingRun(LookupError):
+    """What is asked rests on a run that has no record; the message says which."""
+
+
+def recorded(trials: Iterable[Trial], records: Records) -> list[dict[str, Any]]:
+    """The record of each trial.
+
+    Raises:
+        MissingRun: a trial has no record, or there is no trial, since what chooses it has none.
+
+    Example:
+        >>> from bslutils import TrainConfig
+        >>> recorded([Trial("ml-1m", "bpr", {"tau": 1.0}, TrainConfig(seed=3))], {})
+        Traceback (most recent call last):
+        bslutils.experiments.records.MissingRun: a run is missing: ml-1m/honest/MF/bpr tau=1, seed 3
+    """
+    found = []
+    for trial in trials:
+        if (record := records.get(trial.id)) is None:
+            raise MissingRun(f"a run is missing: {trial.label}, seed {trial.config.seed}")
+        found.append(record)
+    if not found:
+        raise MissingRun("a run is missing: which one, its tuning has yet to say")
+    return found
+
+
+def lacks(read: Callable, *args, **kwargs) -> bool:
+    """Whether a run is missing for ``read(*args, **kwargs)``."""
+    try:
+        read(*args, **kwargs)
+    except MissingRun:
+        return True
+    return False
 
 
 def path_of(name: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .records import Records, known_records, path_of, writer
+from .records import Records, known_records, path_of, recorded, writer
 from .trial import Trial, perform
 
 SIZES = ("small", "full")
@@ -45,15 +45,17 @@ class Sweep:
         return list({trial.id: trial for trial in self.plan(size, records)}.values())
 
 
-def best(trials: Iterable[Trial], records: Records) -> Trial | None:
-    """The trial whose record is best on validation; ``None`` while one is not recorded.
+def best(trials: Iterable[Trial], records: Records) -> Trial:
+    """The trial whose record is best on validation; of equals the first.
 
-    Test results are not looked at. Of equals the first counts.
+    Test results are not looked at.
+
+    Raises:
+        MissingRun: one is not recorded.
     """
     trials = list(trials)
-    if any(trial.id not in records for trial in trials):
-        return None
-    return max(trials, key=lambda trial: records[trial.id]["valid"])
+    valid = [record["valid"] for record in recorded(trials, records)]
+    return trials[valid.index(max(valid))]
 
 
 def with_seeds(trial: Trial, seeds: Iterable[int]) -> list[Trial]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..data import SOURCES
-from .records import Records
+from .records import Records, recorded
 from .runner import with_seeds
 from .trial import Trial
 
@@ -92,27 +92,26 @@ DENSE = replace(
 )
 
 
-def measured(
-    trials: Sequence[Trial], records: Records, metric: str, view: str = ""
-) -> np.ndarray | None:
+def measured(trials: Sequence[Trial], records: Records, metric: str, view: str = "") -> np.ndarray:
     """The metric of each trial, ``(n_trials,)``: an entry of its record, or of a ``view`` in it.
 
-    ``None`` without trials, or while one is not recorded.
+    Raises:
+        MissingRun: one is not recorded.
     """
-    if not trials or any(trial.id not in records for trial in trials):
-        return None
-    found = [records[trial.id] for trial in trials]
+    found = recorded(trials, records)
     return np.array([(record[view] if view else record)[metric] for record in found])
 
 
 def columns(
     settings: Iterable[Sequence[Trial]], records: Records, metric: str, view: str = ""
-) -> np.ndarray | None:
-    """The metric over settings, ``(n_seeds, n_settings)``; ``None`` while a run is missing.
+) -> np.ndarray:
+    """The metric over settings, ``(n_seeds, n_settings)``.
 
     Args:
         settings: for each the trials of all seeds.
         records, metric, view: as in :func:`measured`.
+
+    Raises:
+        MissingRun: a run is not recorded.
     """
-    found = [measured(trials, records, metric, view) for trials in settings]
-    return None if any(values is None for values in found) else np.stack(found, axis=1)
+    return np.stack([measured(trials, records, metric, view) for trials in settings], axis=1)

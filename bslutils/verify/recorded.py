@@ -8,7 +8,7 @@ import numpy as np
 
 from ..experiments import known_records, noise, path_of
 from ..experiments.noise import POSITIVE, Noise, testbeds
-from ..experiments.records import Records
+from ..experiments.records import MissingRun, Records
 from ..experiments.testbeds import Testbed
 from ..intervals import Interval, t_interval
 
@@ -17,12 +17,13 @@ def found(sweep: str, read: Callable, *args, **kwargs):
     """What ``read`` finds in the records.
 
     Raises:
-        ValueError: a run is missing; the message says how to make it.
+        MissingRun: the message says how to make it.
     """
-    values = read(*args, _records(), **kwargs)
-    if values is None or (isinstance(values, dict) and not values):
-        raise ValueError(f"a run is missing: python -m bslutils sweep {sweep}")
-    return values
+    try:
+        return read(*args, _records(), **kwargs)
+    except MissingRun as missing:
+        command = f"a run is missing: python -m bslutils sweep {sweep}"
+        raise MissingRun(command) from missing
 
 
 def _records() -> Records:
