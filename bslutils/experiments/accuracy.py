@@ -24,6 +24,7 @@ from .testbeds import (
     TAUS,
     Testbed,
     measured,
+    product,
 )
 from .trial import Trial
 
@@ -31,19 +32,19 @@ LOSSES = ("softmax", "bilateral_softmax", "reweighted_softmax", "ccl", "mse", "b
 FIGURE = ("softmax", "mse", "bce", "bpr")  # of the paper's first figure; all, where runs are dear
 # Later losses, with six settings as those have.
 NEWER: dict[str, list[dict[str, float]]] = {
-    "psl_relu": [{"tau": t} for t in TAUS],
-    "slatk": [{"tau": t, "tau_weight": w} for t in (0.2, 0.28, 0.39) for w in (1.0, 2.25)],
-    "advinfonce": [{"tau": t, "radius": r} for t in (0.2, 0.28, 0.39) for r in (0.001, 0.01)],
-    "llpauc": [{"beta": b} for b in (0.03, 0.1, 0.2, 0.3, 0.5, 1.0)],
+    "psl_relu": product(tau=TAUS),
+    "slatk": product(tau=(0.2, 0.28, 0.39), tau_weight=(1.0, 2.25)),
+    "advinfonce": product(tau=(0.2, 0.28, 0.39), radius=(0.001, 0.01)),
+    "llpauc": product(beta=(0.03, 0.1, 0.2, 0.3, 0.5, 1.0)),
 }
 
 # Losses of the figure on inner products: two settings each, with four L2 terms, eight in all.
 # That term decides about the length of a vector, which cosines do not see.
 INNER: dict[str, list[dict[str, float]]] = {
-    "softmax": [{"tau": 0.3}, {"tau": 1.0}],
-    "mse": [{"neg_weight": 5}, {"neg_weight": 20}],
-    "bce": [{"tau": 1.0, "neg_weight": 1}, {"tau": 1.0, "neg_weight": 5}],
-    "bpr": [{"tau": 0.3}, {"tau": 1.0}],
+    "softmax": product(tau=(0.3, 1.0)),
+    "mse": product(neg_weight=(5, 20)),
+    "bce": product(tau=(1.0,), neg_weight=(1, 5)),
+    "bpr": product(tau=(0.3, 1.0)),
 }
 INNER_L2 = (1e-5, 1e-4, 1e-3, 1e-2)
 

@@ -9,7 +9,7 @@ from ..config import TrainConfig
 from ..data import SOURCES
 from .records import MissingRun, Records, recorded
 from .runner import SIZES, best, with_seeds
-from .testbeds import DENSE
+from .testbeds import DENSE, product
 from .trial import Trial
 
 Settings = dict[str, list[dict[str, float]]]
@@ -18,37 +18,37 @@ Settings = dict[str, list[dict[str, float]]]
 # L2 terms of its scores: thirty-two trials for every loss on Amazon-Electronics, sixteen on
 # MovieLens-1M.
 COSINE: Settings = {
-    "softmax": [{"tau": t} for t in (0.2, 0.25, 0.3, 0.4)],
-    "bilateral_softmax": [{"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.2, 0.25)],
-    "reweighted_softmax": [{"tau": t, "neg_weight": w} for t in (0.2, 0.25) for w in (1.1, 1.3)],
-    "mse": [{"neg_weight": w} for w in (1, 5, 20, 100)],
-    "bce": [{"tau": t, "neg_weight": w} for t in (0.2, 0.3) for w in (1, 10)],
-    "bpr": [{"tau": t} for t in (0.1, 0.2, 0.3, 0.4)],
-    "ccl": [{"margin": m, "neg_weight": w} for m in (0.6, 0.8) for w in (3, 10)],
-    "psl_tanh": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
-    "psl_atan": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
-    "psl_relu": [{"tau": t} for t in (0.15, 0.2, 0.25, 0.3)],
-    "slatk": [{"tau": t, "tau_weight": w} for t in (0.2, 0.25) for w in (1.0, 2.25)],
-    "llpauc": [{"beta": b} for b in (0.1, 0.3, 0.5, 0.7)],
-    "cvar": [{"level": a} for a in (0.01, 0.03, 0.1, 0.3)],
-    "chi2": [{"tau": t} for t in (0.02, 0.05, 0.1, 0.2)],
-    "advinfonce": [{"tau": t, "radius": r} for t in (0.2, 0.3) for r in (0.001, 0.01)],
-    "renyi": [{"radius": r, "order": a} for r in (1.0, 2.0) for a in (1.5, 3.0)],
+    "softmax": product(tau=(0.2, 0.25, 0.3, 0.4)),
+    "bilateral_softmax": product(tau_pos=(0.3, 1.0), tau_neg=(0.2, 0.25)),
+    "reweighted_softmax": product(tau=(0.2, 0.25), neg_weight=(1.1, 1.3)),
+    "mse": product(neg_weight=(1, 5, 20, 100)),
+    "bce": product(tau=(0.2, 0.3), neg_weight=(1, 10)),
+    "bpr": product(tau=(0.1, 0.2, 0.3, 0.4)),
+    "ccl": product(margin=(0.6, 0.8), neg_weight=(3, 10)),
+    "psl_tanh": product(tau=(0.15, 0.2, 0.25, 0.3)),
+    "psl_atan": product(tau=(0.15, 0.2, 0.25, 0.3)),
+    "psl_relu": product(tau=(0.15, 0.2, 0.25, 0.3)),
+    "slatk": product(tau=(0.2, 0.25), tau_weight=(1.0, 2.25)),
+    "llpauc": product(beta=(0.1, 0.3, 0.5, 0.7)),
+    "cvar": product(level=(0.01, 0.03, 0.1, 0.3)),
+    "chi2": product(tau=(0.02, 0.05, 0.1, 0.2)),
+    "advinfonce": product(tau=(0.2, 0.3), radius=(0.001, 0.01)),
+    "renyi": product(radius=(1.0, 2.0), order=(1.5, 3.0)),
 }
 # On inner products, whose scores spread further: the same where a setting has no unit.
 DOT: Settings = COSINE | {
-    "softmax": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
-    "bilateral_softmax": [{"tau_pos": p, "tau_neg": n} for p in (0.5, 2.0) for n in (0.3, 0.5)],
-    "reweighted_softmax": [{"tau": t, "neg_weight": w} for t in (0.3, 0.5) for w in (0.9, 1.1)],
-    "bce": [{"tau": t, "neg_weight": w} for t in (0.5, 1.0) for w in (1, 5)],
-    "bpr": [{"tau": t} for t in (0.3, 0.5, 1.0, 2.0)],
-    "ccl": [{"margin": m, "neg_weight": w} for m in (0.6, 0.9) for w in (10, 100)],
-    "psl_tanh": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
-    "psl_atan": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
-    "psl_relu": [{"tau": t} for t in (0.2, 0.3, 0.5, 1.0)],
-    "slatk": [{"tau": t, "tau_weight": w} for t in (0.3, 0.5) for w in (1.0, 2.25)],
-    "chi2": [{"tau": t} for t in (0.1, 0.2, 0.5, 1.0)],
-    "advinfonce": [{"tau": t, "radius": r} for t in (0.3, 0.5) for r in (0.001, 0.01)],
+    "softmax": product(tau=(0.2, 0.3, 0.5, 1.0)),
+    "bilateral_softmax": product(tau_pos=(0.5, 2.0), tau_neg=(0.3, 0.5)),
+    "reweighted_softmax": product(tau=(0.3, 0.5), neg_weight=(0.9, 1.1)),
+    "bce": product(tau=(0.5, 1.0), neg_weight=(1, 5)),
+    "bpr": product(tau=(0.3, 0.5, 1.0, 2.0)),
+    "ccl": product(margin=(0.6, 0.9), neg_weight=(10, 100)),
+    "psl_tanh": product(tau=(0.2, 0.3, 0.5, 1.0)),
+    "psl_atan": product(tau=(0.2, 0.3, 0.5, 1.0)),
+    "psl_relu": product(tau=(0.2, 0.3, 0.5, 1.0)),
+    "slatk": product(tau=(0.3, 0.5), tau_weight=(1.0, 2.25)),
+    "chi2": product(tau=(0.1, 0.2, 0.5, 1.0)),
+    "advinfonce": product(tau=(0.3, 0.5), radius=(0.001, 0.01)),
 }
 SETTINGS = {"cosine": COSINE, "dot": DOT}
 TAU_NAMES = ("tau", "tau_pos", "tau_neg")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..config import TrainConfig
 from .records import MissingRun, Records
 from .runner import SIZES, best
+from .testbeds import product
 from .trial import Trial
 
 CONFIG = TrainConfig(
@@ -32,31 +33,24 @@ INNER_DECAY = 1e-5  # the L2 term with inner products: what keeps cosines steady
 
 def _inner(**params: float) -> list[dict[str, float | str]]:
     """A setting on inner products, at two rates: two settings."""
-    return [{**params, "score": "dot", "lr": lr} for lr in (0.01, 0.02)]
+    return [params | {"score": "dot", "lr": lr} for lr in (0.01, 0.02)]
 
 
 # As many settings of every loss. ``score`` is the model's, ``lr`` the training's; all else is the
 # loss's.
 SETTINGS: dict[str, dict[str, list[dict[str, float | str]]]] = {
     "yelp2018": {
-        "softmax": [*({"tau": t} for t in (0.08, 0.11, 0.14, 0.2)), *_inner(tau=1.0)],
-        "bpr": [*({"tau": t} for t in (0.1, 0.14, 0.2, 0.4)), *_inner(tau=1.0)],
-        "mse": [*({"neg_weight": w} for w in (10, 25, 50, 200)), *_inner(neg_weight=25)],
-        "bce": [
-            *({"tau": t, "neg_weight": w} for t in (0.1, 0.2) for w in (1, 10)),
-            *_inner(tau=1.0, neg_weight=10),
-        ],
-        "reweighted_softmax": [
-            *({"tau": t, "neg_weight": w} for t in (0.11, 0.14) for w in (1.1, 1.2)),
-            *_inner(tau=1.0, neg_weight=1.1),
-        ],
+        "softmax": product(tau=(0.08, 0.11, 0.14, 0.2)) + _inner(tau=1.0),
+        "bpr": product(tau=(0.1, 0.14, 0.2, 0.4)) + _inner(tau=1.0),
+        "mse": product(neg_weight=(10, 25, 50, 200)) + _inner(neg_weight=25),
+        "bce": product(tau=(0.1, 0.2), neg_weight=(1, 10)) + _inner(tau=1.0, neg_weight=10),
+        "reweighted_softmax": product(tau=(0.11, 0.14), neg_weight=(1.1, 1.2))
+        + _inner(tau=1.0, neg_weight=1.1),
     },
     # Cosines alone: a long run on inner products stopped rising after half of its epochs here.
     "gowalla": {
-        "softmax": [{"tau": t} for t in (0.06, 0.08, 0.11, 0.14)],
-        "reweighted_softmax": [
-            {"tau": t, "neg_weight": w} for t in (0.08, 0.11) for w in (1.1, 1.2)
-        ],
+        "softmax": product(tau=(0.06, 0.08, 0.11, 0.14)),
+        "reweighted_softmax": product(tau=(0.08, 0.11), neg_weight=(1.1, 1.2)),
     },
 }
 HONEST = ("softmax", "mse")  # losses that are run under the honest protocol, too

@@ -1,5 +1,6 @@
 """What experiments run on, and what they set of every loss."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,21 +12,28 @@ from .records import Records, recorded
 from .runner import with_seeds
 from .trial import Trial
 
+
+def product(**values: Iterable) -> list[dict]:
+    """Every setting of some values, in the order of nested loops.
+
+    Example:
+        >>> product(tau=(0.2, 0.3), weight=(1, 10))[:3]
+        [{'tau': 0.2, 'weight': 1}, {'tau': 0.2, 'weight': 10}, {'tau': 0.3, 'weight': 1}]
+    """
+    return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
+
+
 TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)  # to choose among; steps of a factor 1.4
 
 # Six settings of every loss, for what a loss has to set.
 SETTINGS: dict[str, list[dict[str, float]]] = {
-    "mse": [{"neg_weight": w} for w in (1, 2, 5, 10, 20, 50)],
-    "bce": [{"tau": t, "neg_weight": w} for t in (0.14, 0.2, 0.28) for w in (1, 5)],
-    "bpr": [{"tau": t} for t in TAUS],
-    "ccl": [{"margin": m, "neg_weight": w} for m in (0.2, 0.5) for w in (2, 5, 20)],
-    "softmax": [{"tau": t} for t in TAUS],
-    "reweighted_softmax": [
-        {"tau": t, "neg_weight": w} for t in (0.2, 0.28, 0.39) for w in (0.9, 1.1)
-    ],
-    "bilateral_softmax": [
-        {"tau_pos": p, "tau_neg": n} for p in (0.3, 1.0) for n in (0.2, 0.28, 0.39)
-    ],
+    "mse": product(neg_weight=(1, 2, 5, 10, 20, 50)),
+    "bce": product(tau=(0.14, 0.2, 0.28), neg_weight=(1, 5)),
+    "bpr": product(tau=TAUS),
+    "ccl": product(margin=(0.2, 0.5), neg_weight=(2, 5, 20)),
+    "softmax": product(tau=TAUS),
+    "reweighted_softmax": product(tau=(0.2, 0.28, 0.39), neg_weight=(0.9, 1.1)),
+    "bilateral_softmax": product(tau_pos=(0.3, 1.0), tau_neg=(0.2, 0.28, 0.39)),
 }
 
 
