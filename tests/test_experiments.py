@@ -15,7 +15,6 @@ import pytest
 
 import bslutils as bsl
 from bslutils.cli import main
-from bslutils.data import SOURCES
 from bslutils.experiments import (
     HASHES,
     SWEEPS,
@@ -145,18 +144,6 @@ def test_data_that_is_not_the_pinned_one_is_refused(monkeypatch):
     monkeypatch.setitem(HASHES, "synthetic", "0" * 64)
     with pytest.raises(ValueError, match="synthetic has hash 1fe2.*are defined on 0000"):
         perform(wanted)
-
-
-@pytest.mark.parametrize("name", ["synthetic", "movielens-small"])
-def test_the_small_data_sets_are_the_pinned_ones(name):
-    data = bsl.load(name)
-    assert (data.hash, data.n_items) == (HASHES[name], SOURCES[name].n_items)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(HASHES) - {"synthetic", "movielens-small"}))
-def test_the_large_data_sets_are_the_pinned_ones(name, real_data):
-    assert bsl.load(name).hash == HASHES[name]
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def _movielens_small(*, name: str, valid_fraction: float, seed: int) -> Interact
     )
 
 
-def synthetic(
+def planted(
     *,
     name: str = "synthetic",
     valid_fraction: float = 0.1,
@@ -144,11 +144,11 @@ def synthetic(
 ) -> Interactions:
     """Data with planted preferences: 20 % of each user's pairs are the test split.
 
-    ``plant_seed`` and ``parameters`` go to :func:`bslutils.synthetic.plant`; ``seed`` chooses
+    ``plant_seed`` and ``parameters`` go to :func:`bslutils.data.synthetic.plant`; ``seed`` chooses
     the pairs held out for validation.
 
     Example:
-        >>> data = synthetic(n_users=50, n_items=60, zipf=0)
+        >>> data = planted(n_users=50, n_items=60, zipf=0)
         >>> data.n_users, round(60 * float(data.truth.exposure.max()), 6)
         (50, 1.0)
     """
@@ -254,7 +254,7 @@ SOURCES: dict[str, Source] = {
     ),
     "synthetic": Source(
         title="planted preferences",
-        read=synthetic,
+        read=planted,
         n_items=800,
         hash="1fe280a5400d89a24a7855290b88e5b52951d1afbb02571e7d9e4ae69ca1ae56",
         cite="this book",

@@ -1,15 +1,9 @@
-"""Interactions, splits, files."""
+"""Interactions: what they hold, hide and refuse."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.sparse import csr_array
 
-import bslutils as bsl
 from bslutils.data import from_pairs
-from bslutils.data.files import load_files, parse_pairs, read_pairs
-from bslutils.data.splits import false_positives, hold_out, k_core
 
 TRAIN = [[0, 0], [0, 1], [1, 1], [1, 2], [2, 0], [2, 3]]
 TEST = [[0, 2], [2, 1]]
@@ -108,43 +102,6 @@ def test_duplicates_and_overlap_are_dropped_counted_and_reported():
     assert pair_set(data.test) == set(map(tuple, TEST)) and data.train.nnz == len(TRAIN)
 
 
-@given(st.integers(0, 10_000), st.floats(0, 0.99))
-@settings(max_examples=50, deadline=None)
-def test_hold_out_splits_each_user(seed, fraction):
-    rng = np.random.default_rng(seed)
-    whole = csr_array(rng.random((9, 30)) < rng.random((9, 1)))
-    train, valid = hold_out(whole, fraction, seed)
-    assert pair_set(train).isdisjoint(pair_set(valid))
-    assert pair_set(train) | pair_set(valid) == pair_set(whole)
-    for n, held in zip(np.diff(whole.indptr), np.diff(valid.indptr), strict=True):
-        assert held == max(0, min(int(np.floor(fraction * n + 0.5)), n - 1))
-
-
-def test_hold_out_is_random_and_seeded():
-    whole = csr_array(np.ones((1, 10), dtype=bool))
-    held = {tuple(hold_out(whole, 0.1, seed)[1].indices) for seed in range(200)}
-    assert len(held) == 10
-    assert pair_set(hold_out(whole, 0.3, 5)[1]) == pair_set(hold_out(whole, 0.3, 5)[1])
-    with pytest.raises(ValueError, match=r"must lie in \[0, 1\), got 1"):
-        hold_out(whole, 1, 0)
-
-
-@given(st.integers(0, 10_000), st.integers(1, 5))
-@settings(max_examples=50, deadline=None)
-def test_k_core_equals_peeling_one_at_a_time(seed, k):
-    users, items = (np.random.default_rng(seed).random((12, 10)) < 0.3).nonzero()
-    left = set(zip(users.tolist(), items.tolist(), strict=True))
-    while True:
-        weak = next(
-            (p for p in left if min(sum(q[a] == p[a] for q in left) for a in (0, 1)) < k), None
-        )
-        if weak is None:
-            break
-        left.remove(weak)
-    keep = k_core(users, items, k)
-    assert set(zip(users[keep].tolist(), items[keep].tolist(), strict=True)) == left
-
-
 @pytest.mark.parametrize(
     ("train", "kwargs", "message"),
     [
@@ -162,82 +119,6 @@ def test_k_core_equals_peeling_one_at_a_time(seed, k):
 def test_bad_pairs(train, kwargs, message):
     with pytest.raises(ValueError, match=message):
         from_pairs(train, TEST, **kwargs)
-    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
-        k_core(np.array([0]), np.array([0]), 0)
-
-
-# Files -------------------------------------------------------------------------------------
-
-
-def test_both_text_formats_give_the_same_pairs(tmp_path):
-    rng = np.random.default_rng(0)
-    users, items = (rng.random((20, 30)) < 0.3).nonzero()
-    lines = [f"{u} " + " ".join(map(str, items[users == u])) for u in range(21)]
-    (tmp_path / "a.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    table = "user\titem\n" + "".join(f"{u}\t{i}\n" for u, i in zip(users, items, strict=True))
-    (tmp_path / "b.tsv").write_text(table, encoding="utf-8")
-    expected = np.stack([users, items], axis=1).tolist()
-    assert read_pairs(tmp_path / "a.txt").tolist() == expected  # user 20 has no item
-    assert read_pairs(tmp_path / "b.tsv").tolist() == expected
-
-
-def test_lines_of_a_user_unite_and_blank_lines_do_not_matter():
-    assert parse_pairs("1 2\n\n0 5\n1 3 2\n", "x").tolist() == [[1, 2], [0, 5], [1, 3], [1, 2]]
-
-
-def test_load_files(tmp_path):
-    (tmp_path / "train.txt").write_text("0 0 1 2\n1 2 3\n", encoding="utf-8")
-    (tmp_path / "test.txt").write_text("0 3\n", encoding="utf-8")
-    data = load_files(tmp_path / "train.txt", tmp_path / "test.txt", valid=tmp_path / "test.txt")
-    assert data.name == "train" and data.train.nnz == 5 and data.valid.nnz == data.test.nnz == 1
-    assert bsl.load_files is load_files
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("0 1\n1 two 3\n", "mine, line 2: 'two' is not an integer id"),
-        ("0 1\n1 2.0\n", "mine, line 2: '2.0' is not an integer id"),
-        ("0 1\n1 -3\n", "mine, line 2: the id -3 is negative"),
-        ("0 99999999999999999999\n", "mine, line 1: '99999999999999999999' is not an integer"),
-        ("user item\n0 1\n0 x\n", "mine, line 3: 'x' is not an integer id"),
-        ("user item\n0 1 2\n", r"mine, line 2: 3 column\(s\) in a table of two"),
-        ("user item\n0 1\n7\n", r"mine, line 3: 1 column\(s\) in a table of two"),
-        ("user item rating\n0 1 5\n", "a header must name two columns.*names 3"),
-        ("", "mine: the file is empty"),
-        ("\n0 1\n", "mine: the file is empty or its first line is"),
-    ],
-)
-def test_bad_text(text, message):
-    with pytest.raises(ValueError, match=message):
-        parse_pairs(text, "mine")
-
-
-def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path):
-    (tmp_path / "a.txt").write_text("0 1 2\n", encoding="utf-8-sig")
-    assert read_pairs(tmp_path / "a.txt").tolist() == [[0, 1], [0, 2]]
-
-
-def test_bad_files(tmp_path):
-    with pytest.raises(ValueError, match=r"none.txt: cannot be read \(No such file"):
-        read_pairs(tmp_path / "none.txt")
-    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"binary.txt: not a text file in UTF-8"):
-        read_pairs(tmp_path / "binary.txt")
-
-
-def test_false_positives_are_new_and_as_many_as_asked(movielens):
-    users, items = false_positives(movielens.train, 0.3, seed=1)
-    assert (np.asarray(movielens.train[users, items]).ravel() == 0).all()
-    assert len(np.unique(users * movielens.n_items + items)) == len(users)
-    wanted = np.floor(0.3 * movielens.user_degree + 1e-9)
-    assert (np.bincount(users, minlength=movielens.n_users) == wanted).all()
-    again = false_positives(movielens.train, 0.3, seed=1)
-    assert (again[0] == users).all() and (again[1] == items).all()
-    # Uniform over free items: popular films are not favoured.
-    assert movielens.item_degree[items].mean() < 1.2 * movielens.item_degree.mean()
-    with pytest.raises(ValueError, match="fraction must be at least 0"):
-        false_positives(movielens.train, -0.1, seed=0)
 
 
 def test_noisy_data_keeps_what_is_held_out(movielens):
@@ -265,14 +146,3 @@ def test_popularity_groups_hold_equal_shares(movielens):
     assert abs(share - 0.1).max() < degree.max() / degree.sum()
     for lower in range(9):  # no item of a group is more popular than one of the next
         assert degree[groups == lower].max() <= degree[groups == lower + 1].min()
-
-
-def test_popularity_groups_of_equal_items_and_bad_numbers():
-    from bslutils.data.splits import popularity_groups
-
-    assert popularity_groups(np.full(6, 7), 3).tolist() == [0, 0, 1, 1, 2, 2]
-    assert popularity_groups(np.array([0, 5]), 2).tolist() == [0, 1]
-    with pytest.raises(ValueError, match=r"n_groups must lie in \[1, 2\], got 3"):
-        popularity_groups(np.ones(2), 3)
-    with pytest.raises(ValueError, match="no pair to cut into groups"):
-        popularity_groups(np.zeros(2), 1)
