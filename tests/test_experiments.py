@@ -149,7 +149,7 @@ def test_data_that_is_not_the_pinned_one_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": "netflix"}, "data must be one of amazon-electronics, .* got 'netflix'"),
+        ({"data": "netflix"}, "data must be one of movielens-small, .* got 'netflix'"),
         ({"backbone": "BERT"}, "backbone must be one of MF, .* got 'BERT'"),
         ({"protocol": "best"}, "protocol must be one of honest, paper, got 'best'"),
         ({"false_positives": -0.1}, "false_positives must be at least 0, got -0.1"),
