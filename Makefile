@@ -5,6 +5,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/installed
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+UV := uv==0.13.9
 # A process for every core, with one thread each: the tests are many and small.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
@@ -16,10 +18,15 @@ export PYTHONUTF8 := 1
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
-# The stamp comes last, so an install that fails half-way is tried again.
+# The stamp comes last, so an install that fails half-way is tried again. pip chooses torch, since its
+# settings say which build. uv installs the rest, faster; it knows nothing of pip's settings, so pip
+# does all where these name an index, and where uv cannot be had or fails.
 $(INSTALLED): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP) --no-deps $$(grep ^torch== requirements.txt)
+	! $(BIN)/pip config list | grep -q '\.index-url=' && $(PIP) $(UV) \
+	  && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.txt \
+	  || $(PIP) -r requirements.txt
 	touch $@
 
 # Sphinx does not read an unchanged page again, so a warning would be seen once and never more:
