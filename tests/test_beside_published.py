@@ -193,6 +193,6 @@ def test_the_page_is_made_with_records_missing(share, monkeypatch, tmp_path):
         for source in code(BOOK / "reproducibility.md"):
             exec(compile(source, "reproducibility", "exec"), namespace)
     matplotlib.pyplot.close("all")
-    assert not namespace["complete"] and len(namespace["gaps"]) > 50
+    assert not namespace["page"].complete and len(namespace["gaps"]) > 50
     assert int(said["runs"].replace(",", "")) == len(namespace["records"])
     assert share < 1 or (said["near"] == "0 of 0" and said["lowest"] == "(a run is missing)")

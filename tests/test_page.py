@@ -1,0 +1,226 @@
+"""What pages share: numbers that are said, what is said where a run is missing, and what is not."""
+
+import ast
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+import bslutils
+from bslutils import page as module
+from bslutils import plots
+from bslutils.experiments import SWEEPS, MissingRun, known_records
+from bslutils.experiments import records as files
+from bslutils.page import Page, Readings
+from bslutils.verify import Claim, Finding, Result
+
+RUN = "a run is missing: ml-1m/honest/MF/bpr tau=1, seed 0"
+
+
+def lost():
+    raise MissingRun(RUN)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is glued into the page, by name."""
+    found, fake = {}, types.ModuleType("myst_nb")
+
+    def glue(name, value, display):
+        assert not display
+        found[name] = value
+
+    fake.glue = glue
+    monkeypatch.setitem(sys.modules, "myst_nb", fake)
+    return found
+
+
+@pytest.fixture(scope="module")
+def complete():
+    return Page("published")
+
+
+@pytest.fixture
+def partial(monkeypatch, tmp_path):
+    """A page whose records lack one run of the sweep that it rests on."""
+    wanted = SWEEPS["published"].trials()
+    lines = files.path_of("published").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if wanted[3].id not in line]
+    assert len(kept) == len(lines) - 1
+    (tmp_path / "published.jsonl").write_text("".join(kept), encoding="utf-8")
+    monkeypatch.setattr(files, "FOLDER", tmp_path)
+    return Page("published")
+
+
+def test_a_page_knows_what_its_sweeps_lack(complete, partial):
+    assert complete.complete and complete.missing == [] and complete.gaps == {}
+    assert len(complete.records) > 1000  # of every sweep
+    wanted = complete.trials["published"]
+    assert not partial.complete and [t.id for t in partial.missing] == [wanted[3].id]
+    assert len(partial.trials["published"]) < len(wanted)  # what it would have chosen
+    with pytest.raises(ValueError, match="unknown sweep 'publish'; choose one of"):
+        Page("publish")
+
+
+def test_a_page_says_where_its_records_come_from(complete):
+    command = "python -m bslutils sweep published"
+    [line] = complete.origins()
+    assert line.startswith(f"* `{command}`: 37 of 37 runs")
+
+
+def test_a_page_says_which_sweep_lacks_a_run(partial):
+    where, lacking = partial.origins()
+    n = len(partial.trials["published"])
+    assert f"published`: {n - 1} of {n} runs" in where
+    assert lacking == "* a run is missing: python -m bslutils sweep published"
+
+
+def test_what_is_read_is_said(said, complete):
+    complete.say("x", lambda: "+3.1%")
+    assert said == {"x": "+3.1%"} and complete.gaps == {}
+
+
+def test_a_gap_is_said_and_remembered(said, partial):
+    partial.say("x", lost)
+    partial.say("y", lambda: 3)
+    assert said == {"x": "(a run is missing)", "y": 3} and partial.gaps == {"x": RUN}
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), TypeError(), ValueError(), IndexError()])
+def test_a_bug_is_not_a_missing_run(said, partial, error):
+    def broken():
+        raise error
+
+    for read in (
+        lambda: partial.say("x", broken),
+        lambda: partial.sure(broken),
+        lambda: partial.attempt(broken),
+        lambda: Readings(lambda key: broken(), "ab"),
+    ):
+        with pytest.raises(type(error)):
+            read()
+    assert said == {} and partial.gaps == {}
+
+
+def test_where_all_is_recorded_a_missing_run_is_a_bug(said, complete):
+    """It is one that no sweep of the page makes."""
+    for read in (
+        lambda: complete.say("x", lost),
+        lambda: complete.sure(lost),
+        lambda: complete.attempt(lost, 3),
+    ):
+        with pytest.raises(MissingRun, match=RUN):
+            read()
+    assert said == {}
+
+
+def test_a_page_is_held_to_what_is_recorded(complete, partial):
+    for page in (complete, partial):
+        page.sure(lambda: 1 < 2)
+        with pytest.raises(AssertionError):
+            page.sure(lambda: 1 > 2)
+    partial.sure(lost)  # nothing to hold it to, yet
+    assert partial.attempt(lost) is None and partial.attempt(lost, "missing") == "missing"
+    assert partial.attempt(lambda: 3, "missing") == 3
+
+
+def result(stands, conditions=""):
+    claim = Claim("id", "It rains.", "us", VERDICT, lambda: None, conditions=conditions)
+    return Result(claim, Finding("2 mm", []), stands, 0.1)
+
+
+VERDICT = "holds under conditions"
+
+
+def test_claims_are_lines_and_have_to_stand_once_all_is_recorded(complete, partial):
+    lines = complete.judged([result(True), result(True, "in autumn")])
+    assert lines == [
+        "* **It rains.** *Holds under conditions*. Measured: 2 mm. (`id`)",
+        "* **It rains.** *Holds under conditions*: in autumn. Measured: 2 mm. (`id`)",
+    ]
+    assert partial.judged([result(False)]) == lines[:1]
+    with pytest.raises(AssertionError, match="id no longer stands: 2 mm"):
+        complete.judged([result(False)])
+
+
+def test_readings_tell_a_missing_run_from_a_key_that_nobody_read():
+    def read(loss, level):
+        return lost() if level > 1 else f"{loss}{level}"
+
+    found = Readings(read, [("bpr", 1), ("bpr", 2), ("mse", 1)])
+    assert found == {("bpr", 1): "bpr1", ("mse", 1): "mse1"}
+    assert found.missing == {("bpr", 2): RUN} and ("bpr", 2) not in found
+    for ask in (lambda: found["bpr", 2], found.every):
+        with pytest.raises(MissingRun, match=RUN):
+            ask()
+    with pytest.raises(KeyError):
+        found["bpr", 3]
+    assert Readings(str.upper, ["b", "a"]).every() == ["B", "A"]
+
+
+def test_of_nothing_there_is_no_best():
+    assert module.some((1, 2)) == (1, 2)
+    with pytest.raises(MissingRun):
+        module.some([])
+
+
+def test_colours_and_names_are_those_of_the_figures():
+    for loss, (name, color) in plots.LOSS_STYLES.items():
+        assert (module.label(loss), module.color(loss)) == (name, color)
+    losses = ("mse", "softmax", "bpr", "bilateral_softmax")
+    named = (module.GREY, module.BLUE, module.GOLD, module.RED)
+    assert named == tuple(plots.LOSS_STYLES[loss][1] for loss in losses)
+    with pytest.raises(ValueError, match="no style for loss 'hinge'"):
+        module.label("hinge")
+
+
+def test_what_is_absent_is_in_the_legend():
+    from matplotlib import pyplot as plt
+
+    _, ax = plt.subplots()
+    module.absent(ax, **plots.loss_style("bpr"))
+    assert ax.get_legend_handles_labels()[1] == ["BPR (missing)"]
+    plt.close()
+
+
+def test_p_values_are_adjusted_for_their_number():
+    found = module.adjusted({"a": 0.01, "b": 0.04, "c": 0.03})
+    expected = stats.false_discovery_control([0.01, 0.04, 0.03])
+    assert found == dict(zip("abc", expected, strict=True))
+
+
+def test_without_myst_nb_a_page_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "myst_nb", None)
+    with pytest.raises(ImportError, match=r"pip install 'bslutils\[book\]'"):
+        module.glue("x", "y")
+
+
+def test_nothing_in_the_package_imports_it():
+    """And it needs no more of the package than experiments and plots."""
+    root = Path(bslutils.__file__).parent
+    users = []
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")]
+            if "page" in (getattr(node, "module", None) or "").split(".") or "page" in names:
+                users.append(path.name)
+    assert users == []
+    script = "import sys, bslutils.page; print('bslutils.verify' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_records_are_read_once(monkeypatch):
+    """A page that asks for several sweeps reads the files once."""
+    calls = []
+
+    def counted(path):
+        calls.append(path)
+        return known_records(path)
+
+    monkeypatch.setattr(module, "known_records", counted)
+    Page("reference", "published")
+    assert len(calls) == 1
