@@ -3,6 +3,49 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.integrate import quad
+from scipy.special import ndtr
+
+
+def best_cell(grid: np.ndarray) -> tuple[int, ...]:
+    """Where the mean over runs is best in a grid ``(n_runs, …)``, the first of equals.
+
+    Example:
+        >>> best_cell(np.array([[0.1, 0.3, 0.2]])), best_cell(np.array([[[1, 2], [4, 3]]]))
+        ((1,), (1, 0))
+    """
+    return tuple(int(k) for k in np.unravel_index(grid.mean(0).argmax(), grid.shape[1:]))
+
+
+def at_best(grid: np.ndarray) -> np.ndarray:
+    """The runs ``(n_runs,)`` of the setting whose mean is best (:func:`best_cell`)."""
+    return grid[:, *best_cell(grid)]
+
+
+def against(settings: Sequence[float], runs: np.ndarray, base: float) -> np.ndarray:
+    """Relative change, run by run, from the setting ``base``, ``(n_runs, n_settings)``.
+
+    Raises:
+        ValueError: as :func:`summits`, or no such setting.
+
+    Example:
+        >>> against((1, 2, 4), np.array([[0.5, 1.0, 0.75]]), 2).tolist()
+        [[-0.5, 0.0, -0.25]]
+    """
+    _log_settings(settings, runs)
+    if base not in settings:
+        raise ValueError(f"base must be one of {settings}, got {base}")
+    return runs / runs[:, [list(settings).index(base)]] - 1
+
+
+def is_hump(runs: np.ndarray) -> bool:
+    """Whether the mean over runs never rises again once it has stopped to.
+
+    Example:
+        >>> is_hump(np.array([[1, 3, 2]])), is_hump(np.array([[3, 1, 2]]))
+        (True, False)
+    """
+    return bool((np.diff(np.sign(np.diff(runs.mean(0)))) <= 0).all())
 
 
 def summits(settings: Sequence[float], runs: np.ndarray) -> np.ndarray:
@@ -66,6 +109,18 @@ def plateau(
     return end(-1), end(1)
 
 
+def plateau_widths(settings: Sequence[float], curves: Sequence[np.ndarray]) -> list[float]:
+    """Upper over lower end of each :func:`plateau` that ends within the grid on both sides.
+
+    Example:
+        >>> hump, slope = np.array([[0.5, 1.0, 0.5]]), np.array([[0.5, 0.75, 1.0]])
+        >>> [round(width, 3) for width in plateau_widths((1, 2, 4), [hump, slope])]
+        [1.028]
+    """
+    ends = [plateau(settings, runs) for runs in curves]
+    return [high / low for low, high in ends if settings[0] < low and high < settings[-1]]
+
+
 def off_by(runs: np.ndarray, steps: int) -> np.ndarray | None:
     """Relative loss, by seed, of the setting that lies ``steps`` from the best; negative is below.
 
@@ -79,6 +134,30 @@ def off_by(runs: np.ndarray, steps: int) -> np.ndarray | None:
     if not 0 <= best + steps < runs.shape[1]:
         return None
     return 1 - runs[:, best + steps] / runs[:, best]
+
+
+def costs(curves: Sequence[np.ndarray], *steps: int) -> list[float]:
+    """Mean relative loss of each curve at each of the ``steps`` from its best that its grid has.
+
+    Example:
+        >>> costs([np.array([[0.5, 1.0, 0.75]]), np.array([[1.0, 0.75]])], -1, 1)
+        [0.5, 0.25, 0.25]
+    """
+    lost = [off_by(runs, step) for runs in curves for step in steps]
+    return [float(values.mean()) for values in lost if values is not None]
+
+
+def copied(curves: Sequence[np.ndarray]) -> float:
+    """What the best setting of one curve costs on another at most, mean of the relative loss.
+
+    All curves ``(n_runs, n_settings)`` are over the same settings; runs may differ in number.
+
+    Example:
+        >>> copied([np.array([[1.0, 0.75]]), np.array([[0.5, 1.0]])])
+        0.5
+    """
+    tops = [best_cell(runs)[0] for runs in curves]
+    return max(float((1 - runs[:, k] / at_best(runs)).mean()) for runs in curves for k in tops)
 
 
 def one_step(runs: np.ndarray) -> np.ndarray:
@@ -98,6 +177,26 @@ def span(runs: np.ndarray) -> np.ndarray:
     """
     mean = runs.mean(0)
     return 1 - runs[:, mean.argmin()] / runs[:, mean.argmax()]
+
+
+def luck(runs: np.ndarray) -> float:
+    """The relative span to expect of as many settings that are equally good.
+
+    For ``k`` equal settings the range of ``k`` independent standard normal values,
+    ``∫ 1 − Φ^k − (1 − Φ)^k``, times the standard error of a mean. That is read off what is left
+    of the runs ``(n_runs, n_settings)`` without the effects of settings and of seeds: a seed is
+    shared by all settings, and what it does to all of them makes no span.
+
+    Raises:
+        ValueError: fewer than two runs or settings.
+    """
+    n, k = runs.shape
+    if min(n, k) < 2:
+        raise ValueError(f"runs must be two of two settings at least, got {runs.shape}")
+    rest = runs - runs.mean(0) - runs.mean(1, keepdims=True) + runs.mean()
+    error = np.sqrt((rest**2).sum() / ((n - 1) * (k - 1)) / n)
+    width, _ = quad(lambda x: 1 - ndtr(x) ** k - ndtr(-x) ** k, -9, 9)
+    return float(width * error / runs.mean(0).max())
 
 
 def _log_settings(settings: Sequence[float], runs: np.ndarray) -> np.ndarray:
