@@ -390,6 +390,7 @@ def test_a_copy_is_the_same_loss(name, params):
     pos, neg = scores()
     loss = losses.make_loss(name, **params)
     assert loss.state_dict() == {}
+    assert list(loss.params) == list(inspect.signature(type(loss)).parameters)
     for again in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
         assert type(again) is type(loss) and repr(again) == repr(loss)
         assert torch.equal(again(pos, neg), loss(pos, neg))
