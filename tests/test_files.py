@@ -11,9 +11,9 @@ def test_both_text_formats_give_the_same_pairs(tmp_path):
     rng = np.random.default_rng(0)
     users, items = (rng.random((20, 30)) < 0.3).nonzero()
     lines = [f"{u} " + " ".join(map(str, items[users == u])) for u in range(21)]
-    (tmp_path / "a.txt").write_text("\n".join(lines) + "\n")
+    (tmp_path / "a.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     table = "user\titem\n" + "".join(f"{u}\t{i}\n" for u, i in zip(users, items, strict=True))
-    (tmp_path / "b.tsv").write_text(table)
+    (tmp_path / "b.tsv").write_text(table, encoding="utf-8")
     expected = np.stack([users, items], axis=1).tolist()
     assert read_pairs(tmp_path / "a.txt").tolist() == expected  # user 20 has no item
     assert read_pairs(tmp_path / "b.tsv").tolist() == expected
@@ -24,8 +24,8 @@ def test_lines_of_a_user_unite_and_blank_lines_do_not_matter():
 
 
 def test_load_files(tmp_path):
-    (tmp_path / "train.txt").write_text("0 0 1 2\n1 2 3\n")
-    (tmp_path / "test.txt").write_text("0 3\n")
+    (tmp_path / "train.txt").write_text("0 0 1 2\n1 2 3\n", encoding="utf-8")
+    (tmp_path / "test.txt").write_text("0 3\n", encoding="utf-8")
     data = load_files(tmp_path / "train.txt", tmp_path / "test.txt", valid=tmp_path / "test.txt")
     assert data.name == "train" and data.train.nnz == 5 and data.valid.nnz == data.test.nnz == 1
     assert bsl.load_files is load_files

@@ -1,5 +1,6 @@
 """What a stranger meets first: versions, the README, the contents."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -52,3 +53,33 @@ def test_what_the_readme_names_exists():
 def test_every_chapter_of_the_contents_exists():
     files = re.findall(r"(?:file|root): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
     assert len(files) >= 6 and all((ROOT / f"{name}.md").exists() for name in files)
+
+
+def opened_by_locale(source):
+    """Lines that open a text file without saying its encoding."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and not any(k.arg == "encoding" for k in node.keywords):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            constants = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
+            mode = next((c for c in constants if re.fullmatch(r"[rwaxbt+]+", c)), "")
+            # tarfile.open and the like take a file first, the method of a path a mode or nothing.
+            opens = isinstance(node.func, ast.Name) or mode or not (node.args or node.keywords)
+            text = name == "open" and opens and "b" not in mode
+            if text or name in ("read_text", "write_text"):
+                yield ast.unparse(node)
+
+
+def test_text_files_are_opened_with_their_encoding():
+    assert len(list(opened_by_locale("open(f)\nopen(f, 'a')\np.open()\np.read_text()"))) == 4
+    assert not list(opened_by_locale("open(f, 'rb')\ntar.open(f)\nopen(f, encoding='utf-8')"))
+    sources = {p: p.read_text(encoding="utf-8") for p in ROOT.glob("[bt]*/**/*.py")}
+    assert ROOT / "bslutils/__init__.py" in sources
+    for path in ROOT.glob("book/*.md"):
+        cells = re.findall(
+            r"^```\{code-cell\}[^\n]*\n(?:---\n.*?\n---\n|:[^\n]*\n)*(.*?)^```",
+            path.read_text(encoding="utf-8"),
+            re.DOTALL | re.MULTILINE,
+        )
+        sources[path] = "\n".join(cells)
+    found = {path: list(opened_by_locale(source)) for path, source in sources.items()}
+    assert not any(found.values()), found

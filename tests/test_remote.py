@@ -116,7 +116,7 @@ def _refused_without_permission(remote, cache):
 
 
 def test_a_cache_below_a_file_cannot_be_made(served, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "file" / "cache")
     with pytest.raises(ValueError, match="the cache folder .* cannot be made"):
         locate(served[2])

@@ -115,8 +115,8 @@ def load_files(
     Example:
         >>> import pathlib, tempfile
         >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> _ = (folder / "train.txt").write_text("0 0 1 2\\n1 2 3\\n")
-        >>> _ = (folder / "test.txt").write_text("user item\\n0 3\\n")
+        >>> _ = (folder / "train.txt").write_text("0 0 1 2\\n1 2 3\\n", encoding="utf-8")
+        >>> _ = (folder / "test.txt").write_text("user item\\n0 3\\n", encoding="utf-8")
         >>> data = load_files(folder / "train.txt", folder / "test.txt", valid_fraction=0)
         >>> data.train.nnz, data.test.nnz
         (5, 1)
