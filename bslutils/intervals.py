@@ -1,5 +1,6 @@
 """Intervals and paired comparisons of per-user (or per-seed) values."""
 
+from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -150,7 +151,53 @@ def paired_difference(a: np.ndarray, b: np.ndarray, *, seed: int = 0) -> PairedD
     a, b = _values("a", a), _values("b", b)
     if a.shape != b.shape:
         raise ValueError(f"a and b must have the same length, got {len(a)} and {len(b)}")
-    interval = mean_interval(a - b, seed=seed)
-    if np.ptp(a - b) == 0:
-        return PairedDifference(*interval, p_value=1.0 if interval.mean == 0 else 0.0)
-    return PairedDifference(*interval, p_value=float(stats.ttest_rel(a, b).pvalue))
+    return PairedDifference(*mean_interval(a - b, seed=seed), p_value=_p_value(a - b))
+
+
+def _p_value(differences: np.ndarray) -> float:
+    """Of a mean of zero, by Student's t test; equal values leave no doubt."""
+    if np.ptp(differences) == 0:
+        return 1.0 if differences[0] == 0 else 0.0
+    return float(stats.ttest_1samp(differences, 0).pvalue)
+
+
+def adjusted(p_values: Mapping[Hashable, float]) -> dict[Hashable, float]:
+    """P-values adjusted for how many there are, by the procedure of Benjamini and Hochberg.
+
+    Example:
+        >>> adjusted({"a": 0.01, "b": 0.04}), adjusted({})
+        ({'a': 0.02, 'b': 0.04}, {})
+    """
+    if not p_values:
+        return {}
+    found = stats.false_discovery_control([*p_values.values()])
+    return dict(zip(p_values, found.tolist(), strict=True))
+
+
+def discoveries(differences: Mapping[Hashable, np.ndarray], *, rate: float = 0.05) -> set[Hashable]:
+    """Which of many mean differences are not zero, at a false discovery rate.
+
+    Each by Student's t test, :func:`adjusted` for how many there are.
+
+    Args:
+        differences: name -> ``(n,)``, at least two, such as paired differences by seed.
+        rate: the expected share of false ones among what is found, in (0, 1).
+
+    Raises:
+        ValueError: fewer than two values, one that is not finite, ``rate`` outside (0, 1).
+
+    Example:
+        >>> discoveries({"clear": [1.0, 1.1, 0.9], "open": [1.0, -1.1, 0.2]})
+        {'clear'}
+
+    Source: Benjamini and Hochberg, *Controlling the False Discovery Rate*, JRSS B 1995.
+    """
+    if not 0 < rate < 1:
+        raise ValueError(f"rate must lie in (0, 1), got {rate}")
+    p_values = {}
+    for name, values in differences.items():
+        array = _values(f"differences of {name}", values)
+        if len(array) < 2:
+            raise ValueError(f"differences of {name} must be at least two, got {len(array)}")
+        p_values[name] = _p_value(array)
+    return {name for name, p in adjusted(p_values).items() if p < rate}

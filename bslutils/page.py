@@ -3,14 +3,14 @@
 For notebooks alone: nothing in the package imports it.
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
-from scipy import stats
 
 from . import plots
 from .experiments import MissingRun, known_records, origin, path_of, sweep
+from .intervals import adjusted as adjusted  # what pages say of many comparisons
 
 GREY, BLUE, GOLD, RED = (
     plots.loss_style(name)["color"] for name in ("mse", "softmax", "bpr", "bilateral_softmax")
@@ -211,16 +211,3 @@ def listed(words: Iterable[str]) -> str:
 def absent(ax: Axes, label: str, color: str) -> None:
     """Say in the legend that the runs of a line are missing."""
     ax.plot([], [], color=color, label=f"{label} (missing)")
-
-
-def adjusted(p_values: Mapping[Hashable, float]) -> dict[Hashable, float]:
-    """P-values adjusted for how many there are, by the procedure of Benjamini and Hochberg.
-
-    Example:
-        >>> adjusted({"a": 0.01, "b": 0.04}), adjusted({})
-        ({'a': 0.02, 'b': 0.04}, {})
-    """
-    if not p_values:
-        return {}
-    found = stats.false_discovery_control([*p_values.values()])
-    return dict(zip(p_values, found.tolist(), strict=True))

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from bslutils.intervals import mean_interval, paired_difference, t_interval
+from bslutils.intervals import (
+    adjusted,
+    discoveries,
+    mean_interval,
+    paired_difference,
+    t_interval,
+)
 
 
 def test_interval_covers_the_mean_about_as_often_as_it_says():
@@ -43,7 +50,42 @@ def test_students_interval_covers_where_five_values_are_too_few_for_a_bootstrap(
     assert (mean, low, high) == pytest.approx((1.0, 0.0, 2.0))
 
 
+def test_p_values_are_adjusted_for_their_number():
+    found = adjusted({"a": 0.01, "b": 0.04, "c": 0.03})
+    expected = stats.false_discovery_control([0.01, 0.04, 0.03])
+    assert found == dict(zip("abc", expected, strict=True))
+
+
+def two_values(p):
+    """Differences of two runs whose t test, with one degree of freedom, has this p-value."""
+    t = np.tan(np.pi / 2 * (1 - p))
+    return [t - 1, t + 1]
+
+
+def test_what_is_found_depends_on_how_much_is_asked():
+    p_values = {"a": 0.01, "b": 0.03, "c": 0.04}
+    asked = {name: two_values(p) for name, p in p_values.items()}
+    # Times 3/1, 3/2 and 3/3, and none above the next: 0.03, 0.04, 0.04.
+    assert discoveries(asked) == {"a", "b", "c"}
+    assert discoveries(asked, rate=0.035) == {"a"}
+    # With a fourth: 0.04, 0.053, 0.053, 0.5.
+    assert discoveries(asked | {"d": two_values(0.5)}) == {"a"}
+    below = {name: [-x for x in values] for name, values in asked.items()}
+    assert discoveries(below) == {"a", "b", "c"} and discoveries({}) == set()
+
+
+def test_equal_runs_leave_no_doubt():
+    assert discoveries({"tie": [0.0, 0.0, 0.0], "same": [0.1, 0.1, 0.1]}) == {"same"}
+    assert paired_difference([2.0, 3.0], [1.0, 2.0]).p_value == 0
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="differences of a must be at least two, got 1"):
+        discoveries({"a": [1.0]})
+    with pytest.raises(ValueError, match="differences of a must be a non-empty list of finite"):
+        discoveries({"a": [1.0, np.nan]})
+    with pytest.raises(ValueError, match=r"rate must lie in \(0, 1\), got 5"):
+        discoveries({}, rate=5)
     with pytest.raises(ValueError, match="values must be at least two, got 1"):
         t_interval([1.0])
     with pytest.raises(ValueError, match=r"level must lie in \(0, 1\), got 0"):

@@ -7,7 +7,6 @@ import types
 from pathlib import Path
 
 import pytest
-from scipy import stats
 
 import bslutils
 from bslutils import page as module
@@ -184,12 +183,6 @@ def test_what_is_absent_is_in_the_legend():
     module.absent(ax, **plots.loss_style("bpr"))
     assert ax.get_legend_handles_labels()[1] == ["BPR (missing)"]
     plt.close()
-
-
-def test_p_values_are_adjusted_for_their_number():
-    found = module.adjusted({"a": 0.01, "b": 0.04, "c": 0.03})
-    expected = stats.false_discovery_control([0.01, 0.04, 0.03])
-    assert found == dict(zip("abc", expected, strict=True))
 
 
 def test_without_myst_nb_a_page_says_what_to_install(monkeypatch):
