@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bslutils.experiments import every_loss
+from bslutils.experiments import MissingRun, every_loss
 from bslutils.losses import LOSSES
 
 DATA = "amazon-electronics"
@@ -121,3 +121,38 @@ def test_elsewhere_one_trial_is_run_at_full_length():
 def test_the_full_size_adds_a_data_set():
     assert {t.data for t in every_loss.field("small", {})} == {DATA}
     assert {t.data for t in every_loss.field("full", {})} == {DATA, "ml-1m"}
+
+
+def test_the_level_of_a_loss_is_that_of_its_final_runs():
+    short = every_loss.tuning(DATA, "bpr")
+    records = recorded(short)
+    for step, values in (("long", [2, 3, 1]), ("other", [2.5])):
+        with pytest.raises(MissingRun):
+            every_loss.level(DATA, "bpr", records, metric="recall@20")
+        records |= recorded(getattr(every_loss.choice(DATA, "bpr", records), step), values)
+    final = every_loss.choice(DATA, "bpr", records).final
+    records |= recorded(final, [5, 6, 7])
+    assert every_loss.level(DATA, "bpr", records, metric="recall@20").tolist() == [-5, -6, -7]
+    del records[final[1].id]
+    with pytest.raises(MissingRun, match="bpr .* long, seed 1"):
+        every_loss.level(DATA, "bpr", records)
+
+
+def test_inner_products_are_beside_the_best_on_cosines_with_each_l2_term():
+    trials = every_loss.tuning(DATA, "bpr")
+    cosine, dot = (every_loss.L2[score] for score in ("cosine", "dot"))
+    worth = dict(zip((*cosine, *dot), (1.0, 2.0, 4.0, 3.0, 5.0, 2.0, 4.0, 1.0), strict=True))
+    # Settings follow each other, each with the four terms; the best of each score is worth 4.
+    values = [
+        worth[t.config.weight_decay] * (1, 4, 2, 3, 2, 3, 4, 1)[k // 4]
+        for k, t in enumerate(trials)
+    ]
+    records = recorded(trials, values)
+    found = every_loss.inner_products(DATA, "bpr", records)
+    assert found.by_term == pytest.approx(dict(zip(dot, (1.25, 0.5, 1.0, 0.25), strict=True)))
+    assert (found.best, found.with_strongest) == pytest.approx((1.25, 0.25))
+    assert found.weakest_on_cosines == min(cosine)
+    assert found.times_weaker == pytest.approx(min(cosine) / max(dot))
+    del records[trials[7].id]
+    with pytest.raises(MissingRun, match="bpr"):
+        every_loss.inner_products(DATA, "bpr", records)

@@ -36,6 +36,7 @@ from bslutils.experiments import (
 from bslutils.experiments import records as records_module
 from bslutils.experiments import trial as trial_module
 from bslutils.experiments.records import lacks, recorded, writer
+from bslutils.experiments.reference import named, reference
 from bslutils.experiments.testbeds import columns, measured
 
 CONFIG = bsl.TrainConfig(epochs=2, n_negatives=64, progress=False)
@@ -437,3 +438,15 @@ def test_the_command_line(at_once, tmp_path, capsys, monkeypatch):
     assert "reference" in capsys.readouterr().out
     assert main(["sweep", "nothing"]) == 2
     assert "unknown sweep 'nothing'" in capsys.readouterr().err
+
+
+def test_a_run_beside_the_logs_is_found_by_its_label():
+    trials = list(reference("small", {}))
+    records = {trial.id: {"place": k} for k, trial in enumerate(trials)}
+    assert len(records) == len({trial.label for trial in trials})
+    for k, trial in enumerate(trials):
+        assert named(trial.label, records)["place"] == k
+    with pytest.raises(ValueError, match="one run must be called 'SL', got 0"):
+        named("SL", records)
+    with pytest.raises(MissingRun, match="a run is missing: yelp2018/paper/MF/SL"):
+        named("yelp2018/paper/MF/SL", {})

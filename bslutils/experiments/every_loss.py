@@ -5,11 +5,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from ..config import TrainConfig
 from ..data import SOURCES
 from .records import MissingRun, Records, recorded
 from .runner import SIZES, best, with_seeds
-from .testbeds import DENSE, product
+from .testbeds import DENSE, measured, product
 from .trial import Trial
 
 Settings = dict[str, list[dict[str, float]]]
@@ -151,12 +153,8 @@ def _trial(
     if loss == "slatk":
         params = params | {"n_items": SOURCES[data].n_items}
     trial = Trial(data, loss, params, config, backbone, model)
-    score = "inner product" if _score(trial) == "dot" else "cosine"
+    score = "inner product" if trial.score == "dot" else "cosine"
     return replace(trial, label=f"{trial.label} {score} L2={l2:g}{' on rows' if rows else ''}")
-
-
-def _score(trial: Trial) -> str:
-    return trial.model.get("score", "cosine")
 
 
 class Choice(NamedTuple):
@@ -185,7 +183,7 @@ def choice(data: str, loss: str, records: Records, backbone: str = "MF") -> Choi
         if backbone != "MF":
             ranked = ranked[:1]
         elif _in_rows(data):  # short runs favour inner products, which are sooner at their best
-            ranked = list({_score(short[k]): k for k in reversed(ranked)}.values())
+            ranked = list({short[k].score: k for k in reversed(ranked)}.values())
         else:
             ranked = ranked[:3]
         long = [_at_length(short[k]) for k in ranked]
@@ -222,3 +220,54 @@ def backbones(size: str, records: Records) -> Iterator[Trial]:
         for loss in MAIN:
             for trials in choice("amazon-electronics", loss, records, backbone):
                 yield from trials
+
+
+# What the records say --------------------------------------------------------------------------
+
+
+def level(data: str, loss: str, records: Records, *, metric: str = "ndcg@20") -> np.ndarray:
+    """A metric on test of the final runs of a loss on matrix factorisation, by seed.
+
+    Raises:
+        MissingRun: a run is not recorded, here and below.
+    """
+    return measured(choice(data, loss, records).final, records, metric, "test")
+
+
+class InnerProducts(NamedTuple):
+    """A loss on inner products, after the short runs, by validation.
+
+    Attributes:
+        by_term: L2 term -> the best with it, over the best of all on cosines.
+        weakest_on_cosines: the weakest L2 term that cosines were offered.
+    """
+
+    by_term: dict[float, float]
+    weakest_on_cosines: float
+
+    @property
+    def best(self) -> float:
+        """With the best term."""
+        return max(self.by_term.values())
+
+    @property
+    def with_strongest(self) -> float:
+        """With the strongest term."""
+        return self.by_term[max(self.by_term)]
+
+    @property
+    def times_weaker(self) -> float:
+        """How many times the strongest term is below the weakest one of cosines."""
+        return self.weakest_on_cosines / max(self.by_term)
+
+
+def inner_products(data: str, loss: str, records: Records) -> InnerProducts:
+    """What inner products reach on matrix factorisation with each L2 term, beside cosines."""
+    best_with: dict[str, dict[float, float]] = {"cosine": {}, "dot": {}}
+    trials = tuning(data, loss)
+    for trial, value in zip(trials, measured(trials, records, "valid").tolist(), strict=True):
+        terms, l2 = best_with[trial.score], trial.config.weight_decay
+        terms[l2] = max(terms.get(l2, 0), value)
+    cosine, dot = best_with["cosine"], best_with["dot"]
+    top = max(cosine.values())
+    return InnerProducts({l2: value / top for l2, value in dot.items()}, min(cosine))

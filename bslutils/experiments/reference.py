@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..config import TrainConfig
-from .records import Records
+from .records import Records, recorded
 from .trial import Trial
 
 
@@ -83,3 +84,16 @@ def reference(size: str, records: Records) -> Iterator[Trial]:
                 changed = changed | {"one list": changed["8 lists"] | {"n_lists": 1}}
             for how, changes in changed.items():
                 yield replace(trial, config=replace(config, **changes), label=f"{label} {how}")
+
+
+def named(label: str, records: Records) -> dict[str, Any]:
+    """The record of the run with a label, such as ``"yelp2018/paper/MF/SL"``.
+
+    Raises:
+        ValueError: no run has this label, or several.
+        MissingRun: the run is not recorded.
+    """
+    trials = [trial for trial in reference("small", records) if trial.label == label]
+    if len(trials) != 1:
+        raise ValueError(f"one run must be called {label!r}, got {len(trials)}")
+    return recorded(trials, records)[0]

@@ -87,6 +87,11 @@ class Trial:
             object.__setattr__(self, "label", label.strip())
 
     @property
+    def score(self) -> str:
+        """What vectors are compared by in training: ``"cosine"``, the default, or ``"dot"``."""
+        return self.model.get("score", "cosine")
+
+    @property
     def settings(self) -> dict[str, Any]:
         """All that decides the outcome, ready for JSON."""
         settings = asdict(self)
