@@ -2,6 +2,8 @@
 
 A room an experiment, with what is run and what its records say: :mod:`reference`,
 :mod:`every_loss`, :mod:`figure1`, :mod:`accuracy`, :mod:`noise`, :mod:`fairness`, :mod:`ablations`.
+What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:`score` and
+:mod:`budget`. :mod:`ranking` and :mod:`knobs` know numbers alone.
 """
 
 from . import ablations, accuracy, every_loss, fairness, figure1, noise, reference

@@ -3,16 +3,16 @@
 The sweeps ``overall`` and ``score``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..data import SOURCES
-from .figure1 import final
-from .records import MissingRun, Records, recorded
+from .figure1 import BASELINES
+from .ranking import Lead, best_first
+from .records import MissingRun, Records
 from .runner import best
 from .testbeds import (
     DENSE,
@@ -141,16 +141,7 @@ def score(size: str, records: Records) -> Iterator[Trial]:
                     yield from chosen(testbed, loss, records, inner)
 
 
-# What the records say --------------------------------------------------------------------------
-
-
-# Where the grid is nearest to the textbook: no weight on the negatives, and, since textbooks have a
-# temperature of 1 without saying so, the highest one.
-TEXTBOOK: dict[str, dict[str, float]] = {
-    "bpr": {"tau": 0.55},
-    "mse": {"neg_weight": 1},
-    "bce": {"tau": 0.28, "neg_weight": 1},
-}
+# What the records say; more of it in ``budget`` and ``score`` -----------------------------------
 
 
 def level(
@@ -185,113 +176,22 @@ def relative(testbed: Testbed, loss: str, records: Records, **which) -> np.ndarr
     return values / base - 1
 
 
-class Tuning(NamedTuple):
-    """A loss at its settings, with the first seed.
+def levels(testbed: Testbed, losses: Iterable[str], records: Records, **which) -> dict[str, float]:
+    """Loss -> mean over seeds of :func:`level`; ``which`` as there."""
+    return {loss: float(level(testbed, loss, records, **which).mean()) for loss in losses}
 
-    Attributes:
-        params: of each setting, in the order of the grid.
-        test: the metric on test, ``(n_settings,)``.
-        kept: which one validation chose.
+
+def preferred(testbed: Testbed, records: Records, *, settings: Settings = grid) -> str:
+    """The one of ``BASELINES`` that validation prefers, at its chosen setting, over all seeds."""
+    valid = levels(testbed, BASELINES, records, settings=settings, metric="valid", view="")
+    return best_first(valid)[0]
+
+
+def ahead(testbed: Testbed, records: Records, *, settings: Settings = grid) -> Lead:
+    """The lead of softmax loss over the baseline that validation prefers, by seed.
+
+    Each loss is at the setting that validation chose among ``settings``.
     """
-
-    params: list[dict[str, float]]
-    test: np.ndarray
-    kept: int
-
-    def at(self, params: Mapping[str, float]) -> float:
-        """The metric on test at one of the settings.
-
-        Raises:
-            ValueError: a setting that is not among them.
-        """
-        if dict(params) not in self.params:
-            raise ValueError(f"params must be one of {self.params}, got {params}")
-        return float(self.test[self.params.index(dict(params))])
-
-
-def tuning(testbed: Testbed, loss: str, records: Records, *, metric: str = "ndcg@20") -> Tuning:
-    """What each setting of a loss is worth on test."""
-    trials = grid(testbed, loss)
-    test, kept = measured(trials, records, metric, "test"), trials.index(best(trials, records))
-    return Tuning([t.params for t in trials], test, kept)
-
-
-class Protocols(NamedTuple):
-    """One setting under two protocols; a metric on test each.
-
-    Attributes:
-        honest: trained without the validation pairs, which choose the epoch.
-        paper: trained on all of them; test chooses the epoch.
-        same_epoch: trained on all of them, at the epoch of the honest run.
-        last: trained on all of them, at the last epoch.
-    """
-
-    honest: float
-    paper: float
-    same_epoch: float
-    last: float
-
-    @property
-    def whole(self) -> float:
-        """What the protocol adds, in parts of the honest figure."""
-        return self.paper / self.honest - 1
-
-    @property
-    def pairs(self) -> float:
-        """The part of it that is more training pairs."""
-        return self.same_epoch / self.honest - 1
-
-    @property
-    def choosing(self) -> float:
-        """The part of it that is choosing the epoch by test; the parts sum to the whole.
-
-        Example:
-            >>> found = Protocols(honest=0.10, paper=0.12, same_epoch=0.11, last=0.11)
-            >>> round(found.whole, 3), round(found.pairs, 3), round(found.choosing, 3)
-            (0.2, 0.1, 0.1)
-        """
-        return (self.paper - self.same_epoch) / self.honest
-
-
-def long_run(data: str, loss: str, protocol: str, records: Records) -> dict[str, Any]:
-    """The record of the long run of a loss in the sweep ``published``."""
-    [record] = recorded([final(data, loss, protocol, records)], records)
-    return record
-
-
-def protocols(data: str, loss: str, records: Records, *, metric: str = "recall@20") -> Protocols:
-    """The two long runs of a loss in the sweep ``published``.
-
-    Under the paper protocol validation *is* test, so the history of a run has the test metric at
-    every epoch that was looked at.
-    """
-    honest, paper = (long_run(data, loss, name, records) for name in ("honest", "paper"))
-    seen = {entry["epoch"]: entry[metric] for entry in paper["history"] if metric in entry}
-    return Protocols(
-        honest["test"][metric],
-        paper["test"][metric],
-        seen[honest["best_epoch"]],
-        seen[max(seen)],
-    )
-
-
-def lead(values: Mapping[str, float], *, of: str = "softmax") -> tuple[str, float]:
-    """The best of the others, and by how much one loss is above it, in parts of it.
-
-    Args:
-        values: loss -> what is the better, the larger.
-        of: the one.
-
-    Raises:
-        ValueError: the loss is not among the values, or alone.
-
-    Example:
-        >>> other, ahead = lead({"softmax": 0.06, "bpr": 0.05, "mse": 0.04})
-        >>> other, round(ahead, 3)
-        ('bpr', 0.2)
-    """
-    others = {name: value for name, value in values.items() if name != of}
-    if of not in values or not others:
-        raise ValueError(f"values must have {of!r} and another loss, got {', '.join(values)}")
-    top = max(others, key=others.__getitem__)
-    return top, values[of] / others[top] - 1
+    other = preferred(testbed, records, settings=settings)
+    ours, theirs = (level(testbed, name, records, settings=settings) for name in ("softmax", other))
+    return Lead(other, ours / theirs - 1)

@@ -1,13 +1,19 @@
-"""The sweep beside the first figure of the paper: losses on matrix factorisation, full size."""
+"""The sweep beside the first figure of the paper: losses on matrix factorisation, full size.
+
+And what its records say: what a loss reaches after the long run, and after the short ones.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from ..config import TrainConfig
-from .records import MissingRun, Records
+from ..published import FOLLOW_UPS, OFFICIAL_LOGS, PSL_BPR
+from .ranking import Lead, lead
+from .records import MissingRun, Records, recorded
 from .runner import SIZES, best
-from .testbeds import product
+from .testbeds import measured, product
 from .trial import Trial
 
 CONFIG = TrainConfig(
@@ -53,6 +59,7 @@ SETTINGS: dict[str, dict[str, list[dict[str, float | str]]]] = {
         "reweighted_softmax": product(tau=(0.08, 0.11), neg_weight=(1.1, 1.2)),
     },
 }
+BASELINES = ("bpr", "mse", "bce")  # what softmax loss is set against
 HONEST = ("softmax", "mse")  # losses that are run under the honest protocol, too
 
 
@@ -106,3 +113,75 @@ def _named(trial: Trial) -> Trial:
     if "score" not in trial.model:
         return trial
     return replace(trial, label=f"{trial.label} inner product lr={trial.config.lr:g}")
+
+
+# What the records say --------------------------------------------------------------------------
+
+
+def long_run(data: str, loss: str, protocol: str, records: Records) -> dict[str, Any]:
+    """The record of the long run of a loss.
+
+    Raises:
+        MissingRun: a run is not recorded, here and below.
+    """
+    [record] = recorded([final(data, loss, protocol, records)], records)
+    return record
+
+
+def reached(data: str, loss: str, records: Records) -> float:
+    """Test Recall@20 of the long run under the paper protocol."""
+    return long_run(data, loss, "paper", records)["test"]["recall@20"]
+
+
+def beside_softmax(data: str, loss: str, records: Records) -> float:
+    """The same relative to softmax loss, in parts of it."""
+    ours, base = (reached(data, name, records) for name in (loss, "softmax"))
+    return ours / base - 1
+
+
+def after_short(data: str, loss: str, records: Records, *scores: str) -> float:
+    """The best validation Recall@20 of the short runs on some scores, ``"cosine"`` or ``"dot"``.
+
+    Raises:
+        ValueError: no run on these scores is planned.
+    """
+    trials = [trial for trial in tuning(data, loss) if trial.score in scores]
+    if not trials:
+        raise ValueError(f"{loss} has no run on {data} with one of the scores {scores}")
+    return float(measured(trials, records, "valid").max())
+
+
+def score_gain(data: str, loss: str, records: Records) -> float:
+    """What inner products add after the short runs, in parts of the best on cosines."""
+    dot, cosine = (after_short(data, loss, records, score) for score in ("dot", "cosine"))
+    return dot / cosine - 1
+
+
+def lead_after_short(data: str, records: Records, *scores: str) -> Lead:
+    """The lead of softmax loss after the short runs, each loss on the best of these scores."""
+    names = (*BASELINES, "softmax")
+    return lead({name: after_short(data, name, records, *scores) for name in names})
+
+
+# What others published --------------------------------------------------------------------------
+
+
+def official_step(data: str) -> float:
+    """What BSL adds to SL with matrix factorisation in the authors' logs, in Recall@20.
+
+    Example:
+        >>> round(official_step("gowalla"), 3)
+        0.07
+    """
+    (sl, _), (bsl, _) = OFFICIAL_LOGS[data, "MF"]
+    return bsl / sl - 1
+
+
+def later_leads() -> dict[str, float]:
+    """Data -> lead of SL over BPR with matrix factorisation in a later paper (PSL), in Recall@20.
+
+    Example:
+        >>> round(later_leads()["Gowalla"], 2)
+        0.52
+    """
+    return {data: FOLLOW_UPS[data, "MF"][3][0] / bpr - 1 for data, bpr in PSL_BPR.items()}
