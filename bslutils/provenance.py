@@ -36,7 +36,7 @@ def provenance(device: str = "cpu") -> dict[str, str | int | dict[str, str]]:
             "numpy": np.__version__,
             "scipy": scipy.__version__,
         },
-        "hardware": _hardware(device),
+        "hardware": hardware(device),
         "threads": torch.get_num_threads(),
     }
 
@@ -55,7 +55,20 @@ def _commit() -> str:
         return "unknown"
 
 
-def _hardware(device: str) -> str:
+def device_kind(hardware: str) -> str:
+    """The kind of device that a record's ``hardware`` names: ``"CPU"``, or that of a GPU.
+
+    Runs of different kinds draw other batches from the same seed, so they are never paired.
+
+    Example:
+        >>> device_kind("AMD EPYC, 2 cores"), device_kind("NVIDIA H200")
+        ('CPU', 'NVIDIA H200')
+    """
+    return "CPU" if hardware.endswith(" cores") else hardware
+
+
+def hardware(device: str = "cpu") -> str:
+    """The name of a device: the processor and its number of cores, or the GPU."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(torch.device(device))
     name = platform.processor() or platform.machine()

@@ -1,0 +1,206 @@
+"""How records become verdicts: the rules, written down before the runs of ``paper_noise``.
+
+* What counts: NDCG@20 of final runs on test, ranked among all items that are not in the clean
+  training pairs. Every setting is chosen on validation.
+* The paper's first claim, on a data set: softmax loss loses less than BPR, BCE, MSE and CCL from
+  clean training to :data:`WORST` false negatives. The difference of the relative changes,
+  :func:`change`, is looked at loss by loss, with settings kept from clean data.
+* Its third claim, on a data set: the bilateral loss is above softmax loss at the most false
+  positives. That is the relative :func:`lead`, both tuned under the noise.
+* The same with settings tuned, or kept, is shown beside, and decides nothing.
+* An interval has 95 % and covers both what other users and what other seeds would give
+  (:func:`estimate`). Where there is one seed, the spread over seeds is that of the data sets with
+  several. Runs of different kinds of device are never paired.
+* Of the comparisons of a claim, all data sets together, at most 5 % of those that are called
+  better or worse may be so by chance (Benjamini and Hochberg, :data:`CHANCE`).
+* A difference is *equal* if its interval lies within ± 2 % (:data:`EQUAL`), else *better* or
+  *worse* if it is beyond chance, else *undecided*.
+* On a data set a claim is *mixed* if some comparisons are better and some worse. Else it is
+  *undecided* if one is; it *holds* if one is better; and it *does not hold* if none is.
+* A bench is preliminary, and carries no verdict, if twice the epochs add 2 % or more to validation
+  (:data:`ADDED`), or if softmax loss is below 90 % (:data:`LEVEL`) of the best that is recorded of
+  any loss on that data with matrix factorisation and the same protocol.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from ..intervals import Interval
+from ..provenance import device_kind
+from .per_user import METRIC, unpack
+
+WORST = 0.3  # share of false negatives
+EQUAL = 0.02  # relative difference that does not matter
+CHANCE = 0.05  # share of the differences found that may be by chance
+LEVEL = 0.9  # of the best known, which a bench must reach
+ADDED = 0.02  # what twice the epochs may not add to the validation of a model that has converged
+WORDS = ("better", "equal", "worse", "undecided")
+
+
+class Ratio(NamedTuple):
+    """One mean over another, with what tells how sure it is.
+
+    Attributes:
+        value: the ratio of the means over users and seeds.
+        seeds: the same seed by seed, ``(k,)``.
+        users: how much each user moves it, ``(n,)``; the mean is 0.
+        kinds: the kinds of device of the runs.
+    """
+
+    value: float
+    seeds: np.ndarray
+    users: np.ndarray
+    kinds: frozenset[str]
+
+    def minus(self, other: "Ratio | float") -> "Ratio":
+        """The difference, over the same users and seeds; or less a constant."""
+        if not isinstance(other, Ratio):
+            return self._replace(value=self.value - other, seeds=self.seeds - other)
+        if len(self.seeds) != len(other.seeds) or len(self.users) != len(other.users):
+            raise ValueError(
+                f"ratios must be over the same seeds and users, got {len(self.seeds)} and "
+                f"{len(other.seeds)}, {len(self.users)} and {len(other.users)}"
+            )
+        return Ratio(
+            self.value - other.value,
+            self.seeds - other.seeds,
+            self.users - other.users,
+            self.kinds | other.kinds,
+        )
+
+
+def ratio(top: Sequence[dict[str, Any]], bottom: Sequence[dict[str, Any]]) -> Ratio:
+    """The metric of some runs over that of others, with the same seeds.
+
+    Raises:
+        ValueError: runs that do not keep users, or other numbers of seeds or users.
+    """
+    a, b = (_users(records) for records in (top, bottom))
+    if a.shape != b.shape:
+        raise ValueError(f"runs must have the same seeds and users, got {a.shape} and {b.shape}")
+    value = a.mean() / b.mean()
+    moved = (a.mean(0) - value * b.mean(0)) / b.mean()
+    kinds = frozenset(device_kind(record["hardware"]) for record in (*top, *bottom))
+    return Ratio(float(value), a.mean(1) / b.mean(1), moved, kinds)
+
+
+def _users(records: Sequence[dict[str, Any]]) -> np.ndarray:
+    """The metric, ``(k, n)``: a row for a seed, a column for a user."""
+    if any("users" not in record for record in records):
+        raise ValueError("a run keeps no metric of its users")
+    return np.stack([unpack(record["users"][METRIC]) for record in records])
+
+
+def lead(first: Sequence[dict], second: Sequence[dict]) -> Ratio:
+    """By how much the first is above the second, in parts of it."""
+    return ratio(first, second).minus(1.0)
+
+
+def change(
+    first: tuple[Sequence[dict], Sequence[dict]], second: tuple[Sequence[dict], Sequence[dict]]
+) -> Ratio:
+    """By how much less the first loses than the second, of its own: noisy over clean runs."""
+    return ratio(*first).minus(ratio(*second))
+
+
+class Estimate(NamedTuple):
+    """A difference with its interval, and the chance of one so large where there is none."""
+
+    interval: Interval
+    p_value: float
+
+
+def estimate(difference: Ratio, *, spread: float | None = None, freedom: int = 0) -> Estimate:
+    r"""The interval of a difference, over other users and other seeds at once.
+
+    .. math:: \bar d \pm \sqrt{(t \, s / \sqrt k)^2 + (1.96 \, e)^2}
+
+    with s the spread over k seeds, t Student's quantile, and e the standard error over users.
+
+    Args:
+        difference: of ratios.
+        spread: over seeds, where there is one seed; from other data.
+        freedom: degrees of freedom of that.
+
+    Raises:
+        ValueError: a single seed without a spread; runs of several kinds of device.
+    """
+    if len(difference.kinds) > 1:
+        raise ValueError(f"runs of different devices are not paired: {sorted(difference.kinds)}")
+    k, n = len(difference.seeds), len(difference.users)
+    if k > 1:
+        spread, freedom = float(difference.seeds.std(ddof=1)), k - 1
+    if spread is None or freedom < 1:
+        raise ValueError("one seed has no spread: give that of other data, and its freedom")
+    over_seeds = stats.t.ppf(0.975, freedom) * spread / np.sqrt(k)
+    over_users = stats.norm.ppf(0.975) * difference.users.std(ddof=1) / np.sqrt(n)
+    half = float(np.hypot(over_seeds, over_users))
+    value = difference.value
+    z = value / half * stats.norm.ppf(0.975) if half else np.inf * np.sign(value)
+    p_value = float(2 * stats.norm.sf(abs(z))) if value else 1.0
+    return Estimate(Interval(value, value - half, value + half), p_value)
+
+
+def words(estimates: Mapping[Any, Estimate]) -> dict[Any, str]:
+    """What each of the comparisons of a claim is called, all data sets together.
+
+    Example:
+        >>> sure, small = Interval(0.1, 0.08, 0.12), Interval(0.0, -0.01, 0.01)
+        >>> words({"a": Estimate(sure, 1e-4), "b": Estimate(small, 1.0)})
+        {'a': 'better', 'b': 'equal'}
+    """
+    if not estimates:
+        return {}
+    adjusted = stats.false_discovery_control([x.p_value for x in estimates.values()])
+    found = {}
+    for (name, x), q in zip(estimates.items(), adjusted, strict=True):
+        _, low, high = x.interval
+        if low >= -EQUAL and high <= EQUAL:
+            found[name] = "equal"
+        elif q <= CHANCE:
+            found[name] = "better" if low > 0 else "worse"
+        else:
+            found[name] = "undecided"
+    return found
+
+
+def verdict(found: Sequence[str]) -> str:
+    """What a claim is called on a data set, from the words of its comparisons.
+
+    Raises:
+        ValueError: no comparison, or an unknown word.
+
+    Example:
+        >>> verdict(["better", "equal"]), verdict(["better", "worse"]), verdict(["equal"])
+        ('holds', 'mixed', 'does not hold')
+    """
+    unknown = set(found) - set(WORDS)
+    if not found or unknown:
+        raise ValueError(f"found must be of {', '.join(WORDS)}, got {list(found)}")
+    if "better" in found and "worse" in found:
+        return "mixed"
+    if "undecided" in found:
+        return "undecided"
+    return "holds" if "better" in found else "does not hold"
+
+
+def preliminary(added: Mapping[str, float], level: float) -> str:
+    """Why a bench carries no verdict; empty if it does.
+
+    Args:
+        added: loss -> what twice the epochs add to its validation, in parts.
+        level: of softmax loss, in parts of the best that is known.
+
+    Example:
+        >>> preliminary({"softmax": 0.01, "bpr": 0.03}, 0.95)
+        'twice the epochs add 3.0 % to bpr'
+    """
+    loss = max(added, key=added.__getitem__)
+    if added[loss] >= ADDED:
+        return f"twice the epochs add {added[loss]:.1%} to {loss}".replace("%", " %")
+    if level < LEVEL:
+        return f"softmax loss reaches {level:.1%} of the best known".replace("%", " %")
+    return ""
