@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
 from scipy.sparse import csr_array
 from torch import Tensor
 
@@ -188,6 +189,57 @@ class NoisyNegatives:
             used[part] = True
         place = used.cumsum(0) - 1
         return used.nonzero().squeeze(1), torch.where(used, place, -1)
+
+
+def false_negative_share(train: csr_array, ratio: float) -> float:
+    r"""Share of false negatives among those drawn by :class:`NoisyNegatives`.
+
+    .. math:: \frac{1}{\sum_u n_u} \sum_u n_u \frac{r n_u}{M - n_u + r n_u}
+
+    the mean over training pairs, of M items, n_u of them training positives of user u. What r
+    means depends on the data; this does not.
+
+    Raises:
+        ValueError: ``ratio`` negative or not finite, or no training pair.
+
+    Example:
+        >>> import numpy as np
+        >>> train = csr_array(np.array([[1, 0, 0, 0], [0, 1, 0, 0]]))
+        >>> false_negative_share(train, 1), false_negative_share(train, 3)
+        (0.25, 0.5)
+    """
+    if not 0 <= ratio < float("inf"):
+        raise ValueError(f"ratio must be at least 0 and finite, got {ratio}")
+    if train.nnz == 0:
+        raise ValueError("there is no training pair, so no negative can be false")
+    degree = np.diff(train.indptr).astype(float)
+    false = ratio * degree
+    drawn = train.shape[1] - degree + false
+    share = np.divide(false, drawn, out=np.zeros_like(false), where=drawn > 0)
+    return float(degree @ share / degree.sum())
+
+
+def ratio_of_share(train: csr_array, share: float) -> float:
+    """The ratio r at which a ``share`` of the negatives drawn is false: the inverse of
+    :func:`false_negative_share`.
+
+    Raises:
+        ValueError: ``share`` outside [0, 1), or no training pair.
+
+    Example:
+        >>> import numpy as np
+        >>> train = csr_array(np.array([[1, 0, 0, 0], [0, 1, 0, 0]]))
+        >>> round(ratio_of_share(train, 0.5), 6)
+        3.0
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"share must lie in [0, 1), got {share}")
+    if share == 0:
+        return 0.0
+    high = 1.0
+    while false_negative_share(train, high) < share:
+        high *= 2
+    return float(brentq(lambda ratio: false_negative_share(train, ratio) - share, 0, high))
 
 
 def in_batch_mask(pos: Tensor) -> Tensor:

@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..sampling import expected_partners
+from ..sampling import expected_partners, ratio_of_share
 from .interactions import Interactions
 from .sources import SOURCES, load
 
 BATCHES = (1024, 2048)  # as in the commands of BSL's authors
+SHARES = (0.05, 0.1, 0.2, 0.3)  # of false negatives, which experiments on noise go through
 
 
 def facts(data: Interactions) -> dict[str, Any]:
@@ -20,7 +21,8 @@ def facts(data: Interactions) -> dict[str, Any]:
 
     Those of :meth:`Interactions.describe` and the hash, and of the training pairs: how many there
     are with those of validation; the mean of a user; the share of false negatives among uniform
-    draws, in the row of an average pair; and the other positives of the same user that a pair
+    draws, in the row of an average pair; the ratio that noise has to have for other shares
+    (:func:`bslutils.sampling.ratio_of_share`); and the other positives of the same user that a pair
     meets in a random batch, by its size, where validation is trained on, too
     (:func:`bslutils.sampling.expected_partners`).
 
@@ -36,6 +38,7 @@ def facts(data: Interactions) -> dict[str, Any]:
         "train and valid": int(whole.nnz),
         "mean training pairs of a user": float(degree.mean()),
         "share of false negatives": float((degree**2).sum() / degree.sum() / data.n_items),
+        "ratio of a share": {str(s): ratio_of_share(data.train, s) for s in SHARES},
         "other positives in a batch": {str(b): expected_partners(whole, b) for b in BATCHES},
     }
 
