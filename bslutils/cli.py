@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -56,12 +57,20 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, help="append the run to this file as a line of JSON")
     add_flags(train)
 
-    run = _command(commands, "sweep", _sweep, "run and record what an experiment is missing")
-    run.add_argument("name", help="of the sweep; `results status` lists them")
+    run = _command(commands, "sweep", _sweep, "run and record what experiments are missing")
+    run.add_argument(
+        "names", nargs="+", metavar="NAME", help="of a sweep; `results status` lists them"
+    )
     _add_sweep(run)
     run.add_argument("--only", default="", metavar="TEXT", help="trials with TEXT in the label")
     run.add_argument("--device", default="cpu", help="where to train (default: cpu)")
     run.add_argument("--jobs", type=int, help="trials at a time; all cores, or 1 on a GPU")
+    run.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="end by then: no run is begun that would take longer, as far as records tell",
+    )
     run.add_argument("--again", action="store_true", help="run what is recorded, too")
 
     results = commands.add_parser("results", help="show or merge the recorded runs")
@@ -162,28 +171,53 @@ def _train(args: argparse.Namespace) -> None:
 def _sweep(args: argparse.Namespace) -> None:
     from .experiments import run_sweep, sweep
 
-    chosen = sweep(args.name)
+    sweeps = [sweep(name) for name in args.names]
     TrainConfig(device=args.device)  # one that is not there is refused before anything is opened
+    if args.file is not None and len(sweeps) > 1:
+        raise ValueError("--file takes the records of one sweep, not of several")
     jobs = args.jobs
     if jobs is None:
         jobs = (os.cpu_count() or 1) if torch.device(args.device).type == "cpu" else 1
-    start, made = time.perf_counter(), 0
-    runs = run_sweep(
-        chosen,
-        size=args.size,
-        path=args.file,
-        only=args.only,
-        device=args.device,
-        jobs=jobs,
-        again=args.again,
+    end = time.monotonic() + 60 * args.minutes
+    for chosen in sweeps:
+        minutes = (end - time.monotonic()) / 60
+        if minutes <= 0:
+            break
+        start, made = time.perf_counter(), 0
+        for record, done, wanted in run_sweep(
+            chosen,
+            size=args.size,
+            path=args.file,
+            only=args.only,
+            device=args.device,
+            jobs=jobs,
+            again=args.again,
+            minutes=minutes,
+        ):
+            made += 1
+            left = (time.perf_counter() - start) / made * (wanted - done)
+            count = f"{done} of {wanted}, {left / 60:.0f} min left"
+            print(f"{_result_line(record['label'], record)}  {count}", flush=True)
+        if not made and args.minutes == math.inf:
+            print(f"{chosen.name}: nothing is missing")
+    if args.minutes < math.inf:
+        for chosen in sweeps:
+            print(_what_is_left(chosen, args))
+
+
+def _what_is_left(chosen, args: argparse.Namespace) -> str:
+    from .experiments import to_do
+
+    left = to_do(chosen, size=args.size, path=args.file, only=args.only, device=args.device)
+    if not left:
+        return f"{chosen.name}: nothing is missing"
+    trial, seconds = left[0]
+    total = sum(seconds or 0 for _, seconds in left) / 60
+    expected = "of unknown length" if seconds is None else f"about {seconds / 60:.1f} min"
+    return (
+        f"{chosen.name}: {len(left)} runs are missing so far, about {total:.0f} min of one at a "
+        f"time; next is {trial.label}, seed {trial.config.seed}, {expected}"
     )
-    for record, done, wanted in runs:
-        made += 1
-        left = (time.perf_counter() - start) / made * (wanted - done)
-        count = f"{done} of {wanted}, {left / 60:.0f} min left"
-        print(f"{_result_line(record['label'], record)}  {count}", flush=True)
-    if not made:
-        print(f"{args.name}: nothing is missing")
 
 
 def _status(args: argparse.Namespace) -> None:

@@ -86,10 +86,14 @@ def read_records(path: Path) -> Records:
 
 
 def known_records(path: Path) -> Records:
-    """The records of a file and of those beside it: a trial that two sweeps want is run once."""
-    known = {}
-    for file in sorted(path.parent.glob("*.jsonl")):
-        known |= read_records(file)
+    """The records of a file and of those beside it: a trial that two sweeps want is run once.
+
+    Of a trial that is recorded in several files, the file's own record counts, and else that of
+    the first by name.
+    """
+    known = read_records(path)
+    for file in sorted(set(path.parent.glob("*.jsonl")) - {path}):
+        known = read_records(file) | known
     return known
 
 

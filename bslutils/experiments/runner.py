@@ -1,10 +1,13 @@
 """Sweeps: which trials an experiment wants, and running those that are missing."""
 
+import _thread
+import math
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +15,8 @@ from typing import Any
 
 import torch
 
+from ..provenance import device_kind, hardware
+from .cost import Costs
 from .records import Records, known_records, path_of, recorded, writer
 from .trial import Trial, perform
 
@@ -27,11 +32,13 @@ class Sweep:
         what: one line on what it compares.
         plan: ``plan(size, records)`` gives the trials that are wanted as far as the records
             tell: first those that tune, and once these are recorded, those with what they chose.
+        per_user: whether records keep a metric of every user.
     """
 
     name: str
     what: str
     plan: Callable[[str, Records], Iterable[Trial]]
+    per_user: bool = False
 
     def trials(self, size: str = "small", records: Records | None = None) -> list[Trial]:
         """The trials wanted so far, each once; records default to those of the repository.
@@ -43,6 +50,10 @@ class Sweep:
             raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}")
         records = known_records(path_of(self.name)) if records is None else records
         return list({trial.id: trial for trial in self.plan(size, records)}.values())
+
+    def satisfied_by(self, record: dict[str, Any] | None) -> bool:
+        """Whether a record has all that is wanted of a run."""
+        return record is not None and (not self.per_user or "users" in record)
 
 
 def best(trials: Iterable[Trial], records: Records) -> Trial:
@@ -73,6 +84,7 @@ def run_sweep(
     jobs: int = 1,
     again: bool = False,
     progress: bool | None = None,
+    minutes: float = math.inf,
 ) -> Iterator[tuple[dict[str, Any], int, int]]:
     """Run what is missing and record it; yields each record once it is kept.
 
@@ -88,56 +100,132 @@ def run_sweep(
         jobs: trials at a time, in processes of their own; on a CPU they share its cores.
         again: run what is recorded already, too, once.
         progress: show a progress bar for every trial.
+        minutes: how long at most. Of the missing trials the first that should be through in time
+            is begun (:class:`bslutils.experiments.cost.Costs`); one that is not after all is
+            stopped, and not recorded.
 
     Yields:
         The record, how many trials are recorded, and how many are wanted as far as is known.
 
     Raises:
-        ValueError: an unknown size, no trial that ``only`` fits, ``jobs`` below 1, or a file
-            that another program holds.
+        ValueError: an unknown size, no trial that ``only`` fits, ``jobs`` below 1, ``minutes``
+            not positive, or a file that another program holds.
     """
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
+    if not minutes > 0:
+        raise ValueError(f"minutes must be positive, got {minutes}")
+    budget = Budget(60 * minutes)
     path = path_of(sweep.name) if path is None else path
     with writer(path) as file:
         records = known_records(path)
-        done = set() if again else set(records)
+        done = {id for id, record in records.items() if sweep.satisfied_by(record) and not again}
+        costs = Costs(records.values(), device_kind(hardware(device)))
+
+        options = {"device": device, "progress": progress, "per_user": sweep.per_user}
 
         def wanted() -> list[Trial]:
             return [t for t in sweep.trials(size, records) if only in t.label]
 
         if not wanted():
             raise ValueError(f"no trial of {sweep.name} has {only!r} in its label")
-        with _workers(jobs, device=device, progress=progress) as results:
-            while missing := [t for t in wanted() if t.id not in done]:
-                for record in results(missing):
+        running: dict[Future, Trial] = {}
+        with _workers(jobs) as submit:
+            while True:
+                begun = done | {trial.id for trial in running.values()}
+                for trial in (t for t in wanted() if t.id not in begun):
+                    if len(running) < jobs and budget.has_room_for(costs.of(trial)):
+                        run = submit(perform_within, budget.left(), trial, **options)
+                        running[run] = trial
+                if not running:
+                    return
+                for run in wait(running, return_when=FIRST_COMPLETED).done:
+                    trial, record = running.pop(run), run.result()
+                    if record is None:  # it was not through in time: there is none left
+                        continue
+                    budget.learn(costs.of(trial), record["seconds"])
                     file.append(record)
-                    records[record["id"]] = record
-                    done.add(record["id"])
+                    records[trial.id] = record
+                    done.add(trial.id)
+                    costs.add(record)
                     trials = wanted()
                     yield record, sum(t.id in done for t in trials), len(trials)
 
 
+class Budget:
+    """The time that a sweep has; expected times are corrected by those that runs took."""
+
+    def __init__(self, seconds: float):
+        self.end = time.monotonic() + seconds
+        self.pace = 1.0  # what a run takes, in parts of what it was expected to
+
+    def left(self) -> float:
+        """Seconds until its end."""
+        return self.end - time.monotonic()
+
+    def has_room_for(self, expected: float | None) -> bool:
+        """Whether a run of that many seconds would end in time; of one nothing may be known."""
+        return self.end == math.inf or 0 < self.left() > (expected or 0) * self.pace
+
+    def learn(self, expected: float | None, took: float) -> None:
+        """Note what a run took: on a slower machine all that follow will be slower, too."""
+        if expected:
+            self.pace = max(took / expected, 0.5 * self.pace)
+
+
+def perform_within(seconds: float, trial: Trial, **options) -> dict[str, Any] | None:
+    """As :func:`bslutils.experiments.perform`; ``None`` if it is not through in ``seconds``.
+
+    To be called in a main thread, which is where an interrupt arrives.
+    """
+    if seconds == math.inf:
+        return perform(trial, **options)
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        _thread.interrupt_main()
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    try:
+        timer.start()
+        try:
+            record = perform(trial, **options)
+        finally:
+            timer.cancel()
+        if late.is_set():
+            time.sleep(1)  # the interrupt arrives here, if it has not yet
+    except KeyboardInterrupt:
+        if not late.is_set():
+            raise  # somebody else's
+        return None
+    return record
+
+
 @contextmanager
-def _workers(jobs: int, **options) -> Iterator[Callable[[list[Trial]], Iterator[dict[str, Any]]]]:
-    """A function from trials to their records, in the order in which they are done."""
+def _workers(jobs: int) -> Iterator[Callable[..., Future]]:
+    """A function that begins a call, in a process of its own where there are several at a time."""
     if jobs == 1:
-        yield lambda trials: (perform(trial, **options) for trial in trials)
+        yield _at_once
         return
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     pool = ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=start_worker,
-        initargs=(threads,),
+        initargs=(max(1, (os.cpu_count() or 1) // jobs),),
     )
     try:
-        yield lambda trials: (
-            future.result()
-            for future in as_completed([pool.submit(perform, trial, **options) for trial in trials])
-        )
+        yield pool.submit
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _at_once(function: Callable, *args, **options) -> Future:
+    """The call, done."""
+    call = Future()
+    call.set_result(function(*args, **options))
+    return call
 
 
 def start_worker(threads: int) -> None:
@@ -159,7 +247,26 @@ def status(
 ) -> list[tuple[Trial, dict[str, Any] | None]]:
     """The trials wanted so far, each with its record or ``None``."""
     records = known_records(path_of(sweep.name) if path is None else path)
-    return [(trial, records.get(trial.id)) for trial in sweep.trials(size, records)]
+    found = [(trial, records.get(trial.id)) for trial in sweep.trials(size, records)]
+    return [(trial, record if sweep.satisfied_by(record) else None) for trial, record in found]
+
+
+def to_do(
+    sweep: Sweep,
+    *,
+    size: str = "small",
+    path: Path | None = None,
+    only: str = "",
+    device: str = "cpu",
+) -> list[tuple[Trial, float | None]]:
+    """The trials that are missing so far, with the seconds that each should take on the device."""
+    records = known_records(path_of(sweep.name) if path is None else path)
+    costs = Costs(records.values(), device_kind(hardware(device)))
+    return [
+        (trial, costs.of(trial))
+        for trial in sweep.trials(size, records)
+        if only in trial.label and not sweep.satisfied_by(records.get(trial.id))
+    ]
 
 
 def origin(sweep: Sweep, *, size: str = "small", path: Path | None = None) -> str:

@@ -5,8 +5,10 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache, cached_property
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from ..config import TrainConfig
@@ -17,6 +19,7 @@ from ..losses import make_loss
 from ..models import MODELS, make_model
 from ..provenance import provenance
 from ..train import Run, fit
+from .per_user import METRIC, pack
 
 # Enters the identity of every run. Raise it when a change of the code changes what equal settings
 # compute: the records made before are then kept apart. tests/test_experiments.py pins a run.
@@ -76,7 +79,7 @@ class Trial:
                 )
         if not 0 <= self.false_positives < float("inf"):
             raise ValueError(f"false_positives must be at least 0, got {self.false_positives}")
-        make_loss(self.loss, **self.params)
+        _check_loss(self.loss, tuple(self.params.items()))
         if not self.label:
             params = " ".join(f"{name}={value:g}" for name, value in self.params.items())
             label = f"{self.data}/{self.protocol}/{self.backbone}/{self.loss} {params}"
@@ -104,7 +107,7 @@ class Trial:
             settings[part] = {name: _number(value) for name, value in settings[part].items()}
         return {"code": CODE, "data_hash": HASHES[self.data], **settings}
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of the settings, 16 hexadecimal digits."""
         return identity(self.settings)
@@ -132,6 +135,12 @@ class Trial:
         return make_model(self.backbone, data, seed=self.config.seed, **self.model)
 
 
+@cache
+def _check_loss(name: str, params: tuple[tuple[str, float], ...]) -> None:
+    """Raise unless there is such a loss; remembered, since a plan has the same again and again."""
+    make_loss(name, **dict(params))
+
+
 def _number(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -142,7 +151,9 @@ def identity(settings: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) -> dict[str, Any]:
+def perform(
+    trial: Trial, *, device: str = "cpu", progress: bool | None = None, per_user: bool = False
+) -> dict[str, Any]:
     """Train, look at test once, and give the record; nothing is written.
 
     Validation masks what was added to train, as it would in practice. Test is ranked among all
@@ -150,7 +161,9 @@ def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) 
     with these masked, too (``test masked``). ``exposure`` says who is in the lists of ``test``
     (:func:`bslutils.exposure.exposure`). Where the truth is known, ``truth`` says how far the
     ranking of the candidates of ``test`` agrees with it (:meth:`Truth.agreement`). A loss that
-    became NaN or infinite is recorded as ``stopped``, with 0 as its validation.
+    became NaN or infinite is recorded as ``stopped``, with 0 as its validation. With ``per_user``
+    the record keeps NDCG@20 of every user of ``test``, too
+    (:func:`bslutils.experiments.per_user.pack`).
 
     Raises:
         KeyboardInterrupt: training was interrupted; there is no record then.
@@ -175,12 +188,15 @@ def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) 
         raise KeyboardInterrupt
     groups = clean.popularity_groups()
 
-    def test(data: Interactions) -> dict[str, Any]:
-        found = evaluate(trained.model, data, split="test", groups=groups)
-        return {
-            name: round(value, 6) if isinstance(value, float) else value.round(6).tolist()
-            for name, value in found.items()
-        }
+    def test(data: Interactions) -> dict[str, np.ndarray]:
+        found = evaluate(trained.model, data, split="test", groups=groups, per_user=True)
+        del found["user"]
+        return found
+
+    def means(found: dict[str, np.ndarray]) -> dict[str, Any]:
+        return {name: values.mean(0).round(6).tolist() for name, values in found.items()}
+
+    of_users = test(clean)
 
     record = {
         "id": trial.id,
@@ -190,10 +206,12 @@ def perform(trial: Trial, *, device: str = "cpu", progress: bool | None = None) 
         "best_epoch": trained.best_epoch,
         "stopped": trained.stopped,
         "valid": trained.best.get(config.metric, 0.0),
-        "test": test(clean),
+        "test": means(of_users),
     }
+    if per_user:
+        record["users"] = {METRIC: pack(of_users[METRIC])}
     if noisy is not clean:
-        record["test masked"] = test(noisy)
+        record["test masked"] = means(test(noisy))
     record["exposure"] = _rounded(exposure(trained.model, clean))
     if clean.truth is not None:
         users, items = embeddings(trained.model, clean)
