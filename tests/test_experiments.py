@@ -31,10 +31,12 @@ from bslutils.experiments import (
     run_sweep,
     status,
     sweep,
+    to_do,
     with_seeds,
 )
 from bslutils.experiments import records as records_module
 from bslutils.experiments import trial as trial_module
+from bslutils.experiments.cost import Costs
 from bslutils.experiments.records import lacks, recorded, writer
 from bslutils.experiments.reference import named, reference
 from bslutils.experiments.testbeds import columns, measured
@@ -51,7 +53,8 @@ def quick(wanted, **options):
     tau = wanted.params["tau"]
     test = {"recall@20": 1 - tau, "ndcg@20": 0.5}
     record = {"id": wanted.id, "label": wanted.label, **wanted.settings, "valid": tau}
-    return record | {"test": test, "train_seconds": 1.0}
+    made = {"history": [{}], "hardware": "2 cores", "seconds": 1.0, "train_seconds": 1.0}
+    return record | {"test": test} | made
 
 
 def grid(size, records):
@@ -317,6 +320,97 @@ def test_kill_at_any_moment_loses_nothing_and_runs_nothing_twice(monkeypatch, tm
     assert kills >= 20 and len(lines) == len(set(lines)) == 60
     acknowledged = ran.read_text(encoding="utf-8").split()
     assert len(acknowledged) == len(set(acknowledged)) and set(acknowledged) <= kept
+
+
+def minute_long(*taus):
+    """Records of runs that took a minute each."""
+    return [quick(trial(tau)) | {"seconds": 60.0} for tau in taus]
+
+
+def put(path, records):
+    with writer(path) as file:
+        for record in records:
+            file.append(record)
+
+
+def test_no_run_is_begun_that_would_not_end_in_time(at_once, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "grid.jsonl"
+    put(path, minute_long(0.1))
+    assert list(run_sweep(GRID, path=path, minutes=1.9)) == []  # an epoch a minute, two of them
+    assert len(list(run_sweep(GRID, path=path, minutes=2.1))) > 0
+    monkeypatch.setitem(SWEEPS, "grid", GRID)
+    other = tmp_path / "other" / "grid.jsonl"
+    put(other, minute_long(0.1))
+    command = ["sweep", "grid", "--file", str(other), "--jobs", "1", "--minutes", "1"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "grid: 3 runs are missing so far, about 6 min" in said and "about 2.0 min" in said
+    assert len(read_records(other)) == 1
+
+
+def test_a_shorter_run_takes_the_time_that_a_longer_one_would_not_fit_in(at_once, tmp_path):
+    long = trial(0.3, config=replace(CONFIG, epochs=50))
+    both = Sweep("both", "", lambda size, records: [long, trial(0.2)])
+    path = tmp_path / "both.jsonl"
+    put(path, minute_long(0.1))
+    made = [record["id"] for record, *_ in run_sweep(both, path=path, minutes=5)]
+    assert made == [trial(0.2).id]
+    assert [t.id for t, _ in to_do(both, path=path)] == [long.id]
+    assert 5 * 60 < to_do(both, path=path)[0][1] < 50 * 60
+
+
+def forever(wanted, **options):
+    while True:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_is_late_is_stopped_and_not_recorded(jobs, tmp_path, monkeypatch):
+    path, seconds = tmp_path / "grid.jsonl", 3 if jobs == 1 else 20
+    endless = trial(config=replace(CONFIG, epochs=10**6, patience=None))
+    sweep = Sweep("late", "", lambda size, records: [endless, trial(0.3)])
+    if jobs == 1:
+        monkeypatch.setattr("bslutils.experiments.runner.perform", forever)
+    start = time.monotonic()
+    made = list(run_sweep(sweep, path=path, minutes=seconds / 60, jobs=jobs))
+    assert seconds - 1 < time.monotonic() - start < seconds + 15
+    assert [record["id"] for record, *_ in made] == ([] if jobs == 1 else [trial(0.3).id])
+    assert set(read_records(path)) == {record["id"] for record, *_ in made}
+
+
+def test_somebody_who_interrupts_is_not_taken_for_the_clock(tmp_path, monkeypatch):
+    def interrupted(wanted, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bslutils.experiments.runner.perform", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_sweep(GRID, path=tmp_path / "grid.jsonl", minutes=5))
+
+
+def test_costs_are_those_of_the_runs_that_are_most_alike():
+    def record(seconds, hardware="AMD EPYC, 2 cores", **changes):
+        made = trial(**changes)
+        took = {"history": [{}] * 2, "seconds": seconds, "hardware": hardware}
+        return made.settings | took
+
+    noisy = trial(0.7, config=replace(CONFIG, negative_noise=3.0))
+    many = trial(config=replace(CONFIG, n_negatives=128))
+    costs = Costs([record(10.0), record(1.0, hardware="NVIDIA H200")], "CPU")
+    assert costs.of(trial(0.9)) == costs.of(noisy) == costs.of(many) == 10.0
+    costs.add(record(40.0, config=noisy.config))
+    assert costs.of(noisy) == 40.0 and costs.of(trial(0.9)) == 10.0
+    assert Costs([record(10.0)], "NVIDIA H100").of(trial()) == 10.0  # better than nothing
+    assert costs.of(trial(config=replace(CONFIG, epochs=20))) == 100.0
+    costs.add(record(10.0) | {"history": []})  # it diverged, and tells nothing
+    assert costs.of(trial(0.9)) == 10.0
+
+
+def test_a_sweep_that_wants_users_runs_again_what_lacks_them(at_once, tmp_path):
+    path = tmp_path / "grid.jsonl"
+    list(run_sweep(GRID, path=path))
+    with_users = replace(GRID, per_user=True)
+    assert all(record is None for _, record in status(with_users, path=path))
+    assert len(to_do(with_users, path=path)) == 6
 
 
 def test_one_program_at_a_time(at_once, tmp_path):

@@ -6,9 +6,9 @@ What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:
 :mod:`budget`. :mod:`ranking` and :mod:`knobs` know numbers alone.
 """
 
-from . import ablations, accuracy, every_loss, fairness, figure1, noise, reference
+from . import ablations, accuracy, every_loss, fairness, figure1, noise, paper_noise, reference
 from .records import MissingRun, known_records, merge, outdated, path_of, read_records
-from .runner import SIZES, Sweep, best, origin, run_sweep, status, with_seeds
+from .runner import SIZES, Sweep, best, origin, run_sweep, status, to_do, with_seeds
 from .trial import CODE, HASHES, Trial, perform
 
 SWEEPS: dict[str, Sweep] = {
@@ -24,6 +24,12 @@ SWEEPS: dict[str, Sweep] = {
     "temperature": Sweep("temperature", "the best tau over either noise", noise.temperature),
     "bilateral": Sweep(
         "bilateral", "optimism, pessimism and idle pooling on noisy positives", noise.bilateral
+    ),
+    "paper_noise": Sweep(
+        "paper_noise",
+        "noise on the paper's data, models that have converged",
+        paper_noise.paper_noise,
+        per_user=True,
     ),
     "overall": Sweep("overall", "every loss at its best setting", accuracy.overall),
     "score": Sweep("score", "cosines or inner products", accuracy.score),
@@ -66,5 +72,6 @@ __all__ = [
     "run_sweep",
     "status",
     "sweep",
+    "to_do",
     "with_seeds",
 ]

@@ -1,0 +1,149 @@
+"""The plan of the sweep on noise: what it wants, in which order, as records come in."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from bslutils.experiments import MissingRun, known_records, paper_noise, path_of, sweep
+from bslutils.experiments.paper_noise import (
+    BENCHES,
+    CLEAN,
+    LEVELS,
+    LOSSES,
+    STEPS,
+    WORST,
+    Bench,
+    Runs,
+    at,
+    bench,
+    ratio,
+    rise,
+)
+from bslutils.experiments.verdicts import ADDED
+
+RECORDED = known_records(path_of("field"))  # what tuning starts from
+
+
+def fake(trial, *, gains=0.0):
+    """A record: best at half the start's L2 term, and with more epochs better by ``gains``."""
+    config = trial.config
+    level = config.negative_noise != 1 or trial.false_positives > 0
+    valid = 0.1 - 0.001 * abs(math.log(config.weight_decay * 1e4)) - 0.01 * level
+    valid *= 1 + gains * math.log2(config.epochs / 5)
+    history = [{"epoch": k, config.metric: valid * x} for k, x in ((1, 0.5), (2, 0.99), (3, 1))]
+    return {"id": trial.id, "valid": valid, "history": history, **trial.settings}
+
+
+def completed(bench, **settings):
+    """Records of everything that a bench wants, and the trials in the order of their making."""
+    records, order = dict(RECORDED), []
+    while missing := [t for t in Runs(bench, records).plan() if t.id not in records]:
+        for trial in missing:
+            order += [trial] if trial.id not in records else []
+            records[trial.id] = fake(trial, **settings)
+    return records, order
+
+
+@pytest.fixture(scope="module")
+def finished():
+    return {b.data: completed(b) for b in BENCHES}
+
+
+@pytest.mark.parametrize("data", [b.data for b in BENCHES])
+def test_every_loss_at_every_level_with_every_seed(finished, data):
+    records, _ = finished[data]
+    runs = Runs(bench(data), records)
+    for loss in LOSSES:
+        for level in LEVELS:
+            trials = runs.kept(loss, level)
+            assert [t.config.seed for t in trials] == list(runs.seeds(loss, level))
+            assert all(t.id in records and t.loss == loss for t in trials)
+            kind, amount = level
+            assert {t.false_positives for t in trials} == {amount * (kind == "positives")}
+            expected = 1 if kind != "negatives" else ratio(data, amount)
+            assert {t.config.negative_noise for t in trials} == {expected}
+    for loss in LOSSES if runs.bench.whole else ("softmax", "bilateral_softmax"):
+        for level in WORST:
+            assert all(t.id in records for t in runs.tuned(loss, level))
+
+
+@pytest.mark.parametrize("data", [b.data for b in BENCHES])
+def test_every_loss_is_tuned_with_the_same_budget_and_the_same_training(finished, data):
+    records, _ = finished[data]
+    runs = Runs(bench(data), records)
+    for loss in LOSSES:
+        assert len(runs.clean(loss).tried(records)) == STEPS
+    trials = [t for loss in LOSSES for level in LEVELS for t in runs.kept(loss, level)]
+    same = {
+        (t.config.epochs, t.config.batch_size, t.config.positives, t.config.n_negatives)
+        for t in trials
+    }
+    assert len(same) == 1
+    assert all(t.config.positives > 1 and t.config.optimizer == "row-adam" for t in trials)
+
+
+def test_what_decides_comes_first(finished):
+    _, order = finished["yelp2018"]
+    runs = Runs(bench("yelp2018"), finished["yelp2018"][0])
+    place = {t.id: k for k, t in enumerate(order)}
+    first = {level: min(place[runs.kept(x, level)[0].id] for x in LOSSES) for level in LEVELS}
+    last = {level: max(place[runs.kept(x, level)[0].id] for x in LOSSES) for level in LEVELS}
+    middle = [level for level in LEVELS if level not in (CLEAN, *WORST)]
+    assert max(last[CLEAN], *(last[level] for level in WORST)) < min(first[x] for x in middle)
+
+
+def test_training_is_longer_until_twice_of_it_adds_little():
+    yelp = bench("yelp2018")
+    runs = Runs(yelp, completed(yelp, gains=0.0)[0])
+    assert runs.epochs() == yelp.config.epochs and max(runs.added(20).values()) < ADDED
+    runs = Runs(yelp, completed(yelp, gains=0.1)[0])
+    assert runs.epochs() == 4 * yelp.config.epochs  # the longest; the bench is preliminary
+    assert min(runs.added(80).values()) > ADDED
+
+
+def test_the_loss_that_still_rises_is_looked_at_beside_softmax_loss(finished):
+    records = dict(finished["ml-1m"][0])
+    runs = Runs(bench("ml-1m"), records)
+    steep = runs.at_length("ccl", 30)
+    entries = [{"recall@20": 0.05}, {"recall@20": 0.1}]
+    records[steep.id] = records[steep.id] | {"history": entries}
+    assert Runs(bench("ml-1m"), records).rising() == ["softmax", "ccl"]
+    assert rise(records[steep.id]) == pytest.approx(1.0)
+
+
+def test_nothing_is_wanted_before_what_it_rests_on():
+    runs = Runs(bench("gowalla"), {})
+    assert len(list(runs.plan())) == len(LOSSES)  # the starts of the tuning
+    for ask in (runs.epochs, lambda: runs.kept("bpr", CLEAN), lambda: runs.tuned("bpr", WORST[0])):
+        with pytest.raises(MissingRun):
+            ask()
+
+
+def test_sizes():
+    small, full = (sweep("paper_noise").trials(size, RECORDED) for size in ("small", "full"))
+    assert {t.data for t in small} == {"ml-1m", "amazon-electronics"}
+    assert {t.data for t in full} == {b.data for b in BENCHES}
+
+
+def test_the_ratio_of_a_share_is_that_of_the_data():
+    facts = json.loads(Path(path_of("")).with_name("datasets.json").read_text(encoding="utf-8"))
+    for data, found in facts.items():
+        if data in {b.data for b in BENCHES}:
+            assert ratio(data, 0) == 0
+            assert ratio(data, 0.3) == pytest.approx(found["ratio of a share"]["0.3"], rel=5e-3)
+    assert ratio("ml-1m", 0.05) < 1 < ratio("ml-1m", 0.1)  # uniform sampling lies between
+
+
+def test_a_level_replaces_the_one_before():
+    clean = paper_noise.start(bench("yelp2018"), "bpr", {})
+    noisy = at(clean, ("negatives", 0.3))
+    assert noisy.config.negative_noise > 100 and "r=" in noisy.label
+    assert at(at(noisy, ("positives", 0.4)), CLEAN).id == at(clean, CLEAN).id == clean.id
+
+
+def test_an_unknown_bench_names_those_there_are():
+    with pytest.raises(ValueError, match="data must be one of ml-1m, .* got 'netflix'"):
+        bench("netflix")
+    assert isinstance(bench("ml-1m"), Bench)
