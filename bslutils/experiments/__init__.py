@@ -7,7 +7,15 @@ What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:
 """
 
 from . import ablations, accuracy, every_loss, fairness, figure1, noise, paper_noise, reference
-from .records import MissingRun, known_records, merge, outdated, path_of, read_records
+from .records import (
+    MissingRun,
+    known_records,
+    merge,
+    outdated,
+    path_of,
+    read_records,
+    superseded,
+)
 from .runner import SIZES, Sweep, best, origin, run_sweep, status, to_do, with_seeds
 from .trial import CODE, HASHES, Trial, perform
 
@@ -71,6 +79,7 @@ __all__ = [
     "read_records",
     "run_sweep",
     "status",
+    "superseded",
     "sweep",
     "to_do",
     "with_seeds",

@@ -15,6 +15,7 @@ from .trial import CODE, HASHES, Trial, identity
 
 # In a source checkout the records of the repository, else a folder below the working directory.
 FOLDER = (ROOT if (ROOT / "pyproject.toml").exists() else Path()) / "results"
+SUPERSEDED = "superseded.jsonl"
 IDENTITY = (
     "code",
     "data_hash",
@@ -92,9 +93,19 @@ def known_records(path: Path) -> Records:
     the first by name.
     """
     known = read_records(path)
-    for file in sorted(set(path.parent.glob("*.jsonl")) - {path}):
+    for file in sorted(set(path.parent.glob("*.jsonl")) - {path, path.with_name(SUPERSEDED)}):
         known = read_records(file) | known
     return known
+
+
+def superseded(folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """The records that no sweep asks for any more, since its plan was another one when they were
+    made: each has the name of its sweep and the reason under ``superseded``.
+    """
+    path = folder / SUPERSEDED
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def outdated(path: Path) -> list[dict[str, Any]]:
