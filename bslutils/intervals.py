@@ -133,6 +133,41 @@ def t_interval(values: np.ndarray, *, level: float = 0.95) -> Interval:
     return Interval(mean, mean - float(half), mean + float(half))
 
 
+def welch_interval(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> Interval:
+    r"""Mean of ``a`` less that of ``b``, of a few independent values each, with its interval.
+
+    .. math:: \bar a - \bar b \pm t_{\nu, (1 + c)/2} \sqrt{s_a^2 / n_a + s_b^2 / n_b}
+
+    with Welch's degrees of freedom ν: for seeds that are not pairs, such as those of different
+    kinds of device.
+
+    Args:
+        a, b: at least two values each, one per seed.
+        level: coverage c in (0, 1).
+
+    Raises:
+        ValueError: fewer than two values, one that is not finite, ``level`` outside (0, 1).
+
+    Example:
+        >>> mean, low, high = welch_interval([1.0, 2.0, 3.0], [0.0, 1.0, 2.0])
+        >>> mean, round(low, 2), round(high, 2)
+        (1.0, -1.27, 3.27)
+
+    Source: Welch, *The Generalization of 'Student's' Problem when Several Different Population
+    Variances are Involved*, Biometrika 1947.
+    """
+    a, b = _values("a", a), _values("b", b)
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f"a and b must be at least two values each, got {len(a)} and {len(b)}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
+    mean = float(a.mean() - b.mean())
+    if np.ptp(a) == np.ptp(b) == 0:
+        return Interval(mean, mean, mean)
+    found = stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
+    return Interval(mean, float(found.low), float(found.high))
+
+
 def paired_difference(a: np.ndarray, b: np.ndarray, *, seed: int = 0) -> PairedDifference:
     """Mean of ``a - b`` over the same users, its bootstrap interval, and a paired t-test.
 

@@ -156,3 +156,25 @@ def test_inner_products_are_beside_the_best_on_cosines_with_each_l2_term():
     del records[trials[7].id]
     with pytest.raises(MissingRun, match="bpr"):
         every_loss.inner_products(DATA, "bpr", records)
+
+
+def test_seeds_are_pairs_on_one_kind_of_device_alone():
+    trials = {loss: every_loss.tuning(DATA, loss)[:3] for loss in ("bpr", "mse")}
+    values = {"bpr": (0.30, 0.31, 0.32), "mse": (0.28, 0.29, 0.30)}
+
+    def records(*kinds):
+        """BPR on these devices, MSE on a CPU."""
+        return {
+            t.id: {"hardware": kind, "test": {"recall@20": value}}
+            for loss, where in (("bpr", kinds), ("mse", ("A, 2 cores",) * 3))
+            for t, kind, value in zip(trials[loss], where, values[loss], strict=True)
+        }
+
+    def difference(*kinds):
+        return every_loss.difference(trials["bpr"], trials["mse"], records(*kinds))
+
+    paired, other = difference(*("B, 16 cores",) * 3), difference(*("NVIDIA H200",) * 3)
+    assert paired.mean == pytest.approx(other.mean) == pytest.approx(0.02)
+    assert paired.high - paired.low == pytest.approx(0, abs=1e-9)  # the same in every seed
+    assert other.low < 0.0 < 0.02 < other.high  # not clear any more
+    assert difference("A, 2 cores", "A, 2 cores", "NVIDIA H200") == other

@@ -10,7 +10,26 @@ from bslutils.intervals import (
     mean_interval,
     paired_difference,
     t_interval,
+    welch_interval,
 )
+
+
+def test_seeds_that_are_not_pairs_have_a_wider_interval():
+    a, b = np.array([0.30, 0.31, 0.32]), np.array([0.28, 0.29, 0.30])
+    paired, welch = t_interval(a - b), welch_interval(a, b)
+    assert paired.mean == pytest.approx(welch.mean) == pytest.approx(0.02)
+    assert welch.low < paired.low and welch.high > paired.high
+    assert welch_interval([1.0, 1.0], [0.5, 0.5]) == (0.5, 0.5, 0.5)
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(500):  # of two groups that differ in spread
+        x, y = rng.normal(1, 0.1, 3), rng.normal(0, 0.5, 5)
+        _, low, high = welch_interval(x, y)
+        held += low <= 1 <= high
+    assert 0.92 <= held / 500 <= 0.99
+    with pytest.raises(ValueError, match="at least two values each, got 1 and 2"):
+        welch_interval([1.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="level must lie"):
+        welch_interval([1.0, 2.0], [1.0, 2.0], level=1)
 
 
 def test_interval_covers_the_mean_about_as_often_as_it_says():

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..data import SOURCES
+from ..intervals import Interval, t_interval, welch_interval
+from ..provenance import device_kind
 from .records import MissingRun, Records, recorded
 from .runner import SIZES, best, with_seeds
 from .testbeds import DENSE, measured, product
@@ -232,6 +234,25 @@ def level(data: str, loss: str, records: Records, *, metric: str = "ndcg@20") ->
         MissingRun: a run is not recorded, here and below.
     """
     return measured(choice(data, loss, records).final, records, metric, "test")
+
+
+def difference(
+    first: list[Trial], second: list[Trial], records: Records, metric: str = "recall@20"
+) -> Interval:
+    """A metric of one loss less that of another on test, over seeds.
+
+    Seed by seed where both ran on one kind of device. A GPU draws other batches from the same
+    seed, so runs of different kinds are no pairs, and are compared as independent (Welch).
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    pairs = zip(recorded(first, records), recorded(second, records), strict=True)
+    alike = all(
+        device_kind(one["hardware"]) == device_kind(other["hardware"]) for one, other in pairs
+    )
+    a, b = (measured(trials, records, metric, "test") for trials in (first, second))
+    return t_interval(a - b) if alike else welch_interval(a, b)
 
 
 class InnerProducts(NamedTuple):
