@@ -13,7 +13,11 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 # Everything here is UTF-8, whatever the locale says.
 export PYTHONUTF8 := 1
 
-.PHONY: help book test test-slow lab clean
+# What a GPU is wanted for, the most valuable first, and how long it is there.
+GPU_SWEEPS := paper_noise published field backbones reference
+MINUTES ?= 25
+
+.PHONY: help book test test-slow gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -42,6 +46,9 @@ test: $(INSTALLED)  ## lint, unit tests and doctests
 
 test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a browser, full-size data
 	$(PYTEST) -m slow -q
+
+gpu: $(INSTALLED)  ## with a GPU: the runs that want one, for MINUTES=25
+	$(BIN)/python -m bslutils sweep $(GPU_SWEEPS) --size full --device cuda --minutes $(MINUTES)
 
 # The setting lives in .venv, so that nothing outside this folder changes.
 lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks

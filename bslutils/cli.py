@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -84,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     join.add_argument("name", help="of the sweep; `results status` lists them")
     join.add_argument("sources", nargs="+", type=Path, metavar="FILE", help="records to add")
     join.add_argument("--file", type=Path, help="file of the records")
+
+    again = _command(actions, "repeat", _repeat, "run what is recorded again, and compare")
+    again.add_argument("ids", nargs="*", metavar="ID", help="of recorded runs")
+    again.add_argument("--random", type=int, default=0, metavar="N", help="N more, by chance")
+    again.add_argument("--seed", type=int, default=0, help="of the chance (default: 0)")
+    again.add_argument("--device", default="cpu", help="where to train (default: cpu)")
 
     verify = _command(commands, "verify", _verify, "run the programs that check the book's claims")
     verify.add_argument("ids", nargs="*", metavar="ID", help="claims to check; all by default")
@@ -243,6 +250,26 @@ def _merge(args: argparse.Namespace) -> None:
     print(f"{added} added to {target}")
     for id in conflicts:
         print(f"{id} is recorded with other results: kept as it was")
+
+
+def _repeat(args: argparse.Namespace) -> None:
+    from .experiments import known_records, path_of, repeat
+
+    TrainConfig(device=args.device)
+    known = sorted(known_records(path_of("")))
+    if args.random < 0 or args.random > len(known):
+        raise ValueError(f"--random must be between 0 and {len(known)}, got {args.random}")
+    ids = args.ids + random.Random(args.seed).sample(known, args.random)
+    if not ids:
+        raise ValueError("name an id, or --random N")
+    for id in ids:
+        found = repeat(id, device=args.device)
+        same = "equal to the digit" if found.equal else "not equal to the digit"
+        if not found.same_device:
+            same += ", on another kind of device, whose seeds are others"
+        changes = "  ".join(f"{x} {found.change(x):+.1e}" for x in ("recall@20", "ndcg@20"))
+        print(f"{id}  {found.record['label']}\n  {changes}  {same}", flush=True)
+        print(f"  recorded on {found.record['hardware']}, now {found.again['hardware']}")
 
 
 def _result_line(label: str, record: dict | None) -> str:

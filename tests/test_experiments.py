@@ -22,12 +22,14 @@ from bslutils.experiments import (
     Sweep,
     Trial,
     best,
+    known_records,
     merge,
     origin,
     outdated,
     path_of,
     perform,
     read_records,
+    repeat,
     run_sweep,
     status,
     sweep,
@@ -411,6 +413,37 @@ def test_a_sweep_that_wants_users_runs_again_what_lacks_them(at_once, tmp_path):
     with_users = replace(GRID, per_user=True)
     assert all(record is None for _, record in status(with_users, path=path))
     assert len(to_do(with_users, path=path)) == 6
+
+
+def test_every_record_says_which_trial_it_is_of():
+    known = known_records(path_of(""))
+    for id, record in list(known.items())[::40]:
+        assert Trial.of(record).id == id
+    record = next(iter(known.values()))
+    with pytest.raises(ValueError, match="is a record of other code or other data"):
+        Trial.of(record | {"loss": "bpr", "params": {"tau": 0.2}})
+    with pytest.raises(ValueError, match="not a record: KeyError"):
+        Trial.of({"data": "synthetic"})
+
+
+def test_a_run_is_repeated_from_its_id(tmp_path, monkeypatch, capsys):
+    record = perform(trial())
+    path = tmp_path / "grid.jsonl"
+    put(path, [record])
+    monkeypatch.setattr("bslutils.experiments.records.FOLDER", tmp_path)
+    found = repeat(record["id"])
+    assert found.equal and found.same_device and found.change("recall@20") == 0
+    changed = found._replace(record=record | {"hardware": "NVIDIA H200"})
+    assert not changed.same_device and changed.equal
+    other = record | {"test": record["test"] | {"ndcg@20": 2 * record["test"]["ndcg@20"]}}
+    assert found._replace(record=other).change("ndcg@20") == pytest.approx(-0.5)
+    assert not found._replace(record=other).equal
+    with pytest.raises(ValueError, match="no record has the id 'nothing'"):
+        repeat("nothing")
+    assert main(["results", "repeat", "--random", "1"]) == 0
+    assert "equal to the digit" in capsys.readouterr().out
+    for bad in (["--random", "2"], []):
+        assert main(["results", "repeat", *bad]) == 2
 
 
 def test_one_program_at_a_time(at_once, tmp_path):

@@ -16,7 +16,7 @@ from .records import (
     read_records,
     superseded,
 )
-from .runner import SIZES, Sweep, best, origin, run_sweep, status, to_do, with_seeds
+from .runner import SIZES, Sweep, best, origin, repeat, run_sweep, status, to_do, with_seeds
 from .trial import CODE, HASHES, Trial, perform
 
 SWEEPS: dict[str, Sweep] = {
@@ -77,6 +77,7 @@ __all__ = [
     "path_of",
     "perform",
     "read_records",
+    "repeat",
     "run_sweep",
     "status",
     "superseded",

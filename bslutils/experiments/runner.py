@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -267,6 +267,49 @@ def to_do(
         for trial in sweep.trials(size, records)
         if only in trial.label and not sweep.satisfied_by(records.get(trial.id))
     ]
+
+
+class Repeat(NamedTuple):
+    """A recorded run, made again.
+
+    Attributes:
+        record: as it was recorded.
+        again: as it is now.
+    """
+
+    record: dict[str, Any]
+    again: dict[str, Any]
+
+    @property
+    def same_device(self) -> bool:
+        """Whether both are of one kind of device, so that they saw the same batches."""
+        return device_kind(self.record["hardware"]) == device_kind(self.again["hardware"])
+
+    @property
+    def equal(self) -> bool:
+        """Whether every digit of losses, validations and test is the same."""
+        return self._told(self.record) == self._told(self.again)
+
+    @staticmethod
+    def _told(record: dict[str, Any]) -> tuple:
+        return [entry | {"seconds": 0} for entry in record["history"]], record["test"]
+
+    def change(self, metric: str) -> float:
+        """Relative change of a metric on test."""
+        return self.again["test"][metric] / self.record["test"][metric] - 1
+
+
+def repeat(id: str, *, device: str = "cpu", progress: bool | None = None) -> Repeat:
+    """Run a recorded trial again, from its id; nothing is recorded.
+
+    Raises:
+        ValueError: no record has the id.
+    """
+    records = known_records(path_of(""))
+    if id not in records:
+        raise ValueError(f"no record has the id {id!r}")
+    trial = Trial.of(records[id])
+    return Repeat(records[id], perform(trial, device=device, progress=progress))
 
 
 def origin(sweep: Sweep, *, size: str = "small", path: Path | None = None) -> str:

@@ -94,6 +94,36 @@ class Trial:
         """What vectors are compared by in training: ``"cosine"``, the default, or ``"dot"``."""
         return self.model.get("score", "cosine")
 
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "Trial":
+        """The trial that a record is of.
+
+        Raises:
+            ValueError: a record of other code or other data, or not a record.
+
+        Example:
+            >>> trial = Trial("synthetic", "softmax", {"tau": 0.2}, TrainConfig(epochs=3))
+            >>> Trial.of({"id": trial.id, "label": "mine", **trial.settings}) == trial
+            True
+        """
+        try:
+            trial = cls(
+                record["data"],
+                record["loss"],
+                _whole(record["params"]),
+                TrainConfig(**_whole(record["config"])),
+                record["backbone"],
+                _whole(record["model"]),
+                record["protocol"],
+                record["false_positives"],
+                record["label"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a record: {error!r}") from None
+        if trial.id != record["id"]:
+            raise ValueError(f"{record['id']} is a record of other code or other data")
+        return trial
+
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides the outcome, ready for JSON."""
@@ -139,6 +169,14 @@ class Trial:
 def _check_loss(name: str, params: tuple[tuple[str, float], ...]) -> None:
     """Raise unless there is such a loss; remembered, since a plan has the same again and again."""
     make_loss(name, **dict(params))
+
+
+def _whole(settings: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as they are written in code: a record has floats alone."""
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in settings.items()
+    }
 
 
 def _number(value: Any) -> Any:
