@@ -38,7 +38,7 @@ from bslutils.experiments.ablations import (
 )
 from bslutils.experiments.testbeds import SETTINGS, measured
 
-BENCH = testbeds("small")[0]
+BENCH = testbeds()[0]
 WAYS = ("shared", "independent", "in-batch", "full")
 
 
@@ -174,7 +174,7 @@ def test_ways_to_draw_are_compared_seed_by_seed():
 
 
 def test_softmax_loss_over_positives_has_a_column_for_each_number():
-    bench = noise.testbeds("small")[0]
+    bench = noise.testbeds()[0]
     records = {
         trial.id: {"test": {"ndcg@20": 10 * trial.config.positives + trial.config.seed}}
         for trial in SWEEPS["bilateral"].trials("small", {})
@@ -193,7 +193,7 @@ def test_readings_of_nothing_say_which_run_is_missing():
         lambda: need(BENCH, "mse", {}),
         lambda: longer(BENCH, "mse", {}),
         lambda: drawn(BENCH, "full", 512, {}),
-        lambda: over_positives(noise.testbeds("small")[0], {}),
+        lambda: over_positives(noise.testbeds()[0], {}),
     ):
         with pytest.raises(MissingRun, match="a run is missing: movielens-small"):
             read()

@@ -13,7 +13,7 @@ from bslutils.experiments.accuracy import (
     inner,
 )
 
-BENCH = accuracy.testbeds("small")[0]
+BENCH = accuracy.testbeds()[0]
 
 
 def worth(trial):

@@ -22,7 +22,6 @@ SWEPT = {
     "published": "full",
     "field": "small",
     "backbones": "small",
-    "dimension": "full",
 }
 
 
@@ -121,7 +120,7 @@ def test_differences_are_of_means_over_seeds_and_protocols_are_told_apart():
     assert {r.ours.sweep for r in both if r.alike} == {"reference", "published"}
     assert both[0].difference == pytest.approx(0.8 * 0.05 / 0.1584 - 1)
     sizes = rows(records, source=NOTEBOOK, loss="SL", dim=256, data="ml-1m", metric="ndcg@20")
-    assert [(r.ours.sweep, r.alike, len(r.values)) for r in sizes] == [("dimension", False, 3)]
+    assert [r.ours for r in sizes] == [None]  # nobody has run these here
 
 
 def test_a_run_that_is_lost_or_untuned_is_missing_and_its_neighbours_stay():

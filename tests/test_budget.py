@@ -7,7 +7,7 @@ from bslutils.experiments import MissingRun, accuracy, budget
 from bslutils.experiments.accuracy import FIGURE, LOSSES, grid
 from bslutils.experiments.budget import TEXTBOOK, Tuning
 
-BENCH = accuracy.testbeds("small")[2]  # with the losses of the figure alone
+BENCH = accuracy.testbeds()[2]  # with the losses of the figure alone
 
 # Test and validation of the six settings of each loss; validation is not test, and has ties.
 TEST = {
@@ -83,7 +83,7 @@ def test_of_equal_baselines_the_first_is_led(records):
 
 def test_the_losses_are_those_of_the_first_parts_that_are_compared(records):
     assert [*budget.tunings(BENCH, records)] == list(FIGURE)
-    whole = accuracy.testbeds("small")[0]  # with later losses, too
+    whole = accuracy.testbeds()[0]  # with later losses, too
     for loss in LOSSES:
         for trial in grid(whole, loss):
             records[trial.id] = {"valid": 0.0, "test": {"ndcg@20": 0.1}}

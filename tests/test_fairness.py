@@ -33,7 +33,7 @@ from bslutils.experiments.fairness import (
 )
 from bslutils.exposure import gini
 
-BENCH = fairness.testbeds("small")[0]
+BENCH = fairness.testbeds()[0]
 thousandths = st.integers(0, 1000).map(lambda x: x / 1000)
 
 
@@ -158,19 +158,17 @@ def test_accuracy_is_equal_on_validation_and_fairness_looks_at_no_test(records):
     assert as_tuned(spoilt)["gini"] == pytest.approx(as_tuned(first)["gini"])
 
 
-@pytest.mark.parametrize("size", ["small", "full"])
-def test_every_loss_is_compared_with_the_same_number_of_settings(size):
-    for testbed in accuracy.testbeds(size):
+def test_every_loss_is_compared_with_the_same_number_of_settings():
+    for testbed in accuracy.testbeds():
         assert {len(grid(testbed, loss)) for loss in compared(testbed)} == {6}
     assert set(compared(BENCH)) == {*LOSSES, *NEWER}
-    assert {testbed.backbone for testbed in accuracy.testbeds(size)} == {"MF", "NGCF", "LightGCN"}
+    assert {testbed.backbone for testbed in accuracy.testbeds()} == {"MF", "NGCF", "LightGCN"}
 
 
-@pytest.mark.parametrize("size", ["small", "full"])
-def test_scores_are_compared_at_equal_settings(size):
-    for trial in SWEEPS["score"].trials(size, {}):
+def test_scores_are_compared_at_equal_settings():
+    for trial in SWEEPS["score"].trials("small", {}):
         assert trial.model == {"score": "dot"} and trial.backbone == "MF"
-    testbed = accuracy.testbeds(size)[0]
+    testbed = accuracy.testbeds()[0]
     for loss in FIGURE:
         cosines, products = grid(testbed, loss), inner(testbed, loss)
         assert {t.model.get("score", "cosine") for t in cosines} == {"cosine"}

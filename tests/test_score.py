@@ -6,8 +6,8 @@ import pytest
 from bslutils.experiments import MissingRun, accuracy, score
 from bslutils.experiments.accuracy import FIGURE, either, grid, inner
 
-BENCH = accuracy.testbeds("small")[2]  # three seeds
-OTHER = accuracy.testbeds("small")[1]
+BENCH = accuracy.testbeds()[2]  # three seeds
+OTHER = accuracy.testbeds()[1]
 SEEDS = np.array([0.9, 1.0, 1.1])  # of the mean
 # Mean test of each loss at the setting that validation chooses, and its validation.
 TEST = {

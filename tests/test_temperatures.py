@@ -21,7 +21,7 @@ from bslutils.experiments.temperatures import (
 )
 from bslutils.experiments.testbeds import SETTINGS, TAUS, product
 
-BENCH = fairness.testbeds("small")[0]
+BENCH = fairness.testbeds()[0]
 SEEDS = np.arange(1, BENCH.n_seeds + 1)
 ONE = np.array([0.1, 0.2, 0.4, 0.5, 0.3, 0.2])  # best at 0.28
 TWO = np.array([[0.3, 0.2, 0.1], [0.4, 0.6, 0.5]])  # best at tau_pos 1 and tau_neg 0.28

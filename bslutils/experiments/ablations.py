@@ -30,10 +30,9 @@ VIEWS = {"ndcg@20": "test", "popularity": "exposure", "gini": "exposure"}
 SIZED = ("softmax", "bilateral_softmax", "mse", "bpr")  # losses over the length of a vector
 
 
-def testbeds(size: str) -> list[Testbed]:
-    """The data of the frontiers, the smallest alone on two cores; three seeds."""
-    real = [testbed for testbed in accuracy.testbeds(size) if testbed.backbone == "MF"]
-    return [replace(testbed, n_seeds=3) for testbed in (real[:1] if size == "small" else real)]
+def testbeds() -> list[Testbed]:
+    """The smallest of the real data sets, with three seeds."""
+    return [replace(accuracy.testbeds()[0], n_seeds=3)]
 
 
 def with_negatives(trial: Trial, n: int, sampler: str = "shared") -> Trial:
@@ -55,7 +54,7 @@ def negatives(size: str, records: Records) -> Iterator[Trial]:
     The settings of the others are those chosen at 512 negatives
     (:func:`bslutils.experiments.accuracy.chosen`).
     """
-    for testbed in testbeds(size):
+    for testbed in testbeds():
         for n in NEGATIVES:
             for tau in NEGATIVE_TAUS:
                 trial = testbed.trial("softmax", {"tau": tau})
@@ -80,7 +79,7 @@ def sampled(testbed: Testbed, sampler: str, n: int = 512) -> list[Trial]:
 
 def dimension(size: str, records: Records) -> Iterator[Trial]:
     """Losses over the length of a vector, at the settings chosen at 64."""
-    for testbed in testbeds(size):
+    for testbed in testbeds():
         for loss in SIZED:
             yield from grid(testbed, loss)
             with suppress(MissingRun):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data import SOURCES
 from ..published import DIMENSIONS, FIELD, FIGURE_1, FOLLOW_UPS, OFFICIAL_LOGS
-from . import ablations, accuracy, every_loss, figure1
+from . import every_loss, figure1
 from .records import MissingRun, Records
 from .reference import reference
 from .testbeds import measured
@@ -94,12 +94,11 @@ class Ours(NamedTuple):
 
 
 def runs(records: Records) -> Iterator[Ours]:
-    """Final runs of ``reference``, ``field`` and ``backbones``, and of ``published`` and
-    ``dimension`` at full size.
+    """Final runs of ``reference``, ``field`` and ``backbones``, and of ``published`` at full size.
 
     Example:
         >>> sorted({ours.sweep for ours in runs({})})
-        ['backbones', 'dimension', 'field', 'published', 'reference']
+        ['backbones', 'field', 'published', 'reference']
     """
     for t in reference("small", records):
         yield Ours("reference", t.data, t.backbone, t.loss, 64, t.protocol, (t,))
@@ -117,14 +116,6 @@ def runs(records: Records) -> Iterator[Ours]:
         for loss in every_loss.MAIN:
             final = tuple(every_loss.choice(data, loss, records, backbone).final)
             yield Ours("backbones", data, backbone, loss, 64, "honest", final)
-    for testbed in ablations.testbeds("full"):
-        chosen: list[Trial] = []
-        with suppress(MissingRun):
-            chosen = accuracy.chosen(testbed, "softmax", records)
-        for dim in ablations.DIMS:
-            if dim != 64:
-                trials = tuple(ablations.with_dim(t, dim) for t in chosen)
-                yield Ours("dimension", testbed.data, "MF", "softmax", dim, "honest", trials)
 
 
 class Row(NamedTuple):

@@ -20,10 +20,10 @@ from .trial import Trial
 LOSSES = tuple(loss for loss in accuracy.LOSSES if loss != "reweighted_softmax")
 
 
-def testbeds(size: str) -> list[Testbed]:
+def testbeds() -> list[Testbed]:
     """Where the frontiers are drawn: matrix factorisation on real and on planted data."""
-    real = [testbed for testbed in accuracy.testbeds(size) if testbed.backbone == "MF"]
-    return [*real, Testbed("synthetic", LONGER, n_seeds=3)] if size == "small" else real
+    real = [testbed for testbed in accuracy.testbeds() if testbed.backbone == "MF"]
+    return [*real, Testbed("synthetic", LONGER, n_seeds=3)]
 
 
 def compared(testbed: Testbed) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def compared(testbed: Testbed) -> tuple[str, ...]:
 
 def fairness(size: str, records: Records) -> Iterator[Trial]:
     """Losses at all of their settings, with every seed: accuracy against fairness."""
-    for testbed in testbeds(size):
+    for testbed in testbeds():
         for loss in compared(testbed):
             for trial in grid(testbed, loss):
                 yield from testbed.seeds(trial)

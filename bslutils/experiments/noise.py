@@ -12,7 +12,7 @@ import numpy as np
 from .knobs import summits
 from .records import MissingRun, Records, lacks
 from .runner import best
-from .testbeds import LARGE, SETTINGS, SMALL, SPARSE, TAUS, Testbed, columns, measured
+from .testbeds import SETTINGS, SMALL, SPARSE, TAUS, Testbed, columns, measured
 from .trial import Trial
 
 RATIOS = (0.0, 1.0, 3.0, 10.0)  # weight of a positive among the negatives; 1 is uniform sampling
@@ -27,18 +27,15 @@ BILATERAL = {
 BILATERAL_TAU = {0.0: 0.2, FRACTIONS[-1]: 0.28}
 
 
-def testbeds(size: str) -> list[Testbed]:
-    """What a sweep runs on: three data sets on two cores, or four and two models."""
-    if size == "small":
-        return [
-            Testbed("movielens-small", SMALL),
-            Testbed("synthetic", SMALL),
-            Testbed("amazon-electronics", SPARSE, whole=False),
-        ]
+def testbeds() -> list[Testbed]:
+    """What a sweep runs on: real and planted data that take minutes on two cores.
+
+    Noise on the paper's data is in :mod:`bslutils.experiments.paper_noise`.
+    """
     return [
-        Testbed(data, replace(LARGE, optimizer=optimizer), backbone, n_seeds=3)
-        for data in ("ml-1m", "amazon-electronics", "gowalla", "yelp2018")
-        for backbone, optimizer in (("MF", "row-adam"), ("LightGCN", "adam"))
+        Testbed("movielens-small", SMALL),
+        Testbed("synthetic", SMALL),
+        Testbed("amazon-electronics", SPARSE, whole=False),
     ]
 
 
@@ -115,7 +112,7 @@ class Noise:
 
     def plan(self, size: str, records: Records) -> Iterator[Trial]:
         """All trials, as far as the records tell which."""
-        for testbed in testbeds(size):
+        for testbed in testbeds():
             for loss in self.losses:
                 for level in self.tuned(testbed):
                     yield from self.tuning(testbed, loss, level)
@@ -131,7 +128,7 @@ POSITIVE = Noise(tuple(SETTINGS), FRACTIONS, clean=0.0)
 
 def temperature(size: str, records: Records) -> Iterator[Trial]:
     """Softmax loss at eight temperatures, without noise and at the ends of either."""
-    for testbed in testbeds(size):
+    for testbed in testbeds():
         if not testbed.whole:
             continue
         for tau in CURVE_TAUS:
@@ -154,7 +151,7 @@ def bilateral(size: str, records: Records) -> Iterator[Trial]:
     ``softmax_risk`` is the same without an opinion (``tau_pos`` infinite); with one positive in
     a row all of them are that loss, so it alone is run there.
     """
-    for testbed in testbeds(size):
+    for testbed in testbeds():
         if not testbed.whole:
             continue
         for positives in (1, 4, 16):

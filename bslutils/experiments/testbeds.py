@@ -86,7 +86,6 @@ SMALL = TrainConfig(
 SPARSE = replace(
     SMALL, epochs=8, batch_size=512, positives=4, optimizer="row-adam", weight_decay=1e-2
 )
-LARGE = replace(SMALL, epochs=30, batch_size=256, n_negatives=1024, lr=3e-3)
 LONGER = replace(SMALL, epochs=25)
 DENSE = replace(
     SMALL,

@@ -38,7 +38,7 @@ def _read(_: Any) -> Records:
 
 def dense() -> list[Testbed]:
     """Where every sweep was run whole."""
-    return [testbed for testbed in testbeds("small") if testbed.whole]
+    return [testbed for testbed in testbeds() if testbed.whole]
 
 
 def fall(kind: Noise, testbed: Testbed, loss: str, **which) -> np.ndarray:

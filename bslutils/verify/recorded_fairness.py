@@ -12,7 +12,7 @@ from .recorded import found, low_ends
 
 
 def _real() -> list[Testbed]:
-    return [testbed for testbed in fairness.testbeds("small") if testbed.data != "synthetic"]
+    return [testbed for testbed in fairness.testbeds() if testbed.data != "synthetic"]
 
 
 def _cloud(testbed: Testbed, loss: str) -> Cloud:
@@ -26,7 +26,7 @@ def _links() -> dict[str, dict[str, Interval]]:
             name: t_interval(values)
             for name, values in found("fairness", fairness.links, testbed).items()
         }
-        for testbed in fairness.testbeds("small")
+        for testbed in fairness.testbeds()
     }
 
 
@@ -142,7 +142,7 @@ def variance_goes_with():
 )
 def gap():
     """Softmax loss adds to the popularity gap of planted preferences, though less than BCE."""
-    [testbed] = (b for b in fairness.testbeds("small") if b.data == "synthetic")
+    [testbed] = (b for b in fairness.testbeds() if b.data == "synthetic")
     data = load("synthetic")
     free = data.seen("test").toarray() == 0
     by_taste, by_draw = (

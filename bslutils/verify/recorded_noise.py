@@ -31,9 +31,7 @@ HARDER = ("bce", "bpr", "mse")  # pull a positive harder, the more the model dou
 )
 def negatives():
     """With settings kept, three losses fall more and none less; tuned at the noise some do."""
-    kept = {
-        (b.title, o): less(NEGATIVE, b, "softmax", o) for b in testbeds("small") for o in OTHERS
-    }
+    kept = {(b.title, o): less(NEGATIVE, b, "softmax", o) for b in testbeds() for o in OTHERS}
     again = {
         (b.title, o): less(NEGATIVE, b, "softmax", o, tuned=True) for b in dense() for o in OTHERS
     }
@@ -225,7 +223,7 @@ def pessimism():
 )
 def bilateral_trial():
     """Tuned at the noise BSL loses less than SL; with clean settings not everywhere."""
-    kept = {b.title: less(POSITIVE, b, "bilateral_softmax", "softmax") for b in testbeds("small")}
+    kept = {b.title: less(POSITIVE, b, "bilateral_softmax", "softmax") for b in testbeds()}
     again = {
         b.title: less(POSITIVE, b, "bilateral_softmax", "softmax", tuned=True) for b in dense()
     }
@@ -258,7 +256,7 @@ def doubt():
     """The order by how losses pull what they doubt: BPR and MSE fall more than SL, BCE does not."""
     harder = {
         (b.title, other): less(POSITIVE, b, other, "softmax")
-        for b in testbeds("small")
+        for b in testbeds()
         for other in HARDER
     }
     data, other = max(harder, key=lambda which: harder[which].low)
@@ -291,7 +289,7 @@ def doubt():
 def public_code():
     """Ahead under noise, and ahead without."""
     clean, noisy = {}, {}
-    for testbed in testbeds("small"):
+    for testbed in testbeds():
         curves = [
             found("positive_noise", noise.curve, POSITIVE, testbed, loss)[1]
             for loss in ("reweighted_softmax", "softmax")
