@@ -23,6 +23,9 @@ def batch_scores(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Scores of a batch: positives ``(B, P)``, negatives ``(B, N)``, and the negatives' mask.
 
+    With ``config.pool_users`` the positives of all rows come for every row, ``(B, B)``;
+    :func:`bslutils.sampling.same_user_mask` says which of them count.
+
     For a ``loss`` that asks no more of a list of negatives than their soft maximum
     (:func:`bslutils.losses.negative_form`), the N negatives come as that one score, ``(B, 1)``:
     the loss and its gradient are the same, and nothing of size ``(B, N)`` goes through autograd.
@@ -50,7 +53,10 @@ def batch_scores(
         neg_items = pos_items
         if pos_mask is not None:
             neg_mask = neg_mask & pos_mask.flatten()
-    pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
+    if config.pool_users:
+        pos_scores = shared_scores(users, pos_items)
+    else:
+        pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
 
     n_lists = _n_lists(config, batch)
     parts = list(zip(users.tensor_split(n_lists), neg_items.chunk(n_lists), strict=True))

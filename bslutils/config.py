@@ -23,6 +23,8 @@ class TrainConfig:
         epochs: passes over the training pairs, at most.
         batch_size: rows in a batch.
         positives: positives of one user in a row; the bilateral loss needs more than one.
+        pool_users: give every row all positives of its user that the batch has, instead of one, as
+            the ``multi`` mode of the BSL code does; in a random batch there are few.
         sampler: ``"shared"`` (one list of uniform negatives for the whole batch, a matrix
             product), ``"independent"`` (a list for every row, the literal algorithm of most
             papers), ``"in-batch"`` (the other rows' positives) or ``"full"`` (all items).
@@ -61,6 +63,7 @@ class TrainConfig:
     epochs: int = 30
     batch_size: int = 1024
     positives: int = 1
+    pool_users: bool = False
     sampler: str = "shared"
     n_negatives: int = 1024
     n_lists: int = 1
@@ -93,6 +96,10 @@ class TrainConfig:
             raise ValueError(f"negative_noise must be at least 0, got {self.negative_noise}")
         if self.negative_noise != 1 and self.sampler != "shared":
             raise ValueError(f"negative_noise needs sampler='shared', got {self.sampler!r}")
+        if self.pool_users and self.positives != 1:
+            raise ValueError(f"pool_users needs positives=1, got {self.positives}")
+        if self.pool_users and self.sampler == "independent":
+            raise ValueError("pool_users needs shared negatives, got sampler='independent'")
         if self.n_lists > 1 and (self.sampler != "shared" or self.negative_noise != 1):
             raise ValueError(
                 "n_lists above 1 needs sampler='shared' and negative_noise=1, got "

@@ -19,7 +19,7 @@ from .data import Interactions
 from .evaluate import embeddings, evaluate
 from .optim import RowAdam
 from .replay import Replay, replayable
-from .sampling import NoisyNegatives, batches
+from .sampling import NoisyNegatives, batches, same_user_mask
 
 CHECK_EVERY = 100  # steps between two looks at the losses: on a GPU a look waits for the step
 
@@ -105,7 +105,7 @@ def fit(
     Used from the chapter *A tour of losses* on.
     """
     embeddings(model, data)  # sizes that do not fit fail here, not in the middle of an epoch
-    if getattr(loss, "bilateral", False) and config.positives == 1:
+    if getattr(loss, "bilateral", False) and config.positives == 1 and not config.pool_users:
         warnings.warn(
             "with one positive per row the bilateral loss is softmax loss at tau_neg, whatever "
             "tau_pos: set TrainConfig(positives=…) to pool several positives of a user",
@@ -129,6 +129,8 @@ def fit(
         scores = batch_scores(
             model, user, pos, pos_mask, config, data.n_items, generator, noise=noise, loss=loss
         )
+        if config.pool_users:
+            pos_mask = same_user_mask(user)
         extra = auxiliary(user, pos) if auxiliary is not None else None
         return update(loss, optimizer, scores, pos_mask, extra)
 

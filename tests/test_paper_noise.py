@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,19 @@ def test_nothing_is_wanted_before_what_it_rests_on():
     for ask in (runs.epochs, lambda: runs.kept("bpr", CLEAN), lambda: runs.tuned("bpr", WORST[0])):
         with pytest.raises(MissingRun):
             ask()
+
+
+@pytest.mark.parametrize("data", ["ml-1m", "yelp2018"])
+def test_pooling_is_compared_with_the_same_batches_without_it(finished, data):
+    records, _ = finished[data]
+    runs = Runs(bench(data), records)
+    pooled, plain = runs.pooled()
+    assert len(pooled) == len(plain) == (3 if runs.bench.whole else 1)
+    for one, other in zip(pooled, plain, strict=True):
+        assert one.id in records and other.id in records and one.params == other.params
+        assert one.config.pool_users and not other.config.pool_users
+        assert replace(one.config, pool_users=False) == other.config
+        assert other.config.positives == 1 and "pooled_softmax" in one.label
 
 
 def test_sizes():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from itertools import pairwise
 
 import pytest
@@ -507,6 +508,33 @@ def test_more_lists_train_and_are_another_run(synthetic):
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
+def test_the_positives_of_a_user_in_a_batch_are_pooled(synthetic):
+    """One step, beside loops over the rows of the batch."""
+    tau, weight, settings = 0.3, 1.2, config(epochs=1, batch_size=10**6, pool_users=True)
+    losses = {}
+    for loss in (
+        bsl.losses.PooledSoftmaxLoss(tau=tau, neg_weight=weight),
+        bsl.losses.ReweightedSoftmaxLoss(tau=tau, neg_weight=weight),
+    ):
+        run = fit(model_for(synthetic), synthetic, loss, settings)
+        losses[type(loss).__name__] = run.history[0]["loss"]
+    users, items = (t.detach() for t in model_for(synthetic).embed())
+    draw = torch.Generator().manual_seed(settings.seed)
+    [(user, _, _)] = bsl.sampling.batches(synthetic.train, 10**6, generator=draw)
+    neg = bsl.sampling.uniform_negatives(synthetic.n_items, (settings.n_negatives,), generator=draw)
+    expected = []
+    for u in range(synthetic.n_users):  # the whole data is one batch: all of a user's positives
+        own = items[torch.tensor(synthetic.train[[u]].indices).long()] @ users[u]
+        gain = (own / tau).exp().mean().log()
+        pull = ((items[neg] @ users[u]) / tau).exp().mean().log()
+        expected += [weight * pull - gain] * len(own)
+    assert losses["PooledSoftmaxLoss"] == pytest.approx(float(torch.stack(expected).mean()), 1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a bilateral loss has something to pool
+        bilateral = bsl.losses.BilateralSoftmaxLoss(tau_pos=0.1, tau_neg=0.2)
+        fit(model_for(synthetic), synthetic, bilateral, settings)
+
+
 def test_progress_bar(synthetic, capfd):
     fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(progress=True))
     shown = capfd.readouterr().err
@@ -521,6 +549,8 @@ def test_progress_bar(synthetic, capfd):
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"n_negatives": 0}, "n_negatives must be at least 1"),
         ({"n_lists": 0}, "n_lists must be at least 1, got 0"),
+        ({"pool_users": True, "positives": 2}, "pool_users needs positives=1, got 2"),
+        ({"pool_users": True, "sampler": "independent"}, "pool_users needs shared negatives"),
         ({"n_lists": 2, "sampler": "full"}, "n_lists above 1 needs sampler='shared' and .*'full'"),
         ({"n_lists": 2, "negative_noise": 2}, "n_lists above 1 needs .*negative_noise=1, got .* 2"),
         ({"patience": 0}, "patience must be at least 1 or None"),

@@ -101,6 +101,8 @@ BENCHES = (
     Bench("gowalla", FULL, 5, whole=False),
 )
 SEEDS = range(3)
+# Rows of a random batch in the authors' commands, where their loss pools the positives of a user.
+POOLED = {"ml-1m": 2048, "yelp2018": 1024}
 TWICE = (1, 2, 4)  # lengths of training that are tried, in parts of the first
 
 
@@ -268,6 +270,19 @@ class Runs:
         ends = level in (CLEAN, *WORST) and loss in MAIN
         return SEEDS if self.bench.whole or ends else SEEDS[:1]
 
+    def pooled(self) -> list[list[Trial]]:
+        """The authors' ``multi`` loss on their random batches, and the same without pooling.
+
+        Each with every seed, at the settings that clean data chose for their other loss.
+        """
+        base = _long(self._settings("reweighted_softmax"), self.epochs(), CLEAN)
+        config = replace(base.config, batch_size=POOLED[self.bench.data], positives=1)
+        pooled = replace(base, loss="pooled_softmax", config=replace(config, pool_users=True))
+        return [
+            with_seeds(at(trial, CLEAN), self.seeds(trial.loss, CLEAN))
+            for trial in (pooled, replace(base, config=config))
+        ]
+
     def plan(self) -> Iterator[Trial]:
         """All of them, in the order of their value; first those of ``field`` that are missing."""
         for loss in LOSSES if self.bench.in_field else ():
@@ -290,6 +305,9 @@ class Runs:
                     yield from self.tuning(loss, level).tried(self.records).values()
                     yield from self.tuned(loss, level)
         yield from self._kept(*LEVELS)
+        if self.bench.data in POOLED:
+            for trials in self.pooled():
+                yield from trials
 
     def _kept(self, *levels: Level) -> Iterator[Trial]:
         for level in levels:
