@@ -7,7 +7,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -231,15 +232,46 @@ def _status(args: argparse.Namespace) -> None:
     from .experiments import SWEEPS, outdated, path_of, status, sweep
 
     if args.name is not None:
-        for trial, recorded in status(sweep(args.name), size=args.size, path=args.file):
+        found = status(sweep(args.name), size=args.size, path=args.file)
+        for trial, recorded in found:
             print(_result_line(trial.label, recorded))
+        print("\n" + _by_level(found) + "\n")
+        print(_hours(recorded for _, recorded in found))
         return
+    every = {}
     for chosen in SWEEPS.values():
         path = args.file or path_of(chosen.name)
         found = status(chosen, size=args.size, path=path)
+        every |= {trial.id: recorded for trial, recorded in found}
         done, old = sum(recorded is not None for _, recorded in found), len(outdated(path))
         count = f"{done} of {len(found)} recorded" + (f", {old} outdated" if old else "")
         print(f"{chosen.name:20} {count:28} {chosen.what}")
+    print(_hours(every.values()))
+
+
+def _by_level(found: list[tuple]) -> str:
+    """How many of the wanted runs are recorded, by data, model and loss, and by noise."""
+    done, wanted = Counter(), Counter()
+    for trial, recorded in found:
+        place = f"{trial.data} {trial.backbone} {trial.loss}", trial.noise
+        wanted[place] += 1
+        done[place] += recorded is not None
+    rows, levels = (list(dict.fromkeys(place[k] for place in wanted)) for k in (0, 1))
+    width = max(map(len, rows), default=0)
+    lines = [" " * width + "".join(f"{level:>10}" for level in levels)]
+    for row in rows:
+        cells = (f"{done[row, x]}/{wanted[row, x]}" if wanted[row, x] else "" for x in levels)
+        lines.append(f"{row:{width}}" + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _hours(records: Iterable[dict | None]) -> str:
+    """Hours of the runs, by device."""
+    hours = Counter()
+    for record in records:
+        if record is not None:
+            hours[record["hardware"]] += record.get("seconds", 0) / 3600
+    return "; ".join(f"{name}: {time:.1f} h of runs" for name, time in hours.items())
 
 
 def _merge(args: argparse.Namespace) -> None:

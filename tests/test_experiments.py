@@ -557,7 +557,10 @@ def test_the_command_line(at_once, tmp_path, capsys, monkeypatch):
     assert main(["sweep", "grid", "--file", path, "--jobs", "1"]) == 0
     assert "grid: nothing is missing" in capsys.readouterr().out
     assert main(["results", "status", "grid", "--file", path]) == 0
-    assert "Recall@20 0.6000" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Recall@20 0.6000" in said and "2 cores: 0.0 h of runs" in said
+    table = said.strip().splitlines()[-4:-2]
+    assert table[0].split() == ["clean"] and table[1].split()[-2:] == ["softmax", "6/6"]
     other = str(tmp_path / "other.jsonl")
     assert main(["results", "merge", "grid", path, "--file", other]) == 0
     assert "6 added" in capsys.readouterr().out

@@ -83,10 +83,8 @@ class Trial:
         if not self.label:
             params = " ".join(f"{name}={value:g}" for name, value in self.params.items())
             label = f"{self.data}/{self.protocol}/{self.backbone}/{self.loss} {params}"
-            if self.config.negative_noise != 1:
-                label += f" r={self.config.negative_noise:g}"
-            if self.false_positives:
-                label += f" p={self.false_positives:g}"
+            if self.noise != "clean":
+                label += f" {self.noise}"
             object.__setattr__(self, "label", label.strip())
 
     @property
@@ -125,14 +123,26 @@ class Trial:
         return trial
 
     @property
+    def noise(self) -> str:
+        """The noise that it is trained with, in short: ``"clean"``, or r and p as in labels."""
+        parts = []
+        if self.config.negative_noise != 1:
+            parts.append(f"r={self.config.negative_noise:g}")
+        if self.false_positives:
+            parts.append(f"p={self.false_positives:g}")
+        return " ".join(parts) or "clean"
+
+    @property
     def settings(self) -> dict[str, Any]:
         """All that decides the outcome, ready for JSON."""
         settings = asdict(self)
         del settings["label"]
         for name in FREE:
             del settings["config"][name]
-        if self.config.n_lists == 1:  # runs that were recorded before there was this setting
-            del settings["config"]["n_lists"]
+        # Runs that were recorded before there were these settings.
+        for name, usual in (("n_lists", 1), ("pool_users", False)):
+            if settings["config"][name] == usual:
+                del settings["config"][name]
         for part in ("params", "config", "model"):  # 1 and 1.0 are one setting
             settings[part] = {name: _number(value) for name, value in settings[part].items()}
         return {"code": CODE, "data_hash": HASHES[self.data], **settings}
