@@ -1,6 +1,5 @@
 """Sweeps: which trials an experiment wants, and running those that are missing."""
 
-import _thread
 import math
 import multiprocessing
 import os
@@ -18,7 +17,7 @@ import torch
 from ..provenance import device_kind, hardware
 from .cost import Costs
 from .records import Records, known_records, path_of, recorded, writer
-from .trial import Trial, perform
+from .trial import Late, Trial, perform
 
 SIZES = ("small", "full")
 
@@ -135,13 +134,15 @@ def run_sweep(
                 begun = done | {trial.id for trial in running.values()}
                 for trial in (t for t in wanted() if t.id not in begun):
                     if len(running) < jobs and budget.has_room_for(costs.of(trial)):
-                        run = submit(perform_within, budget.left(), trial, **options)
+                        run = submit(perform, trial, until=time.time() + budget.left(), **options)
                         running[run] = trial
                 if not running:
                     return
                 for run in wait(running, return_when=FIRST_COMPLETED).done:
-                    trial, record = running.pop(run), run.result()
-                    if record is None:  # it was not through in time: there is none left
+                    trial = running.pop(run)
+                    try:
+                        record = run.result()
+                    except Late:
                         continue
                     budget.learn(costs.of(trial), record["seconds"])
                     file.append(record)
@@ -173,36 +174,6 @@ class Budget:
             self.pace = max(took / expected, 0.5 * self.pace)
 
 
-def perform_within(seconds: float, trial: Trial, **options) -> dict[str, Any] | None:
-    """As :func:`bslutils.experiments.perform`; ``None`` if it is not through in ``seconds``.
-
-    To be called in a main thread, which is where an interrupt arrives.
-    """
-    if seconds == math.inf:
-        return perform(trial, **options)
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        _thread.interrupt_main()
-
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    try:
-        timer.start()
-        try:
-            record = perform(trial, **options)
-        finally:
-            timer.cancel()
-        if late.is_set():
-            time.sleep(1)  # the interrupt arrives here, if it has not yet
-    except KeyboardInterrupt:
-        if not late.is_set():
-            raise  # somebody else's
-        return None
-    return record
-
-
 @contextmanager
 def _workers(jobs: int) -> Iterator[Callable[..., Future]]:
     """A function that begins a call, in a process of its own where there are several at a time."""
@@ -224,7 +195,10 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future]]:
 def _at_once(function: Callable, *args, **options) -> Future:
     """The call, done."""
     call = Future()
-    call.set_result(function(*args, **options))
+    try:
+        call.set_result(function(*args, **options))
+    except Late as error:
+        call.set_exception(error)
     return call
 
 

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
@@ -199,8 +200,17 @@ def identity(settings: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class Late(Exception):
+    """A run was not through in time."""
+
+
 def perform(
-    trial: Trial, *, device: str = "cpu", progress: bool | None = None, per_user: bool = False
+    trial: Trial,
+    *,
+    device: str = "cpu",
+    progress: bool | None = None,
+    per_user: bool = False,
+    until: float = math.inf,
 ) -> dict[str, Any]:
     """Train, look at test once, and give the record; nothing is written.
 
@@ -215,6 +225,7 @@ def perform(
 
     Raises:
         KeyboardInterrupt: training was interrupted; there is no record then.
+        Late: training was not through at the time ``until``; nor is there one then.
 
     Example:
         >>> config = TrainConfig(epochs=1, n_negatives=64, progress=False)
@@ -227,8 +238,15 @@ def perform(
     noisy, clean = trial.load()
     start = time.perf_counter()
     model, loss = trial.build(noisy), make_loss(trial.loss, **trial.params)
+
+    def look_at_the_clock(*_) -> None:
+        if time.time() > until:
+            raise Late(f"{trial.label} was not through in time")
+
+    # After each epoch, and in each step but those that a GPU replays.
+    loss.register_forward_pre_hook(look_at_the_clock)
     try:
-        trained = fit(model, noisy, loss, config)
+        trained = fit(model, noisy, loss, config, on_epoch=look_at_the_clock)
     except FloatingPointError as error:  # a setting that diverges is a finding, too
         trained = Run(model, config, {}, stopped=f"diverged: {error}")
     seconds = time.perf_counter() - start
