@@ -47,12 +47,15 @@ def completed(bench, **settings):
     return records, order
 
 
+DATA = ("ml-1m", "yelp2018")  # a bench of either kind
+
+
 @pytest.fixture(scope="module")
 def finished():
-    return {b.data: completed(b) for b in BENCHES}
+    return {data: completed(bench(data)) for data in DATA}
 
 
-@pytest.mark.parametrize("data", [b.data for b in BENCHES])
+@pytest.mark.parametrize("data", DATA)
 def test_every_loss_at_every_level_with_every_seed(finished, data):
     records, _ = finished[data]
     runs = Runs(bench(data), records)
@@ -70,7 +73,7 @@ def test_every_loss_at_every_level_with_every_seed(finished, data):
             assert all(t.id in records for t in runs.tuned(loss, level))
 
 
-@pytest.mark.parametrize("data", [b.data for b in BENCHES])
+@pytest.mark.parametrize("data", DATA)
 def test_every_loss_is_tuned_with_the_same_budget_and_the_same_training(finished, data):
     records, _ = finished[data]
     runs = Runs(bench(data), records)
@@ -122,7 +125,7 @@ def test_nothing_is_wanted_before_what_it_rests_on():
             ask()
 
 
-@pytest.mark.parametrize("data", ["ml-1m", "yelp2018"])
+@pytest.mark.parametrize("data", DATA)
 def test_pooling_is_compared_with_the_same_batches_without_it(finished, data):
     records, _ = finished[data]
     runs = Runs(bench(data), records)

@@ -139,8 +139,11 @@ def estimate(difference: Ratio, *, spread: float | None = None, freedom: int = 0
     over_users = stats.norm.ppf(0.975) * difference.users.std(ddof=1) / np.sqrt(n)
     half = float(np.hypot(over_seeds, over_users))
     value = difference.value
-    z = value / half * stats.norm.ppf(0.975) if half else np.inf * np.sign(value)
-    p_value = float(2 * stats.norm.sf(abs(z))) if value else 1.0
+    if value == 0:
+        p_value = 1.0
+    else:
+        z = abs(value) / half * stats.norm.ppf(0.975) if half else np.inf
+        p_value = float(2 * stats.norm.sf(z))
     return Estimate(Interval(value, value - half, value + half), p_value)
 
 
