@@ -183,6 +183,8 @@ def _sweep(args: argparse.Namespace) -> None:
     TrainConfig(device=args.device)  # one that is not there is refused before anything is opened
     if args.file is not None and len(sweeps) > 1:
         raise ValueError("--file takes the records of one sweep, not of several")
+    if not args.minutes > 0:
+        raise ValueError(f"--minutes must be positive, got {args.minutes}")
     jobs = args.jobs
     if jobs is None:
         jobs = (os.cpu_count() or 1) if torch.device(args.device).type == "cpu" else 1

@@ -349,6 +349,9 @@ def test_no_run_is_begun_that_would_not_end_in_time(at_once, tmp_path, capsys, m
     said = capsys.readouterr().out
     assert "grid: 3 runs are missing so far, about 6 min" in said and "about 2.0 min" in said
     assert len(read_records(other)) == 1
+    for bad in ("0", "-1", "nan"):
+        assert main([*command[:-1], bad]) == 2
+        assert "--minutes must be positive" in capsys.readouterr().err
 
 
 def test_a_shorter_run_takes_the_time_that_a_longer_one_would_not_fit_in(at_once, tmp_path):

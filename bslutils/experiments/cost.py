@@ -37,9 +37,8 @@ class Costs:
 
     def __init__(self, records: Iterable[dict[str, Any]], kind: str):
         self.kind = kind
-        self._rates: dict[tuple, list[float]] = defaultdict(
-            list
-        )  # seconds of an epoch, by likeness
+        # Seconds of an epoch, by likeness.
+        self._rates: dict[tuple, list[float]] = defaultdict(list)
         for record in records:
             self.add(record)
 

@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import verdicts
-from .paper_noise import BENCHES, CLEAN, FRACTIONS, Bench, Level, Runs
+from .paper_noise import BENCHES, CLEAN, WORST, Bench, Level, Runs
 from .records import MissingRun, Records, recorded
 from .trial import Trial
 from .verdicts import METRIC, Estimate, Ratio, change, estimate, lead
 
-NEGATIVES: Level = ("negatives", verdicts.WORST)
-POSITIVES: Level = ("positives", FRACTIONS[-1])
+NEGATIVES, POSITIVES = WORST
 OTHERS = ("bpr", "bce", "mse", "ccl")  # that softmax loss is compared with in the first claim
 
 

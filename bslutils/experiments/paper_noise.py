@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 
 from ..config import TrainConfig
 from . import every_loss
@@ -197,13 +197,14 @@ class Runs:
 
     def __init__(self, bench: Bench, records: Records):
         self.bench, self.records = bench, records
+        # What a plan asks for again and again, while it is made.
+        self.clean, self._settings = cache(self.clean), cache(self._settings)
+        self.epochs = cache(self.epochs)
 
-    @lru_cache  # noqa: B019 (it lives as long as a plan is made)
     def clean(self, loss: str) -> Walk:
         """The tuning of a loss on clean data."""
         return walk(start(self.bench, loss, self.records), CLEAN)
 
-    @lru_cache  # noqa: B019
     def _settings(self, loss: str) -> Trial:
         return self.clean(loss).best(self.records)[0]
 
@@ -226,7 +227,6 @@ class Runs:
             gains[loss] = twice["valid"] / once["valid"] - 1
         return gains
 
-    @lru_cache  # noqa: B019
     def epochs(self) -> int:
         """The first length of training of which twice as much adds less than 2 %.
 

@@ -3,7 +3,7 @@
 * What counts: NDCG@20 of final runs on test, ranked among all items that are not in the clean
   training pairs. Every setting is chosen on validation.
 * The paper's first claim, on a data set: softmax loss loses less than BPR, BCE, MSE and CCL from
-  clean training to :data:`WORST` false negatives. The difference of the relative changes,
+  clean training to the most false negatives. The difference of the relative changes,
   :func:`change`, is looked at loss by loss, with settings kept from clean data.
 * Its third claim, on a data set: the bilateral loss is above softmax loss at the most false
   positives. That is the relative :func:`lead`, both tuned under the noise.
@@ -28,11 +28,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from ..intervals import Interval
+from ..intervals import Interval, adjusted
 from ..provenance import device_kind
 from .per_user import METRIC, unpack
 
-WORST = 0.3  # share of false negatives
 EQUAL = 0.02  # relative difference that does not matter
 CHANCE = 0.05  # share of the differences found that may be by chance
 LEVEL = 0.9  # of the best known, which a bench must reach
@@ -155,15 +154,13 @@ def words(estimates: Mapping[Any, Estimate]) -> dict[Any, str]:
         >>> words({"a": Estimate(sure, 1e-4), "b": Estimate(small, 1.0)})
         {'a': 'better', 'b': 'equal'}
     """
-    if not estimates:
-        return {}
-    adjusted = stats.false_discovery_control([x.p_value for x in estimates.values()])
+    by_chance = adjusted({name: x.p_value for name, x in estimates.items()})
     found = {}
-    for (name, x), q in zip(estimates.items(), adjusted, strict=True):
+    for name, x in estimates.items():
         _, low, high = x.interval
         if low >= -EQUAL and high <= EQUAL:
             found[name] = "equal"
-        elif q <= CHANCE:
+        elif by_chance[name] <= CHANCE:
             found[name] = "better" if low > 0 else "worse"
         else:
             found[name] = "undecided"
