@@ -67,7 +67,7 @@ class Bench:
     Attributes:
         data: name of the data set.
         config: of the training, but for the L2 term; rows of several positives for every loss.
-        tuning_epochs: of the trials that tune on clean data.
+        tuning_epochs: of the trials that tune, on clean data and under noise.
         whole: every level with every seed, tuned at the ends, too; else, where runs are dear, one
             seed but for softmax and bilateral loss at the ends, and only these two tuned there.
     """
@@ -255,12 +255,11 @@ class Runs:
     def tuning(self, loss: str, level: Level) -> Walk:
         """The tuning of a loss at a level of noise, from the settings of clean data on.
 
-        Where runs are dear only temperatures are moved, in short trials.
+        In trials as long as those on clean data; where runs are dear only temperatures are moved.
         """
-        if self.bench.whole:
-            return walk(_long(self._settings(loss), self.epochs(), level), level)
         temperatures = tuple(name for name in KNOBS[loss] if name.startswith("tau"))
-        return walk(at(self._settings(loss), level), level, temperatures)
+        names = () if self.bench.whole else temperatures
+        return walk(at(self._settings(loss), level), level, names)
 
     def tuned(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings chosen at that level, every seed."""
