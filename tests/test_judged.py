@@ -13,7 +13,7 @@ from bslutils.experiments.judged import (
     state,
     third_claim,
 )
-from bslutils.experiments.paper_noise import CLEAN, Runs, bench
+from bslutils.experiments.paper_noise import CLEAN, Runs, bench, plan
 from bslutils.experiments.per_user import METRIC, pack
 
 USERS = np.random.default_rng(0).uniform(0.2, 0.6, 400)
@@ -39,7 +39,7 @@ def records():
     field = {id: r | {"test": r["test"] | {METRIC: 0.3}} for id, r in RECORDED.items()}
     records = {id: r for id, r in field.items() if r["data"] in ("ml-1m",)}
     for data in ("ml-1m", "yelp2018"):
-        while missing := [t for t in Runs(bench(data), records).plan() if t.id not in records]:
+        while missing := [t for t in plan([bench(data)], records) if t.id not in records]:
             records |= {t.id: made(t) for t in missing}
         for loss in LOST:  # the clean runs of ``field``, made again with their users
             records |= {t.id: made(t) for t in Runs(bench(data), records).kept(loss, CLEAN)}

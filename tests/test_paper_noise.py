@@ -19,6 +19,7 @@ from bslutils.experiments.paper_noise import (
     Runs,
     at,
     bench,
+    plan,
     ratio,
     rise,
 )
@@ -40,7 +41,7 @@ def fake(trial, *, gains=0.0):
 def completed(bench, **settings):
     """Records of everything that a bench wants, and the trials in the order of their making."""
     records, order = dict(RECORDED), []
-    while missing := [t for t in Runs(bench, records).plan() if t.id not in records]:
+    while missing := [t for t in plan([bench], records) if t.id not in records]:
         for trial in missing:
             order += [trial] if trial.id not in records else []
             records[trial.id] = fake(trial, **settings)
@@ -119,7 +120,7 @@ def test_the_loss_that_still_rises_is_looked_at_beside_softmax_loss(finished):
 
 def test_nothing_is_wanted_before_what_it_rests_on():
     runs = Runs(bench("gowalla"), {})
-    assert len(list(runs.plan())) == len(LOSSES)  # the starts of the tuning
+    assert len(list(plan([runs.bench], {}))) == len(LOSSES)  # the starts of the tuning
     for ask in (runs.epochs, lambda: runs.kept("bpr", CLEAN), lambda: runs.tuned("bpr", WORST[0])):
         with pytest.raises(MissingRun):
             ask()

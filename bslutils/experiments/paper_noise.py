@@ -4,7 +4,7 @@ The sweep ``paper_noise``.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,7 +12,7 @@ from functools import cache
 from ..config import TrainConfig
 from . import every_loss
 from .records import FOLDER, MissingRun, Records, lacks, recorded
-from .runner import SIZES, with_seeds
+from .runner import with_seeds
 from .testbeds import DENSE
 from .trial import Trial
 from .verdicts import ADDED
@@ -284,27 +284,42 @@ class Runs:
             for trial in (pooled, replace(base, config=config))
         ]
 
-    def plan(self) -> Iterator[Trial]:
-        """All of them, in the order of their value; first those of ``field`` that are missing."""
+    def tuning_on_clean(self) -> Iterator[Trial]:
+        """The tuning of every loss; before it those runs of ``field`` that it starts from."""
         for loss in LOSSES if self.bench.in_field else ():
             for trials in every_loss.choice(self.bench.data, loss, self.records):
                 yield from (trial for trial in trials if trial.id not in self.records)
         for loss in LOSSES:
             with suppress(MissingRun):
                 yield from self.clean(loss).tried(self.records).values()
+
+    def lengths(self) -> Iterator[Trial]:
+        """Every loss at the first length, and what tells whether it is long enough."""
         for loss in LOSSES:
             with suppress(MissingRun):
                 yield self.at_length(loss, self.bench.config.epochs)
         with suppress(MissingRun):
             yield from self.longer()
+
+    def ends(self) -> Iterator[Trial]:
+        """Every loss on clean data and under the most noise, with the settings of clean data."""
+        if not lacks(self.epochs):
+            yield from self._kept(CLEAN, *WORST)
+
+    def tuned_ends(self) -> Iterator[Trial]:
+        """Losses under the most noise, tuned at it."""
         if lacks(self.epochs):
             return
-        yield from self._kept(CLEAN, *WORST)
         for level in reversed(WORST):
             for loss in LOSSES if self.bench.whole else MAIN:
                 with suppress(MissingRun):
                     yield from self.tuning(loss, level).tried(self.records).values()
                     yield from self.tuned(loss, level)
+
+    def rest(self) -> Iterator[Trial]:
+        """What lies between clean data and the most noise, and the pooled loss."""
+        if lacks(self.epochs):
+            return
         yield from self._kept(*LEVELS)
         if self.bench.data in POOLED:
             for trials in self.pooled():
@@ -321,7 +336,19 @@ def _long(trial: Trial, epochs: int, level: Level) -> Trial:
     return at(replace(trial, config=replace(trial.config, epochs=epochs)), level)
 
 
+STAGES = (Runs.tuning_on_clean, Runs.lengths, Runs.ends, Runs.tuned_ends, Runs.rest)
+
+
+def plan(benches: Iterable[Bench], records: Records) -> Iterator[Trial]:
+    """All trials of some benches in the order of their value: stage after stage."""
+    found = [Runs(bench, records) for bench in benches]
+    for stage in STAGES:
+        for runs in found:
+            yield from stage(runs)
+
+
 def paper_noise(size: str, records: Records) -> Iterator[Trial]:
     """All trials; ``small`` is MovieLens-1M and Amazon-Electronics, ``full`` adds the others."""
-    for bench in BENCHES[: (2, 4)[SIZES.index(size)]]:
-        yield from Runs(bench, records).plan()
+    yield from plan(BENCHES[:2], records)
+    if size == "full":
+        yield from plan(BENCHES[2:], records)
