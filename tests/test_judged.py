@@ -5,12 +5,12 @@ import pytest
 from test_paper_noise import RECORDED, fake
 
 from bslutils.experiments import MissingRun, judged
+from bslutils.experiments.convergence import of_bench
 from bslutils.experiments.judged import (
     NEGATIVES,
     OTHERS,
     POSITIVES,
     first_claim,
-    state,
     third_claim,
 )
 from bslutils.experiments.paper_noise import CLEAN, Runs, bench, plan
@@ -80,12 +80,12 @@ def test_the_third_claim_compares_both_as_tuned(records):
 
 
 def test_a_bench_states_its_level_and_what_more_training_adds(records):
-    found = state(bench("ml-1m"), records)
+    found = of_bench(bench("ml-1m"), records)
     assert found.epochs == 30 and found.preliminary == ""
     assert found.added["softmax"] < 0.02 and found.level > 0.9
     trial = Runs(bench("ml-1m"), records).kept("mse", CLEAN)[0]
     high = records | {trial.id: records[trial.id] | {"test": {METRIC: 0.9, "recall@20": 0.1}}}
-    found = state(bench("ml-1m"), high)
+    found = of_bench(bench("ml-1m"), high)
     assert found.best == "mse" and "softmax loss reaches" in found.preliminary
     claims = first_claim(high)
     assert judged.verdict(claims, bench("ml-1m"), high) == "preliminary"
@@ -103,4 +103,4 @@ def test_what_lacks_a_run_is_left_out_and_not_judged(records):
     bare[trial.id] = {k: v for k, v in bare[trial.id].items() if k != "users"}
     assert ("ml-1m", "bilateral_softmax") not in third_claim(bare)
     with pytest.raises(MissingRun):
-        state(bench("gowalla"), records)
+        of_bench(bench("gowalla"), records)

@@ -6,7 +6,17 @@ What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:
 :mod:`budget`. :mod:`ranking` and :mod:`knobs` know numbers alone.
 """
 
-from . import ablations, accuracy, every_loss, fairness, figure1, noise, paper_noise, reference
+from . import (
+    ablations,
+    accuracy,
+    convergence,
+    every_loss,
+    fairness,
+    figure1,
+    noise,
+    paper_noise,
+    reference,
+)
 from .records import (
     MissingRun,
     known_records,
@@ -42,6 +52,7 @@ SWEEPS: dict[str, Sweep] = {
     "overall": Sweep("overall", "every loss at its best setting", accuracy.overall),
     "score": Sweep("score", "cosines or inner products", accuracy.score),
     "fairness": Sweep("fairness", "accuracy against fairness over settings", fairness.fairness),
+    "convergence": Sweep("convergence", "what twice the epochs add", convergence.convergence),
     "published": Sweep("published", "the losses of the paper's first figure", figure1.published),
     "negatives": Sweep(
         "negatives", "number of negatives and how they are drawn", ablations.negatives

@@ -6,60 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import verdicts
+from .convergence import of_bench
 from .paper_noise import BENCHES, CLEAN, WORST, Bench, Level, Runs
 from .records import MissingRun, Records, recorded
 from .trial import Trial
-from .verdicts import METRIC, Estimate, Ratio, change, estimate, lead
+from .verdicts import Estimate, Ratio, change, estimate, lead
 
 NEGATIVES, POSITIVES = WORST
 OTHERS = ("bpr", "bce", "mse", "ccl")  # that softmax loss is compared with in the first claim
-
-
-class State(NamedTuple):
-    """How far the training of a bench went.
-
-    Attributes:
-        epochs: of its runs.
-        added: loss -> what twice the epochs add to validation, in parts.
-        level: NDCG@20 of softmax loss on clean data, in parts of the best that is known.
-        best: the loss of that best.
-        preliminary: why the bench carries no verdict; empty if it does.
-    """
-
-    epochs: int
-    added: dict[str, float]
-    level: float
-    best: str
-    preliminary: str
-
-
-def state(bench: Bench, records: Records) -> State:
-    """Whether a bench has converged, and how high it stands.
-
-    Raises:
-        MissingRun: a run is not recorded.
-    """
-    runs = Runs(bench, records)
-    epochs = runs.epochs()
-    added = runs.added(epochs)
-    ours = np.mean([r["test"][METRIC] for r in recorded(runs.kept("softmax", CLEAN), records)])
-    top = max(_alike(bench, records.values()), key=lambda record: record["test"][METRIC])
-    level = float(ours / top["test"][METRIC])
-    return State(epochs, added, level, top["loss"], verdicts.preliminary(added, level))
-
-
-def _alike(bench: Bench, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Records on the data of a bench that its level is measured by."""
-    return [
-        record
-        for record in records
-        if record["data"] == bench.data
-        and record["backbone"] == "MF"
-        and record["protocol"] == "honest"
-        and record["config"]["negative_noise"] == 1
-        and not record["false_positives"]
-        and record["model"].get("dim", 64) == 64
-    ]
 
 
 class Judged(NamedTuple):
@@ -152,7 +106,7 @@ def verdict(
     """
     try:
         words = [judged[bench.data, loss].word for loss in losses]
-        if state(bench, records).preliminary:
+        if of_bench(bench, records).preliminary:
             return "preliminary"
     except (KeyError, MissingRun):
         return "not run"

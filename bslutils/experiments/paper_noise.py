@@ -3,7 +3,6 @@
 The sweep ``paper_noise``.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,7 +10,8 @@ from functools import cache
 
 from ..config import TrainConfig
 from . import every_loss
-from .records import FOLDER, MissingRun, Records, lacks, recorded
+from .facts import facts_of
+from .records import MissingRun, Records, lacks, recorded
 from .runner import with_seeds
 from .testbeds import DENSE
 from .trial import Trial
@@ -120,16 +120,11 @@ def bench(data: str) -> Bench:
     raise ValueError(f"data must be one of {', '.join(b.data for b in BENCHES)}, got {data!r}")
 
 
-@cache
-def _facts() -> dict:
-    return json.loads((FOLDER / "datasets.json").read_text(encoding="utf-8"))
-
-
 def ratio(data: str, share: float) -> float:
     """The weight of a positive among the negatives at which a share of them is false."""
     if share == 0:
         return 0.0
-    return float(f"{_facts()[data]['ratio of a share'][str(share)]:.3g}")
+    return float(f"{facts_of(data)['ratio of a share'][str(share)]:.3g}")
 
 
 def at(trial: Trial, level: Level) -> Trial:

@@ -1,0 +1,165 @@
+"""How far the training on a bench went: what twice the epochs add, and how high it stands.
+
+The sweep ``convergence``. The benches of ``paper_noise`` have the like among their own runs.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data import SOURCES
+from . import accuracy, fairness, noise, verdicts
+from .facts import facts_of
+from .paper_noise import CLEAN, Bench, Runs, rise
+from .records import MissingRun, Records, lacks, recorded
+from .runner import best
+from .testbeds import Testbed
+from .trial import Trial
+from .verdicts import METRIC
+
+
+class State(NamedTuple):
+    """A bench, and how far the training on it went.
+
+    Attributes:
+        data, backbone: its data set and its model.
+        epochs: of its runs.
+        seeds: how many.
+        added: loss -> what twice the epochs add to validation, in parts; for softmax loss and for
+            the loss whose validation rises most at the end.
+        level: NDCG@20 of softmax loss on clean data, in parts of the best that is known.
+        best: the loss of that best.
+        preliminary: why the bench carries no verdict; empty if it does.
+    """
+
+    data: str
+    backbone: str
+    epochs: int
+    seeds: int
+    added: dict[str, float]
+    level: float
+    best: str
+    preliminary: str
+
+    @property
+    def title(self) -> str:
+        """The name of the data in a figure, which says if the bench is preliminary."""
+        title = SOURCES[self.data].title
+        return f"{title}\n(preliminary)" if self.preliminary else title
+
+    def line(self) -> dict[str, str]:
+        """A row of a table."""
+        counts = facts_of(self.data)
+        more = ", ".join(f"{loss} {100 * x:+.1f}" for loss, x in self.added.items())
+        return {
+            "data": SOURCES[self.data].title,
+            "users": f"{counts['users']:,}",
+            "items": f"{counts['items']:,}",
+            "model": self.backbone,
+            "seeds": str(self.seeds),
+            "epochs": str(self.epochs),
+            "level of SL (%)": f"{100 * self.level:.0f}",
+            "of": self.best,
+            "twice the epochs add (%)": more,
+            "preliminary": self.preliminary or "no",
+        }
+
+
+def testbeds() -> list[Testbed]:
+    """Where losses are compared for the chapters on accuracy, noise and fairness, each once."""
+    found = [*accuracy.testbeds(), *noise.testbeds(), *fairness.testbeds()]
+    return list({replace(testbed, whole=True): testbed for testbed in found}.values())
+
+
+def chosen(testbed: Testbed, records: Records) -> dict[str, Trial]:
+    """The losses that were tuned on a testbed, softmax loss first, as validation chose."""
+    losses = [x for x in accuracy.LOSSES if not lacks(best, accuracy.grid(testbed, x), records)]
+    if "softmax" not in losses:
+        raise MissingRun(f"a run is missing: of the tuning of softmax on {testbed.data}")
+    return {loss: best(accuracy.grid(testbed, loss), records) for loss in losses}
+
+
+def twice(testbed: Testbed, records: Records) -> dict[str, tuple[Trial, Trial]]:
+    """By loss the run with the first seed, and the same with twice the epochs.
+
+    Of softmax loss, and of the one of the others whose validation rises most at the end.
+
+    Raises:
+        MissingRun: a run of the tuning is not recorded.
+    """
+    first = chosen(testbed, records)
+    rises = {x: rise(records[trial.id]) for x, trial in first.items() if x != "softmax"}
+    shown = ["softmax", *([max(rises, key=rises.__getitem__)] if rises else [])]
+    return {x: (first[x], longer(first[x])) for x in shown}
+
+
+def longer(trial: Trial) -> Trial:
+    """The trial with twice the epochs."""
+    epochs = 2 * trial.config.epochs
+    config = replace(trial.config, epochs=epochs)
+    return replace(trial, config=config, label=f"{trial.label} {epochs} epochs")
+
+
+def convergence(size: str, records: Records) -> Iterator[Trial]:
+    """Twice the epochs, on every testbed."""
+    for testbed in testbeds():
+        with suppress(MissingRun):
+            yield from (long for _, long in twice(testbed, records).values())
+
+
+def of_testbed(testbed: Testbed, records: Records) -> State:
+    """How far the training on a testbed went.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    added = {}
+    for loss, pair in twice(testbed, records).items():
+        once, long = recorded(pair, records)
+        added[loss] = long["valid"] / once["valid"] - 1
+    first = testbed.seeds(chosen(testbed, records)["softmax"])
+    kind = testbed.data, testbed.backbone
+    return _state(*kind, testbed.config.epochs, added, recorded(first, records), records)
+
+
+def of_bench(bench: Bench, records: Records) -> State:
+    """How far the training on a bench of ``paper_noise`` went.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    runs = Runs(bench, records)
+    epochs = runs.epochs()
+    ours = recorded(runs.kept("softmax", CLEAN), records)
+    return _state(bench.data, "MF", epochs, runs.added(epochs), ours, records)
+
+
+def _state(
+    data: str,
+    backbone: str,
+    epochs: int,
+    added: dict[str, float],
+    ours: list[dict[str, Any]],
+    records: Records,
+) -> State:
+    found = list(_alike(data, backbone, records.values()))
+    top = max(found, key=lambda record: record["test"][METRIC])
+    level = float(np.mean([r["test"][METRIC] for r in ours]) / top["test"][METRIC])
+    why = verdicts.preliminary(added, level)
+    return State(data, backbone, epochs, len(ours), added, level, top["loss"], why)
+
+
+def _alike(data: str, backbone: str, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Records that the level of a bench is measured by."""
+    for record in records:
+        if (
+            (record["data"], record["backbone"]) == (data, backbone)
+            and record["protocol"] == "honest"
+            and record["config"]["negative_noise"] == 1
+            and not record["false_positives"]
+            and record["model"].get("dim", 64) == 64
+        ):
+            yield record
