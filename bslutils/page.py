@@ -6,10 +6,21 @@ For notebooks alone: nothing in the package imports it.
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from . import plots
+from .data import SOURCES
 from .experiments import MissingRun, known_records, origin, path_of, sweep
+from .experiments.convergence import of_bench, of_testbed
+from .experiments.judged import Judged, lines
+from .experiments.paper_curves import curve
+from .experiments.paper_noise import BENCHES, LOSSES, Runs
+from .experiments.records import Records
+from .experiments.testbeds import Testbed
 from .intervals import adjusted as adjusted  # what pages say of many comparisons
 
 GREY, BLUE, GOLD, RED = (
@@ -21,7 +32,8 @@ class Page:
     """A page that rests on some sweeps: what is recorded of them, and what it cannot say yet.
 
     Args:
-        sweeps: names of sweeps (:func:`bslutils.experiments.sweep`), taken at the small size.
+        sweeps: names of sweeps (:func:`bslutils.experiments.sweep`).
+        size: at which they are taken, ``"small"`` or ``"full"``.
 
     Attributes:
         records: of all sweeps there are, by id.
@@ -32,12 +44,12 @@ class Page:
         gaps: name of what could not be said -> the run that it lacks.
 
     Raises:
-        ValueError: an unknown sweep; the message lists the choices.
+        ValueError: an unknown sweep or size; the message lists the choices.
     """
 
-    def __init__(self, *sweeps: str):
+    def __init__(self, *sweeps: str, size: str = "small"):
         self.records = known_records(path_of(""))
-        self.trials = {name: sweep(name).trials("small", self.records) for name in sweeps}
+        self.trials = {name: sweep(name).trials(size, self.records) for name in sweeps}
         wanted = {trial.id: trial for trials in self.trials.values() for trial in trials}
         self.missing = [trial for id, trial in wanted.items() if id not in self.records]
         self.complete = not self.missing
@@ -211,3 +223,68 @@ def listed(words: Iterable[str]) -> str:
 def absent(ax: Axes, label: str, color: str) -> None:
     """Say in the legend that the runs of a line are missing."""
     ax.plot([], [], color=color, label=f"{label} (missing)")
+
+
+def bench_title(testbed: Testbed, records: Records, between: str = "\n") -> str:
+    """The name of the data for a figure or a table, which says if a bench is preliminary."""
+    try:
+        preliminary = of_testbed(testbed, records).preliminary
+    except MissingRun:
+        return testbed.title
+    return f"{testbed.title}{between}(preliminary)" if preliminary else testbed.title
+
+
+def on_paper_data(kind: str, records: Records) -> Figure:
+    """Panels of what each loss loses to a noise, one for each data set of ``paper_noise``.
+
+    Args:
+        kind: ``"negatives"`` or ``"positives"``.
+        records: by id.
+    """
+    fig, axes = plt.subplots(2, 2, figsize=(7.6, 5.6), sharex=True, sharey=True)
+    for ax, bench in zip(axes.flat, BENCHES, strict=True):
+        runs = Runs(bench, records)
+        found = Readings(lambda loss, r=runs: curve(r, loss, kind), LOSSES)
+        for loss, (amounts, changes, _) in found.items():
+            mean, low, high = 100 * np.array(changes).T
+            x = 100 * np.array(amounts)
+            ax.plot(x, mean, marker="o", ms=3, **plots.loss_style(loss))
+            ax.fill_between(x, low, high, color=color(loss), alpha=0.2, linewidth=0)
+        title = SOURCES[bench.data].title
+        try:
+            title += "\n(preliminary)" if of_bench(bench, records).preliminary else ""
+        except MissingRun:
+            title += "\n(runs are missing)"
+        ax.axhline(0, color="black", linewidth=0.8)
+        ax.set(title=title)
+    what = {"negatives": "false ones (% of the negatives)", "positives": "false ones added (%)"}
+    fig.supxlabel(what[kind], size=10)
+    fig.supylabel("change of test NDCG@20 (%)", size=10)
+    for loss in LOSSES:  # in the legend even where nothing is recorded
+        axes[0, 0].plot([], [], **plots.loss_style(loss))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    one_each = dict(zip(labels, handles, strict=True))
+    fig.legend(one_each.values(), one_each.keys(), loc="outside lower center", ncols=4)
+    return fig
+
+
+def verdicts_on(
+    judged: dict[tuple[str, str], Judged], records: Records, losses: Iterable[str]
+) -> pd.DataFrame:
+    """The table of what was judged of a claim on the paper's data."""
+    rows = lines(judged, records, losses)
+    rows = [row | {"loss": label(row["loss"])} for row in rows]
+    return pd.DataFrame(rows).fillna("").set_index(["data", "loss"])
+
+
+def states(records: Records) -> pd.DataFrame:
+    """The table of how far training went on the benches of ``paper_noise``."""
+    rows = []
+    for bench in BENCHES:
+        try:
+            state = of_bench(bench, records)
+        except MissingRun:
+            rows.append({"data": SOURCES[bench.data].title, "preliminary": "runs are missing"})
+            continue
+        rows.append(state.line(label))
+    return pd.DataFrame(rows).fillna("").set_index("data")

@@ -3,7 +3,7 @@
 The sweep ``convergence``. The benches of ``paper_noise`` have the like among their own runs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -44,16 +44,10 @@ class State(NamedTuple):
     best: str
     preliminary: str
 
-    @property
-    def title(self) -> str:
-        """The name of the data in a figure, which says if the bench is preliminary."""
-        title = SOURCES[self.data].title
-        return f"{title}\n(preliminary)" if self.preliminary else title
-
-    def line(self) -> dict[str, str]:
-        """A row of a table."""
+    def line(self, label: Callable[[str], str] = str) -> dict[str, str]:
+        """A row of a table, in which losses are called as ``label`` says."""
         counts = facts_of(self.data)
-        more = ", ".join(f"{loss} {100 * x:+.1f}" for loss, x in self.added.items())
+        more = ", ".join(f"{label(loss)} {100 * x:+.1f}" for loss, x in self.added.items())
         return {
             "data": SOURCES[self.data].title,
             "users": f"{counts['users']:,}",
@@ -62,7 +56,7 @@ class State(NamedTuple):
             "seeds": str(self.seeds),
             "epochs": str(self.epochs),
             "level of SL (%)": f"{100 * self.level:.0f}",
-            "of": self.best,
+            "of": label(self.best),
             "twice the epochs add (%)": more,
             "preliminary": self.preliminary or "no",
         }

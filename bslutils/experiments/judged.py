@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data import SOURCES
 from . import verdicts
 from .convergence import of_bench
 from .paper_noise import BENCHES, CLEAN, WORST, Bench, Level, Runs
@@ -33,7 +34,7 @@ def first_claim(records: Records, *, tuned: bool = False) -> dict[tuple[str, str
 
     def compare(runs: Runs, loss: str) -> Ratio:
         pairs = [(_at(runs, x, NEGATIVES, tuned), runs.kept(x, CLEAN)) for x in ("softmax", loss)]
-        return change(*(tuple(_users(runs, *pair)) for pair in _same_seeds(pairs)))
+        return change(*(tuple(with_users(runs, *pair)) for pair in _same_seeds(pairs)))
 
     return _judged(OTHERS, compare, records)
 
@@ -45,7 +46,7 @@ def third_claim(
 
     def compare(runs: Runs, loss: str) -> Ratio:
         [pair] = _same_seeds([[_at(runs, x, POSITIVES, tuned) for x in (loss, "softmax")]])
-        return lead(*_users(runs, *pair))
+        return lead(*with_users(runs, *pair))
 
     return _judged((loss,), compare, records)
 
@@ -60,7 +61,7 @@ def _same_seeds(pairs: list) -> list[list[list[Trial]]]:
     return [[trials[:few] for trials in pair] for pair in pairs]
 
 
-def _users(runs: Runs, *sides: list[Trial]) -> list[list[dict[str, Any]]]:
+def with_users(runs: Runs, *sides: list[Trial]) -> list[list[dict[str, Any]]]:
     """The records of some trials, which must keep users."""
     found = [recorded(trials, runs.records) for trials in sides]
     for record in (record for side in found for record in side):
@@ -111,3 +112,21 @@ def verdict(
     except (KeyError, MissingRun):
         return "not run"
     return verdicts.verdict(words)
+
+
+def lines(
+    judged: Mapping[tuple[str, str], Judged], records: Records, losses: Iterable[str] = OTHERS
+) -> list[dict[str, str]]:
+    """A table of what was judged: a row for a data set and a loss, run or not."""
+    table = []
+    for bench in BENCHES:
+        for loss in losses:
+            row = {"data": SOURCES[bench.data].title, "loss": loss}
+            found = judged.get((bench.data, loss))
+            if found is None:
+                table.append(row | {"difference (%)": "not run"})
+                continue
+            row["difference (%)"] = found.estimate.interval.plus_minus()
+            table.append(row | {"seeds": str(found.seeds), "so it is": found.word})
+        table[-1]["verdict"] = verdict(judged, bench, records, losses)
+    return table

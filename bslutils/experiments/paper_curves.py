@@ -1,0 +1,61 @@
+"""What the runs of ``paper_noise`` lose, level by level."""
+
+from typing import NamedTuple
+
+from ..intervals import Interval
+from .facts import facts_of
+from .judged import with_users
+from .paper_noise import CLEAN, LEVELS, Level, Runs
+from .verdicts import estimate, lead
+
+
+class Curve(NamedTuple):
+    """The change of NDCG@20 from clean data on, over the levels of a noise.
+
+    Attributes:
+        amounts: of noise, rising: shares of the negatives that are false, or false positives in
+            parts of the positives.
+        changes: relative, with the intervals of :func:`bslutils.experiments.verdicts.estimate`;
+            where there is one seed, over users alone.
+        level: NDCG@20 on clean data.
+    """
+
+    amounts: list[float]
+    changes: list[Interval]
+    level: float
+
+
+def curve(runs: Runs, loss: str, kind: str) -> Curve:
+    """What a loss loses with the settings of clean data, over the levels of a noise.
+
+    Clean data have uniform negatives, and those their own share of false ones.
+
+    Args:
+        runs: of a bench.
+        loss: which.
+        kind: ``"negatives"`` or ``"positives"``.
+
+    Raises:
+        ValueError: another kind.
+        MissingRun: a run is not recorded.
+    """
+    if kind not in ("negatives", "positives"):
+        raise ValueError(f"kind must be 'negatives' or 'positives', got {kind!r}")
+    levels = [CLEAN, *(level for level in LEVELS if level[0] == kind)]
+    found = sorted((amount(runs.bench.data, level, kind), level) for level in levels)
+    trials = [runs.kept(loss, level) for _, level in found]
+    seeds = min(map(len, trials))
+    clean, *_ = with_users(runs, runs.kept(loss, CLEAN)[:seeds])
+    changes = []
+    for some in with_users(runs, *(some[:seeds] for some in trials)):
+        alone = {"spread": 0.0, "freedom": 1} if seeds == 1 else {}
+        changes.append(estimate(lead(some, clean), **alone).interval)
+    level = sum(record["test"]["ndcg@20"] for record in clean) / len(clean)
+    return Curve([x for x, _ in found], changes, level)
+
+
+def amount(data: str, level: Level, kind: str) -> float:
+    """How much noise of a kind there is at a level."""
+    if level != CLEAN:
+        return level[1]
+    return facts_of(data)["share of false negatives"] if kind == "negatives" else 0.0
