@@ -16,7 +16,7 @@ from .facts import facts_of
 from .paper_noise import CLEAN, Bench, Runs, rise
 from .records import MissingRun, Records, lacks, recorded
 from .runner import best
-from .testbeds import Testbed
+from .testbeds import Testbed, measured
 from .trial import Trial
 from .verdicts import METRIC
 
@@ -29,7 +29,8 @@ class State(NamedTuple):
         epochs: of its runs.
         seeds: how many.
         added: loss -> what twice the epochs add to validation, in parts; for softmax loss and for
-            the loss whose validation rises most at the end.
+            the loss whose validation rises most at the end. The mean over some seeds where runs
+            are cheap.
         level: NDCG@20 of softmax loss on clean data, in parts of the best that is known.
         best: the loss of that best.
         preliminary: why the bench carries no verdict; empty if it does.
@@ -76,10 +77,14 @@ def chosen(testbed: Testbed, records: Records) -> dict[str, Trial]:
     return {loss: best(accuracy.grid(testbed, loss), records) for loss in losses}
 
 
-def twice(testbed: Testbed, records: Records) -> dict[str, tuple[Trial, Trial]]:
-    """By loss the run with the first seed, and the same with twice the epochs.
+SEEDS = 3  # that are run for twice the epochs; on small data one says little
 
-    Of softmax loss, and of the one of the others whose validation rises most at the end.
+
+def twice(testbed: Testbed, records: Records) -> dict[str, tuple[list[Trial], list[Trial]]]:
+    """By loss the runs with the first seeds, and the same with twice the epochs.
+
+    Of softmax loss, and of the one of the others whose validation rises most at the end of the
+    run with the first seed.
 
     Raises:
         MissingRun: a run of the tuning is not recorded.
@@ -87,7 +92,11 @@ def twice(testbed: Testbed, records: Records) -> dict[str, tuple[Trial, Trial]]:
     first = chosen(testbed, records)
     rises = {x: rise(records[trial.id]) for x, trial in first.items() if x != "softmax"}
     shown = ["softmax", *([max(rises, key=rises.__getitem__)] if rises else [])]
-    return {x: (first[x], longer(first[x])) for x in shown}
+    found = {}
+    for loss in shown:
+        once = testbed.seeds(first[loss])[:SEEDS]
+        found[loss] = once, [longer(trial) for trial in once]
+    return found
 
 
 def longer(trial: Trial) -> Trial:
@@ -101,7 +110,8 @@ def convergence(size: str, records: Records) -> Iterator[Trial]:
     """Twice the epochs, on every testbed."""
     for testbed in testbeds():
         with suppress(MissingRun):
-            yield from (long for _, long in twice(testbed, records).values())
+            for _, long in twice(testbed, records).values():
+                yield from long
 
 
 def of_testbed(testbed: Testbed, records: Records) -> State:
@@ -112,8 +122,8 @@ def of_testbed(testbed: Testbed, records: Records) -> State:
     """
     added = {}
     for loss, pair in twice(testbed, records).items():
-        once, long = recorded(pair, records)
-        added[loss] = long["valid"] / once["valid"] - 1
+        once, long = (measured(trials, records, "valid").mean() for trials in pair)
+        added[loss] = float(long / once - 1)
     first = testbed.seeds(chosen(testbed, records)["softmax"])
     kind = testbed.data, testbed.backbone
     return _state(*kind, testbed.config.epochs, added, recorded(first, records), records)
