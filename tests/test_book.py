@@ -83,6 +83,13 @@ def test_every_rendered_page_is_looked_at(site):
     assert rendered - GENERATED == set(PAGES)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_text_of_a_table_is_cut(site, page):
+    """As pandas does from 50 characters on."""
+    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    assert re.findall(r">([^<>]*\.\.\.)</td>", html) == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("page", PAGES)
