@@ -178,3 +178,13 @@ def test_seeds_are_pairs_on_one_kind_of_device_alone():
     assert paired.high - paired.low == pytest.approx(0, abs=1e-9)  # the same in every seed
     assert other.low < 0.0 < 0.02 < other.high  # not clear any more
     assert difference("A, 2 cores", "A, 2 cores", "NVIDIA H200") == other
+
+
+def test_what_was_given_up_is_counted_and_a_second_try_is_marked():
+    counts = {
+        loss: every_loss.trials("amazon-electronics", loss) for loss in ("bilateral_softmax", "mse")
+    }
+    assert counts == {"bilateral_softmax": (32, 59), "mse": (32, 0)}
+    assert every_loss.trials("ml-1m", "softmax") == (16, 2)
+    assert every_loss.marked("amazon-electronics", "bilateral_softmax", "BSL") == "BSL †"
+    assert every_loss.marked("ml-1m", "bilateral_softmax", "BSL") == "BSL"

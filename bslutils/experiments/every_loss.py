@@ -11,7 +11,7 @@ from ..config import TrainConfig
 from ..data import SOURCES
 from ..intervals import Interval, t_interval, welch_interval
 from ..provenance import device_kind
-from .records import MissingRun, Records, recorded
+from .records import MissingRun, Records, recorded, superseded
 from .runner import SIZES, best, with_seeds
 from .testbeds import DENSE, measured, product
 from .trial import Trial
@@ -100,6 +100,14 @@ TUNING = {
     "ml-1m": replace(DENSE, metric="recall@20", eval_every=6),
 }
 LONG = 30  # epochs of the final runs
+
+# Losses that had a second try, each because of how it had come out; tables mark them.
+SECOND_TRY: dict[tuple[str, str], str] = {
+    ("amazon-electronics", "bilateral_softmax"): "it came out last with the L2 term on all rows, "
+    "and its whole grid was run again with the term on the rows of the batch",
+    ("ml-1m", "softmax"): "it came out near the bottom with one run at full length, and every "
+    "loss was given two",
+}
 
 
 def tuning(data: str, loss: str, backbone: str = "MF") -> list[Trial]:
@@ -292,3 +300,23 @@ def inner_products(data: str, loss: str, records: Records) -> InnerProducts:
     cosine, dot = best_with["cosine"], best_with["dot"]
     top = max(cosine.values())
     return InnerProducts({l2: value / top for l2, value in dot.items()}, min(cosine))
+
+
+def marked(data: str, loss: str, label: str) -> str:
+    """How a table calls a loss: with a dagger if it had a second try on the data."""
+    return f"{label} †" if (data, loss) in SECOND_TRY else label
+
+
+def trials(data: str, loss: str) -> tuple[int, int]:
+    """Trials that tune a loss on matrix factorisation, and those that were run and given up.
+
+    The latter are in ``results/superseded.jsonl``, each with its reason.
+    """
+    gone = [
+        record
+        for record in superseded()
+        if record["superseded"]["file"] == "field"
+        and (record["data"], record["loss"]) == (data, loss)
+        and record["backbone"] == "MF"
+    ]
+    return len(tuning(data, loss)), len(gone)
