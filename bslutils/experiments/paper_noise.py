@@ -52,9 +52,9 @@ STARTS: dict[str, dict[str, float | str]] = {
     "softmax": {"tau": 0.11},
     "bilateral_softmax": {"tau_neg": 0.11, "tau_pos": 0.5},
     "reweighted_softmax": {"tau": 0.14, "neg_weight": 1.2},
-    "bpr": {"tau": 1.0, "score": "dot"},
-    "bce": {"tau": 1.0, "neg_weight": 10.0, "score": "dot"},
-    "mse": {"neg_weight": 25.0, "score": "dot"},
+    "bpr": {"tau": 1.0, "score": "dot", "lr": 1e-2},
+    "bce": {"tau": 1.0, "neg_weight": 10.0, "score": "dot", "lr": 2e-2},
+    "mse": {"neg_weight": 25.0, "score": "dot", "lr": 1e-2},
     "ccl": {"margin": 0.8, "neg_weight": 50.0},
 }
 START_L2 = {"cosine": 3e-3, "dot": 1e-5}
@@ -95,12 +95,12 @@ ROWS = TrainConfig(
     eval_every=5,
     patience=None,
 )
-FULL = replace(ROWS, epochs=20, lr=5e-3)
+FULL = replace(ROWS, epochs=16, batch_size=512, lr=5e-3, eval_every=4)
 BENCHES = (
     Bench("ml-1m", replace(DENSE, epochs=30, eval_every=5, metric="recall@20"), 30),
     Bench("amazon-electronics", ROWS, 30),
-    Bench("yelp2018", FULL, 5, whole=False),
-    Bench("gowalla", FULL, 5, whole=False),
+    Bench("yelp2018", FULL, 4, whole=False),
+    Bench("gowalla", FULL, 4, whole=False),
 )
 SEEDS = range(3)
 # Rows of a random batch in the authors' commands, where their loss pools the positives of a user.
@@ -155,6 +155,7 @@ def start(bench: Bench, loss: str, records: Records) -> Trial:
         params, model, l2 = found[0].params, found[0].model, found[0].config.weight_decay
     else:
         params = dict(STARTS[loss])
+        config = replace(config, lr=params.pop("lr", config.lr))
         score = params.pop("score", "cosine")
         model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
         l2 = START_L2[score]
