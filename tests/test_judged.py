@@ -11,9 +11,11 @@ from bslutils.experiments.judged import (
     OTHERS,
     POSITIVES,
     first_claim,
+    lines,
     third_claim,
 )
-from bslutils.experiments.paper_noise import CLEAN, Runs, bench, plan
+from bslutils.experiments.paper_curves import curve
+from bslutils.experiments.paper_noise import BENCHES, CLEAN, Runs, bench, plan
 from bslutils.experiments.per_user import METRIC, pack
 
 USERS = np.random.default_rng(0).uniform(0.2, 0.6, 400)
@@ -104,3 +106,40 @@ def test_what_lacks_a_run_is_left_out_and_not_judged(records):
     assert ("ml-1m", "bilateral_softmax") not in third_claim(bare)
     with pytest.raises(MissingRun):
         of_bench(bench("gowalla"), records)
+
+
+def test_a_table_has_a_row_for_every_comparison_and_a_verdict_for_every_data_set(records):
+    table = lines(first_claim(records), records)
+    assert len(table) == len(BENCHES) * len(OTHERS)
+    by = {(row["data"], row["loss"]): row for row in table}
+    assert by["MovieLens-1M", "bpr"]["so it is"] == "better"
+    assert by["MovieLens-1M", "bpr"]["difference (%)"].startswith("+20.")
+    assert by["Gowalla", "ccl"] == {
+        "data": "Gowalla",
+        "loss": "ccl",
+        "difference (%)": "not run",
+        "verdict": "not run",
+    }
+    assert next(row["verdict"] for row in table if "verdict" in row) == "mixed"
+
+
+@pytest.mark.parametrize(("data", "seeds"), [("ml-1m", 3), ("yelp2018", 1)])
+def test_what_a_loss_loses_level_by_level(records, data, seeds):
+    runs = Runs(bench(data), records)
+    assert len(runs.kept("bpr", ("negatives", 0.1))) == seeds
+    found = curve(runs, "bpr", "negatives")
+    assert found.amounts == sorted(found.amounts) and len(found.amounts) == 6
+    by = dict(zip(found.amounts, found.changes, strict=True))
+    mean, low, high = by[0.3]
+    assert mean == pytest.approx(-0.3, abs=0.01) and low <= mean <= high
+    uniform = by[next(x for x in found.amounts if x not in (0, 0.05, 0.1, 0.2, 0.3))]
+    assert uniform.mean == 0  # clean data themselves
+    found = curve(runs, "softmax", "positives")
+    assert found.amounts == [0.0, 0.1, 0.2, 0.4]
+    assert found.changes[-1].mean == pytest.approx(-0.3, abs=0.01)
+    assert found.level == pytest.approx(USERS.mean(), rel=0.01)
+    with pytest.raises(ValueError, match="kind must be"):
+        curve(runs, "bpr", "both")
+    less = {k: r for k, r in records.items() if k != runs.kept("bpr", NEGATIVES)[0].id}
+    with pytest.raises(MissingRun):
+        curve(Runs(bench(data), less), "bpr", "negatives")

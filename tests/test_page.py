@@ -7,13 +7,17 @@ import types
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 
 import bslutils
 from bslutils import page as module
 from bslutils import plots
-from bslutils.experiments import SWEEPS, MissingRun, known_records
+from bslutils.data import SOURCES
+from bslutils.experiments import SWEEPS, MissingRun, known_records, path_of
 from bslutils.experiments import records as files
-from bslutils.page import Page, Readings
+from bslutils.experiments.convergence import testbeds, twice
+from bslutils.experiments.paper_noise import BENCHES
+from bslutils.page import Page, Readings, bench_title, on_paper_data, states, verdicts_on
 from bslutils.verify import Claim, Finding, Result
 
 RUN = "a run is missing: ml-1m/honest/MF/bpr tau=1, seed 0"
@@ -217,3 +221,24 @@ def test_records_are_read_once(monkeypatch):
     monkeypatch.setattr(module, "known_records", counted)
     Page("reference", "published")
     assert len(calls) == 1
+
+
+def test_a_preliminary_bench_says_so():
+    records = known_records(path_of(""))
+    amazon = next(b for b in testbeds() if b.data == "amazon-electronics")
+    for once, long in twice(amazon, records).values():
+        for a, b in zip(once, long, strict=True):
+            valid = 1.2 * records[a.id]["valid"]
+            records[b.id] = records[a.id] | {"valid": valid}
+    assert bench_title(amazon, records, " ") == "Amazon-Electronics (preliminary)"
+    assert bench_title(amazon, {}) == "Amazon-Electronics"
+
+
+def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
+    figure = on_paper_data("positives", {})
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == [f"{SOURCES[b.data].title}\n(runs are missing)" for b in BENCHES]
+    pyplot.close(figure)
+    assert set(states({})["preliminary"]) == {"runs are missing"}
+    table = verdicts_on({}, {}, ["bilateral_softmax"])
+    assert set(table["verdict"]) == {"not run"} and len(table) == len(BENCHES)
