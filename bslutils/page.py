@@ -258,8 +258,10 @@ def on_paper_data(kind: str, records: Records) -> Figure:
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set(title=title)
     what = {"negatives": "false ones (% of the negatives)", "positives": "false ones added (%)"}
-    fig.supxlabel(what[kind], size=10)
-    fig.supylabel("change of test NDCG@20 (%)", size=10)
+    for ax in axes[1]:
+        ax.set(xlabel=what[kind])
+    for ax in axes[:, 0]:
+        ax.set(ylabel="change of NDCG@20 (%)")
     for loss in LOSSES:  # in the legend even where nothing is recorded
         axes[0, 0].plot([], [], **plots.loss_style(loss))
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -48,7 +48,8 @@ class State(NamedTuple):
     def line(self, label: Callable[[str], str] = str) -> dict[str, str]:
         """A row of a table, in which losses are called as ``label`` says."""
         counts = facts_of(self.data)
-        more = ", ".join(f"{label(loss)} {100 * x:+.1f}" for loss, x in self.added.items())
+        added = {label(loss): x for loss, x in self.added.items()}
+        more = ", ".join(f"{loss} {100 * x:+.1f}" for loss, x in added.items())
         return {
             "data": SOURCES[self.data].title,
             "users": f"{counts['users']:,}",
@@ -59,7 +60,7 @@ class State(NamedTuple):
             "level of SL (%)": f"{100 * self.level:.0f}",
             "of": label(self.best),
             "twice the epochs add (%)": more,
-            "preliminary": self.preliminary or "no",
+            "preliminary": verdicts.preliminary(added, self.level) or "no",
         }
 
 
