@@ -11,6 +11,8 @@ COUNTS = {  # users, items, train pairs, test pairs, as published
     "gowalla": (29_858, 40_981, 810_128, 217_242),
     "ml-1m": (6_022, 3_043, 796_244, 99_455),
     "amazon-electronics": (13_455, 8_360, 182_398, 52_123),
+    "amazon-electronics-shift": (13_455, 8_360, 187_616, 46_905),
+    "gowalla-shift": (29_858, 40_988, 821_971, 205_493),
 }
 
 
@@ -36,6 +38,18 @@ def test_published_counts(real_data, name):
     assert sum(data.dropped.values()) == 0
     assert 0.09 < data.valid.nnz / counts[2] < 0.11
     assert data.train.multiply(data.test).nnz == data.train.multiply(data.valid).nnz == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["amazon-electronics", "gowalla"])
+def test_a_shifted_test_has_nothing_of_the_popularity_of_training(real_data, name):
+    """An item is drawn uniformly, and then one of its pairs."""
+    plain, shifted = bsl.load(name), bsl.load(f"{name}-shift")
+    together = [
+        np.corrcoef(data.item_degree, np.asarray(data.test.sum(0)).ravel())[0, 1]
+        for data in (plain, shifted)
+    ]
+    assert together[0] > 0.8 and abs(together[1]) < 0.1
 
 
 def test_movielens_small_needs_no_download(movielens):

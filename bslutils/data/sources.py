@@ -249,6 +249,34 @@ SOURCES: dict[str, Source] = {
         published_as=("Amazon-Electronic",),
         cite="Yang et al., *PSL*, NeurIPS 2024",
     ),
+    "amazon-electronics-shift": Source(
+        title="Amazon-Electronics, shifted",
+        read=_archive("", "tsv"),
+        n_items=8360,
+        hash="089bab5c2c3e90a84d319dd3890c57e190ed5de6d7e24a76f85945974b6fa485",
+        files=(
+            Remote(
+                "amazon2014-electronic-popularity.zip",
+                _IR_BENCHMARK + "data_ood/amazon2014-electronic-popularity/proc.zip",
+                "fa9c588acd1d8e3998f5ee05b259fcc0066aba1418413eb7034cb6352e49a9eb",
+            ),
+        ),
+        cite="Yang et al., *PSL*, NeurIPS 2024",
+    ),
+    "gowalla-shift": Source(
+        title="Gowalla, shifted",
+        read=_archive("", "tsv"),
+        n_items=40988,
+        hash="31c6bdc2b82c18478a92e4e4a06a978dcf602a8dafa3eff779a08ea2e4fa8ba1",
+        files=(
+            Remote(
+                "gowalla-popularity.zip",
+                _IR_BENCHMARK + "data_ood/gowalla-popularity/proc.zip",
+                "a7a739e557ae04e4fec119725fbabfdb9c28575a6f863a2060e9de3da456d431",
+            ),
+        ),
+        cite="Yang et al., *PSL*, NeurIPS 2024",
+    ),
     "synthetic": Source(
         title="planted preferences",
         read=planted,
