@@ -12,6 +12,8 @@ Example:
 """
 
 from .balls import BALLS, divergence, robust_value, worst_case_weights
+from .calibration import covering_radius
+from .joint import joint_radius_of_tau, joint_robust_value, joint_tau_of_radius
 from .kl import largest_radius, radius_of_tau, slack_of_tau, small_radius_tau, tau_of_radius
 from .variance import (
     COEFFICIENTS,
@@ -31,9 +33,13 @@ __all__ = [
     "COEFFICIENTS",
     "Expansion",
     "Moments",
+    "covering_radius",
     "divergence",
     "expansion",
     "hoeffding_bound",
+    "joint_radius_of_tau",
+    "joint_robust_value",
+    "joint_tau_of_radius",
     "largest_radius",
     "penalised_variance",
     "radius_of_tau",
