@@ -12,7 +12,7 @@ Example:
 """
 
 from .balls import BALLS, divergence, robust_value, worst_case_weights
-from .calibration import covering_radius
+from .calibration import covering_radius, covers
 from .joint import joint_radius_of_tau, joint_robust_value, joint_tau_of_radius
 from .kl import largest_radius, radius_of_tau, slack_of_tau, small_radius_tau, tau_of_radius
 from .variance import (
@@ -34,6 +34,7 @@ __all__ = [
     "Expansion",
     "Moments",
     "covering_radius",
+    "covers",
     "divergence",
     "expansion",
     "hoeffding_bound",
