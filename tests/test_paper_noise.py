@@ -11,7 +11,6 @@ from bslutils.experiments import MissingRun, known_records, paper_noise, path_of
 from bslutils.experiments.paper_noise import (
     BENCHES,
     CLEAN,
-    INTERCEPT,
     LEVELS,
     LOSSES,
     STEPS,
@@ -24,6 +23,7 @@ from bslutils.experiments.paper_noise import (
     ratio,
     rise,
 )
+from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.experiments.verdicts import ADDED
 
 RECORDED = known_records(path_of("field"))  # what tuning starts from

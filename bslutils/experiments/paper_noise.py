@@ -13,14 +13,13 @@ from ..config import TrainConfig
 from . import every_loss
 from .records import FOLDER, MissingRun, Records, lacks, recorded
 from .runner import with_seeds
-from .testbeds import DENSE
+from .testbeds import DENSE, INTERCEPT
 from .trial import Trial
 from .verdicts import ADDED
 from .walk import Knob, Walk
 
 MAIN = ("softmax", "bilateral_softmax")
 LOSSES = (*MAIN, "reweighted_softmax", "bpr", "bce", "mse", "ccl")
-INTERCEPT = "bce_intercept"  # BCE with an intercept: beside the losses, on clean data alone
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3)  # of false negatives among those drawn
 FRACTIONS = (0.1, 0.2, 0.4)  # false positives, as a fraction of the positives
 CLEAN = ("clean", 0.0)  # uniform negatives, which are false now and then, and no false positive
@@ -315,7 +314,7 @@ class Runs:
             yield from self._kept(CLEAN, *WORST)
 
     def with_intercept(self) -> Iterator[Trial]:
-        """BCE with an intercept on clean data: its tuning, and every seed."""
+        """BCE with an intercept, beside the losses and on clean data alone: tuning, every seed."""
         if lacks(self.epochs):
             return
         with suppress(MissingRun):
