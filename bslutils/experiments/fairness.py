@@ -3,7 +3,7 @@
 The sweep ``fairness``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -120,7 +120,7 @@ class Cloud(NamedTuple):
     """A loss at all of its settings with every seed; every array is ``(n_seeds, n_settings)``.
 
     Attributes:
-        valid: NDCG@20 on validation.
+        valid: the metric of validation: NDCG@20, in ``paper_noise`` Recall@20.
         test: NDCG@20 on test.
         gini: of how often items are shown.
         popularity: training pairs of what is shown.
@@ -142,9 +142,15 @@ class Cloud(NamedTuple):
 
 def cloud(testbed: Testbed, loss: str, records: Records) -> Cloud:
     """What is measured of a loss on a testbed."""
+    return points((testbed.seeds(trial) for trial in grid(testbed, loss)), records)
+
+
+def points(settings: Iterable[Sequence[Trial]], records: Records) -> Cloud:
+    """What is measured at some settings, for each the trials of all seeds."""
+    settings = list(settings)
 
     def get(metric: str, view: str = "") -> np.ndarray:
-        return over_settings(testbed, loss, records, metric, view)
+        return columns(settings, records, metric, view)
 
     variance, gap = get("variance over items", "exposure"), get("gap", "exposure")
     return Cloud(
