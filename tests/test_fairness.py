@@ -188,14 +188,14 @@ def with_exposure(record, **changes):
     return record | {"exposure": record["exposure"] | changes}
 
 
-def test_the_last_link_leaves_bce_without_an_intercept_out(records):
-    """BCE turned round does not move the last link; BCE with an intercept does."""
+def test_the_last_link_leaves_bce_out(records):
+    """Turned round, BCE with an intercept or without does not move the last link; others do."""
     records = {
         id: with_exposure(record, **{"variance over items": 0.04 + 0.0001 * k})
         for k, (id, record) in enumerate(records.items())
     }
     before = links(BENCH, records)
-    for loss in ("bce", INTERCEPT):
+    for loss in ("bce", INTERCEPT, "reweighted_softmax"):
         trials = [t for setting in grid(BENCH, loss) for t in BENCH.seeds(setting)]
         after = links(
             BENCH,
@@ -207,7 +207,7 @@ def test_the_last_link_leaves_bce_without_an_intercept_out(records):
         )
         same = {name: np.allclose(before[name], after[name]) for name in before}
         assert not same["price, Gini | accuracy"]
-        assert same["… without BCE"] == (loss == "bce")
+        assert same["… without BCE"] == (loss != "reweighted_softmax")
 
 
 def test_scores_are_compared_at_equal_settings():

@@ -272,11 +272,11 @@ def links(testbed: Testbed, records: Records) -> dict[str, np.ndarray]:
 
     Between the price of variance, the variance of scores (over the squared gap), and the Gini
     index; the last three hold test NDCG@20 fixed (:func:`partial`), and the very last leaves BCE
-    without an intercept out.
+    out, with an intercept, too.
     """
     clouds = {loss: cloud(testbed, loss, records) for loss in compared(testbed)}
     cost, rest = np.array(
-        [(price(t.loss, t.params), loss != "bce") for loss in clouds for t in grid(testbed, loss)]
+        [(price(t.loss, t.params), t.loss != "bce") for x in clouds for t in grid(testbed, x)]
     ).T
     rest = rest.astype(bool)
 
