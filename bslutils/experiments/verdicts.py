@@ -16,8 +16,8 @@ But for the rule of the second claim, which is younger (below).
   data; a difference is equal within ± 0.02 of the index (:data:`EQUAL_GINI`). The trials must be
   as long as the final runs, or the comparison is preliminary.
 * That rule was written after part of the clean tuning had been recorded: on MovieLens-1M that of
-  softmax, bilateral and reweighted softmax loss, and the first trials of BPR and BCE. Nothing of
-  their exposure had been looked at. The runs under the paper protocol on Yelp2018 and Gowalla are
+  softmax, bilateral and reweighted softmax loss, and trials of BPR and BCE. Their exposure was
+  not looked at for it. The runs under the paper protocol on Yelp2018 and Gowalla are
   older than the rule, and were known: what they say of fairness is described, without a verdict.
 * Its third claim, on a data set: the bilateral loss is above softmax loss at the most false
   positives. That is the relative :func:`lead`, both tuned under the noise.
