@@ -13,9 +13,19 @@ from torch import Tensor
 def check_positive(**values: float | Tensor) -> None:
     """Positive finite numbers; a 0-dim tensor is one."""
     for name, value in values.items():
-        scalar = isinstance(value, Real) or (isinstance(value, Tensor) and value.ndim == 0)
-        if not scalar or not 0 < value < math.inf:
+        if not _is_number(value) or not 0 < value < math.inf:
             raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+
+
+def check_finite(**values: float | Tensor) -> None:
+    """Finite numbers; a 0-dim tensor is one."""
+    for name, value in values.items():
+        if not _is_number(value) or not -math.inf < value < math.inf:
+            raise ValueError(f"{name} must be a finite number, got {value!r}")
+
+
+def _is_number(value: float | Tensor) -> bool:
+    return isinstance(value, Real) or (isinstance(value, Tensor) and value.ndim == 0)
 
 
 def check_not_negative(**values: float) -> None:

@@ -13,6 +13,7 @@ from .intervals import Interval, mean_interval, t_interval
 LOSS_STYLES: dict[str, tuple[str, str]] = {
     "mse": ("MSE", "#868686"),
     "bce": ("BCE", "#9a6fd6"),
+    "bce_intercept": ("BCE with intercept", "#7445b4"),  # a setting, compared as a loss of its own
     "bpr": ("BPR", "#bd8100"),
     "ccl": ("CCL", "#1f9e6b"),
     "softmax": ("SL", "#1f7fd0"),

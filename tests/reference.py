@@ -24,9 +24,9 @@ def mse(pos, neg, *, neg_weight=1.0):
     return _mean((1 - f) ** 2 for f in pos) + neg_weight * _mean(f**2 for f in neg)
 
 
-def bce(pos, neg, *, tau=1.0, neg_weight=1.0):
-    attract = _mean(_softplus(-f / tau) for f in pos)
-    return attract + neg_weight * _mean(_softplus(f / tau) for f in neg)
+def bce(pos, neg, *, tau=1.0, neg_weight=1.0, intercept=0.0):
+    attract = _mean(_softplus(-(f / tau + intercept)) for f in pos)
+    return attract + neg_weight * _mean(_softplus(f / tau + intercept) for f in neg)
 
 
 def bpr(pos, neg, *, tau=1.0):

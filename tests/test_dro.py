@@ -460,6 +460,7 @@ def test_bad_questions(function, f, ask, message):
         (lambda: dro.variance_coefficient("mse", tau=1), "has no parameter 'tau'"),
         (lambda: dro.variance_coefficient("softmax"), "needs a value for tau"),
         (lambda: dro.variance_coefficient("softmax", tau=0), "tau must be greater than 0"),
+        (lambda: dro.variance_coefficient("bce", tau=0, intercept=-1), "tau must be greater"),
         (lambda: dro.divergence([0.5, 0.6], [0.5, 0.5]), "weights must sum to 1"),
         (lambda: dro.divergence([0.5, 0.5], [0.5, 0.5], divergence="l2"), "divergence must be one"),
     ],

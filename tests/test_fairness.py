@@ -31,9 +31,10 @@ from bslutils.experiments.fairness import (
     partial,
     tail,
 )
+from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.exposure import gini
 
-BENCH = fairness.testbeds()[0]
+BENCH, AMAZON, LARGE, PLANTED = fairness.testbeds()
 thousandths = st.integers(0, 1000).map(lambda x: x / 1000)
 
 
@@ -93,9 +94,14 @@ def test_partial_refuses_what_does_not_fit():
         partial(np.arange(5.0), np.arange(4.0), np.arange(4.0))
 
 
+def offered(trial):
+    loss = INTERCEPT if "intercept" in trial.params else trial.loss
+    return [t.params for t in grid(BENCH, loss)]
+
+
 def record(trial):
     """A made-up record: accuracy falls with the place of the setting, fairness rises with it."""
-    place = next(n for n, t in enumerate(grid(BENCH, trial.loss)) if t.params == trial.params)
+    place = next(n for n, params in enumerate(offered(trial)) if params == trial.params)
     worth = 0.5 - 0.01 * place + 0.001 * trial.config.seed
     worth -= 0.02 * (trial.loss != "softmax")
     return {
@@ -113,7 +119,7 @@ def record(trial):
 
 @pytest.fixture
 def records():
-    wanted = [t for loss in fairness.LOSSES for t in grid(BENCH, loss)]
+    wanted = [t for loss in fairness.compared(BENCH) for t in grid(BENCH, loss)]
     return {t.id: record(t) for trial in wanted for t in BENCH.seeds(trial)}
 
 
@@ -165,6 +171,45 @@ def test_every_loss_is_compared_with_the_same_number_of_settings():
     assert {testbed.backbone for testbed in accuracy.testbeds()} == {"MF", "NGCF", "LightGCN"}
 
 
+def test_the_authors_loss_and_an_intercept_are_compared_where_runs_are_cheap():
+    for testbed in (BENCH, PLANTED):
+        assert fairness.compared(testbed) == (*fairness.LOSSES, *fairness.ADDED)
+        assert not fairness.short(testbed)
+    assert fairness.short(AMAZON) and fairness.short(LARGE)
+    assert fairness.compared(AMAZON) == fairness.LOSSES and fairness.compared(LARGE) == FIGURE
+    assert all(loss not in fairness.LOSSES for loss in fairness.ADDED)
+    trials = grid(BENCH, INTERCEPT)
+    assert len({t.id for t in trials} | {t.id for t in grid(BENCH, "bce")}) == 12
+    assert {t.loss for t in trials} == {"bce"}
+    assert all(t.params["intercept"] < 0 for t in trials)
+
+
+def with_exposure(record, **changes):
+    return record | {"exposure": record["exposure"] | changes}
+
+
+def test_the_last_link_leaves_bce_out(records):
+    """Turned round, BCE with an intercept or without does not move the last link; others do."""
+    records = {
+        id: with_exposure(record, **{"variance over items": 0.04 + 0.0001 * k})
+        for k, (id, record) in enumerate(records.items())
+    }
+    before = links(BENCH, records)
+    for loss in ("bce", INTERCEPT, "reweighted_softmax"):
+        trials = [t for setting in grid(BENCH, loss) for t in BENCH.seeds(setting)]
+        after = links(
+            BENCH,
+            records
+            | {
+                t.id: with_exposure(records[t.id], gini=1 - records[t.id]["exposure"]["gini"])
+                for t in trials
+            },
+        )
+        same = {name: np.allclose(before[name], after[name]) for name in before}
+        assert not same["price, Gini | accuracy"]
+        assert same["… without BCE"] == (loss != "reweighted_softmax")
+
+
 def test_scores_are_compared_at_equal_settings():
     for trial in SWEEPS["score"].trials("small", {}):
         assert trial.model == {"score": "dot"} and trial.backbone == "MF"
@@ -196,7 +241,7 @@ def test_the_accuracy_of_a_frontier_is_a_part_of_the_sweep_on_accuracy(records):
     fair = {t.id for t in SWEEPS["fairness"].trials("small", records)}
     overall = SWEEPS["overall"].trials("small", records)
     both = [t for t in overall if t.id in fair]
-    assert {t.loss for t in both} == set(fairness.LOSSES)
+    assert {t.loss for t in both} == {*fairness.LOSSES, "reweighted_softmax"}
     assert {t.data for t in both} == {"movielens-small", "amazon-electronics", "ml-1m"}
 
 

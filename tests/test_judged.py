@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from test_paper_noise import RECORDED, fake
 
 from bslutils.experiments import MissingRun, judged
@@ -10,41 +11,57 @@ from bslutils.experiments.judged import (
     NEGATIVES,
     OTHERS,
     POSITIVES,
+    clean_cloud,
     first_claim,
     lines,
+    second_claim,
     third_claim,
 )
 from bslutils.experiments.paper_curves import curve
-from bslutils.experiments.paper_noise import BENCHES, CLEAN, Runs, bench, plan
+from bslutils.experiments.paper_noise import BENCHES, CLEAN, LOSSES, Runs, bench, plan
 from bslutils.experiments.per_user import METRIC, pack
+from bslutils.experiments.testbeds import INTERCEPT
 
 USERS = np.random.default_rng(0).uniform(0.2, 0.6, 400)
 # Share that is lost at the most false negatives, and at the most false positives.
 LOST = {"softmax": (0.1, 0.3), "bilateral_softmax": (0.1, 0.1), "bpr": (0.3, 0.3)}
 LOST |= {"bce": (0.1, 0.2), "mse": (0.05, 0.3), "ccl": (0.5, 0.5)}
+# Of the lists of a loss, at the first seed.
+GINI = {"softmax": 0.80, "bpr": 0.90, "bce": 0.81, "mse": 0.70, "ccl": 0.827}
+SEEDS = (0.0, 0.002, -0.002)  # what a seed adds to it
+FIELD = {id: r for id, r in RECORDED.items() if r["data"] == "ml-1m" and "users" not in r}
 
 
 def made(trial):
     """A record whose users lose what the loss loses, give or take a seed."""
-    record = RECORDED.get(trial.id) or fake(trial)  # what ``field`` chose by stays
+    record = FIELD.get(trial.id) or fake(trial)  # what ``field`` chose by stays
     negatives, positives = LOST.get(trial.loss, (0.2, 0.2))
     lost = negatives if trial.config.negative_noise > 1 else 0.0
     lost = positives if trial.false_positives else lost
     users = np.clip(USERS * (1 - lost) * (1 + 0.002 * trial.config.seed), 0, 1)
     test = {METRIC: float(users.mean()), "recall@20": 0.1}
-    record |= {"label": trial.label, "hardware": "A, 2 cores", "test": test}
+    test |= {"recall@20 by group": [0.01] * 10}
+    exposure = dict.fromkeys(("popularity", "coverage", "variance over items", "gap"), 0.5)
+    exposure["gini"] = GINI.get(trial.loss, 0.85) + SEEDS[trial.config.seed]
+    record = record | {
+        "label": trial.label,
+        "hardware": "A, 2 cores",
+        "test": test,
+        "exposure": exposure,
+    }
     return record | {"users": {METRIC: pack(users)}}
 
 
 @pytest.fixture(scope="module")
 def records():
-    field = {id: r | {"test": r["test"] | {METRIC: 0.3}} for id, r in RECORDED.items()}
-    records = {id: r for id, r in field.items() if r["data"] in ("ml-1m",)}
+    records = {id: r | {"test": r["test"] | {METRIC: 0.3}} for id, r in FIELD.items()}
     for data in ("ml-1m", "yelp2018"):
         while missing := [t for t in plan([bench(data)], records) if t.id not in records]:
             records |= {t.id: made(t) for t in missing}
-        for loss in LOST:  # the clean runs of ``field``, made again with their users
-            records |= {t.id: made(t) for t in Runs(bench(data), records).kept(loss, CLEAN)}
+        runs = Runs(bench(data), records)
+        for loss in LOSSES:  # the clean runs of ``field``, made again with their users
+            again = [*runs.kept(loss, CLEAN), *runs.clean(loss).tried(records).values()]
+            records |= {t.id: made(t) for t in again}
     return records
 
 
@@ -65,6 +82,70 @@ def test_one_seed_takes_the_spread_of_the_data_with_several(records):
     assert one.high - one.low >= several.high - several.low > 0
     alone = {id: r for id, r in records.items() if r["data"] == "yelp2018"}
     assert first_claim(alone) == {}  # there is no spread to take
+
+
+def test_the_second_claim_compares_the_gini_index_at_equal_accuracy(records):
+    found = second_claim(records)
+    assert set(found) == {(data, loss) for data in ("ml-1m", "yelp2018") for loss in OTHERS}
+    words = {loss: found["ml-1m", loss].word for loss in OTHERS}
+    assert words == {"bpr": "better", "bce": "equal", "mse": "worse", "ccl": "better"}
+    mean, low, high = found["ml-1m", "bpr"].estimate.interval
+    assert mean == pytest.approx(0.1)
+    freedom = 2 * len(LOSSES)  # three seeds of each
+    assert high - mean == pytest.approx(stats.t.ppf(0.975, freedom) * 0.002 * 2**0.5)
+    _, low, high = found["yelp2018", "bpr"].estimate.interval  # two losses have several seeds
+    assert high - low == pytest.approx(2 * stats.t.ppf(0.975, 4) * 0.002 * 2**0.5)
+    assert found["yelp2018", "ccl"].word == "better" and found["yelp2018", "bce"].word == "equal"
+
+
+def test_the_second_claim_lets_each_loss_mix_its_trials_and_looks_at_no_test(records):
+    """A trial that is fairer and as accurate is taken; one that is less accurate is not."""
+    runs = Runs(bench("ml-1m"), records)
+    trials = list(runs.clean("bpr").tried(records).values())
+    valid = np.array([records[t.id]["valid"] for t in trials])
+    assert clean_cloud(runs, "bpr").valid == pytest.approx(valid[None])
+    best, worst = trials[valid.argmax()], trials[valid.argmin()]
+
+    def changed(trial, **values):
+        record = records[trial.id]
+        return records | {
+            trial.id: record
+            | {"exposure": record["exposure"] | {"gini": 0.5}}
+            | {"test": record["test"] | values}
+        }
+
+    def below(records):
+        return second_claim(records)["ml-1m", "bpr"].estimate.interval.mean
+
+    assert below(changed(best)) == pytest.approx(0.5 - GINI["softmax"])
+    assert below(changed(worst)) == pytest.approx(0.9 - GINI["softmax"])
+    assert below(changed(worst, **{METRIC: 0.9, "recall@20": 0.9})) == below(changed(worst))
+
+
+def test_the_second_claim_has_a_verdict_where_trials_are_as_long_as_runs(records):
+    found = second_claim(records)
+    assert judged.verdict(found, bench("ml-1m"), records, of_trials=True) == "mixed"
+    assert judged.verdict(found, bench("yelp2018"), records) == "mixed"
+    assert judged.verdict(found, bench("yelp2018"), records, of_trials=True) == "preliminary"
+    others = second_claim(records, losses=["reweighted_softmax", INTERCEPT])
+    assert others["ml-1m", INTERCEPT].word == "equal"
+    assert others["ml-1m", "reweighted_softmax"].word == "better"
+
+
+@pytest.mark.parametrize("loss", ["bpr", "softmax"])
+def test_the_second_claim_needs_the_whole_tuning(records, loss):
+    """Without it neither the frontier nor the length of the final runs is known."""
+    trials = list(Runs(bench("ml-1m"), records).clean(loss).tried(records).values())
+    valid = [records[t.id]["valid"] for t in trials]
+    less = {id: r for id, r in records.items() if id != trials[int(np.argmin(valid))].id}
+    assert {data for data, _ in second_claim(less)} == {"yelp2018"}
+
+
+def test_the_second_claim_needs_every_seed_that_its_interval_rests_on(records):
+    trial = Runs(bench("ml-1m"), records).kept("bilateral_softmax", CLEAN)[2]
+    less = {id: r for id, r in records.items() if id != trial.id}
+    assert {data for data, _ in second_claim(less)} == {"yelp2018"}
+    assert judged.verdict(second_claim(less), bench("ml-1m"), less) == "not run"
 
 
 def test_the_third_claim_compares_both_as_tuned(records):

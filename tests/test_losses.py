@@ -25,6 +25,7 @@ CASES = [
     ("mse", {"neg_weight": 3.0}),
     ("bce", {}),
     ("bce", {"tau": 0.2, "neg_weight": 2.0}),
+    ("bce", {"tau": 0.2, "neg_weight": 2.0, "intercept": -1.5}),
     ("bpr", {}),
     ("bpr", {"tau": 0.1}),
     ("ccl", {"margin": 0.3, "neg_weight": 5.0}),
@@ -149,7 +150,9 @@ def analytic_gradients(name, pos, neg, p):
     if name == "mse":
         return -2 * (1 - pos) / n_pos, w * 2 * neg / n_neg
     if name == "bce":
-        return -torch.sigmoid(-pos / tau) / tau / n_pos, w * torch.sigmoid(neg / tau) / tau / n_neg
+        b = p.get("intercept", 0.0)
+        pull, push = torch.sigmoid(-(pos / tau + b)), torch.sigmoid(neg / tau + b)
+        return -pull / tau / n_pos, w * push / tau / n_neg
     if name == "bpr":
         s = torch.sigmoid((neg[:, None, :] - pos[:, :, None]) / tau) / tau / n_pos / n_neg
         return -s.sum(2), s.sum(1)
@@ -227,6 +230,7 @@ def test_the_gradient_is_the_one_on_paper(name, params):
 
 EXTREMES = {
     "neg_weight": [1.1],
+    "intercept": [0.0, -20.0],
     "n_items": [10_000],
     "level": [1e-6, 0.01, 0.5, 1.0],
     "alpha": [1e-6, 0.5, 1.0],
@@ -445,6 +449,7 @@ CLOSED_FORMS = [
     ("mse", {"neg_weight": 3.0}, (1 - A) ** 2 + 3 * B**2),
     ("bce", {}, math.log1p(math.exp(-A)) + math.log1p(math.exp(B))),
     ("bce", {"tau": 0.25}, math.log1p(math.exp(-3)) + math.log1p(math.exp(1))),
+    ("bce", {"tau": 0.25, "intercept": -2.0}, math.log1p(math.exp(-1)) + math.log1p(math.exp(-1))),
     ("bpr", {}, SOFT),
     ("bpr", {"tau": 0.5}, math.log1p(math.exp(-1))),
     ("ccl", {"margin": 0.5}, 1 - A),
@@ -578,6 +583,31 @@ def test_temperature_can_be_learned(name):
     rest = next(params for case, params in CASES if case == name) | {"tau": None}
     tau = torch.tensor(0.2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda t: f(name)(pos, neg, **(rest | {"tau": t})), (tau,))
+
+
+def test_an_intercept_is_a_shift_of_all_scores():
+    pos, neg = scores()
+    for b in (-2.0, 0.7):
+        shifted = f("bce")(pos + 0.2 * b, neg + 0.2 * b, tau=0.2, neg_weight=5.0)
+        torch.testing.assert_close(
+            f("bce")(pos, neg, tau=0.2, neg_weight=5.0, intercept=b), shifted
+        )
+    b = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda b: f("bce")(pos, neg, tau=0.2, intercept=b), (b,))
+
+
+def test_without_an_intercept_bce_is_what_it_was_to_the_last_bit():
+    pos, neg = (x.float().requires_grad_() for x in scores(batch=64, n_neg=200))
+    before = torch.nn.functional.softplus(-pos / 0.14).mean(1)
+    before = before + 5.0 * torch.nn.functional.softplus(neg / 0.14).mean(1)
+    now = f("bce")(pos, neg, tau=0.14, neg_weight=5.0, reduction="none")
+    assert torch.equal(now, before)
+    for one, other in zip(
+        torch.autograd.grad(now.sum(), (pos, neg)),
+        torch.autograd.grad(before.sum(), (pos, neg)),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
 
 
 # Limits and orders of the losses of the field -----------------------------------------------
@@ -876,6 +906,12 @@ def test_bad_parameters_name_themselves(name, value):
                 f(name)(*scores(), **bad)
             with pytest.raises(ValueError, match=rf"{parameter} must be a positive finite"):
                 losses.make_loss(name, **bad)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "low", torch.zeros(2)])
+def test_bad_intercept(value):
+    with pytest.raises(ValueError, match="intercept must be a finite number, got"):
+        losses.make_loss("bce", intercept=value)
 
 
 @pytest.mark.parametrize("margin", [1.0, -1.5, math.nan, "0"])

@@ -23,6 +23,7 @@ from bslutils.experiments.paper_noise import (
     ratio,
     rise,
 )
+from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.experiments.verdicts import ADDED
 
 RECORDED = known_records(path_of("field"))  # what tuning starts from
@@ -97,6 +98,40 @@ def test_what_decides_comes_first(finished):
     last = {level: max(place[runs.kept(x, level)[0].id] for x in LOSSES) for level in LEVELS}
     middle = [level for level in LEVELS if level not in (CLEAN, *WORST)]
     assert max(last[CLEAN], *(last[level] for level in WORST)) < min(first[x] for x in middle)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_bce_with_an_intercept_is_tuned_from_where_bce_ended(finished, data):
+    records, order = finished[data]
+    runs = Runs(bench(data), records)
+    ended, (first, *others) = (
+        runs.at_length("bce", 1),
+        runs.clean(INTERCEPT).tried(records).values(),
+    )
+    assert len(others) == STEPS - 1
+    assert first.params == ended.params | {"intercept": -1.0}
+    assert first.config.weight_decay == ended.config.weight_decay
+    assert {t.loss for t in others} == {"bce"}
+    lowered = [t.params["intercept"] for t in others]
+    assert max(lowered) <= 0 and min(lowered) < -1  # a step of the other knobs leaves it
+    for loss in LOSSES:
+        assert not any("intercept" in t.params for t in runs.kept(loss, CLEAN))
+    with_it = [t for t in order if "intercept" in t.params]
+    assert {(t.config.negative_noise, t.false_positives) for t in with_it} == {(1.0, 0.0)}
+    kept = runs.kept(INTERCEPT, CLEAN)
+    assert [t.config.seed for t in kept] == list(runs.seeds("bce", CLEAN))
+    assert all(t.id in records and t.config.epochs == runs.epochs() for t in kept)
+
+
+def test_an_intercept_waits_for_the_ends_and_comes_before_they_are_tuned(finished):
+    records, _ = finished["ml-1m"]
+    runs = Runs(bench("ml-1m"), records)
+    planned = list({t.id: t for t in plan([runs.bench], records)}.values())
+    place = {t.id: k for k, t in enumerate(planned)}
+    ends = [place[t.id] for x in LOSSES for level in WORST for t in runs.kept(x, level)]
+    tuned = [place[t.id] for x in LOSSES for level in WORST for t in runs.tuned(x, level)]
+    with_it = [k for k, t in enumerate(planned) if "intercept" in t.params]
+    assert max(ends) < min(with_it) and max(with_it) < min(set(tuned) - set(ends))
 
 
 def test_training_is_longer_until_twice_of_it_adds_little():

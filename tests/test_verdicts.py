@@ -9,9 +9,11 @@ from bslutils.experiments.verdicts import (
     EQUAL,
     Estimate,
     Ratio,
+    below,
     change,
     estimate,
     lead,
+    pooled,
     preliminary,
     ratio,
     verdict,
@@ -131,6 +133,46 @@ def found(low, high, p):
 )
 def test_words(low, high, p, word):
     assert words({"one": found(low, high, p)}) == {"one": word}
+
+
+def test_what_is_equal_depends_on_what_is_compared():
+    one = {"one": found(0.01, 0.05, 0.001)}
+    assert words(one)["one"] == "better" and words(one, equal=0.06)["one"] == "equal"
+
+
+def test_the_spread_is_pooled_over_groups_each_about_its_own_mean():
+    groups = RNG.normal(size=(7, 3))
+    spread, freedom = pooled(groups + 100 * np.arange(7)[:, None])
+    assert freedom == 14
+    assert spread == pytest.approx(np.sqrt(groups.var(1, ddof=1).mean()))
+    assert pooled([[1.0, 2.0], [5.0]]) == (pytest.approx(0.5**0.5), 1)
+    for nothing in ([], [[0.5], [0.7]]):
+        with pytest.raises(ValueError, match="two at least in one group"):
+            pooled(nothing)
+
+
+def test_the_difference_of_two_runs_is_as_sure_as_a_two_sample_test_says():
+    """Student's test with a common spread, of one run against one."""
+    pool = [[0.80, 0.81, 0.83], [0.7, 0.71, 0.69]]
+    spread, freedom = pooled(pool)
+    got = below(0.8, 0.85, spread=spread, freedom=freedom)
+    half = stats.t.ppf(0.975, 4) * spread * 2**0.5
+    assert got.interval == pytest.approx((0.05, 0.05 - half, 0.05 + half))
+    at_the_end = below(0.8, 0.8 + half, spread=spread, freedom=freedom)
+    assert at_the_end.p_value == pytest.approx(0.05)
+    assert below(0.8, 0.8, spread=spread, freedom=freedom).p_value == 1
+    assert below(0.8, 0.8, spread=0.0, freedom=4).p_value == 1
+    assert below(0.8, 0.9, spread=0.0, freedom=4).p_value == 0
+
+
+def test_its_interval_covers_what_it_says():
+    covered = 0
+    for _ in range(2000):
+        spread, freedom = pooled(RNG.normal(0, 0.01, (7, 3)))
+        runs = RNG.normal([0.8, 0.85], 0.01)
+        _, low, high = below(*runs, spread=spread, freedom=freedom).interval
+        covered += low <= 0.05 <= high
+    assert 0.93 <= covered / 2000 <= 0.97
 
 
 def test_of_many_comparisons_one_that_is_barely_sure_is_undecided():

@@ -266,7 +266,7 @@ def variance_coefficient(
     if missing:
         raise ValueError(f"loss {loss!r} needs a value for {', '.join(missing)}")
     for name, value in params.items():
-        if name != "margin":  # a margin may be any number
+        if name not in ("margin", "intercept"):  # these may be any number
             check_number(name, value, open_end=True)
     return float(function(side == "neg", mean, other, **{**defaults, **params}))
 
@@ -280,8 +280,8 @@ def _mse(neg, mean, other, neg_weight):
     return neg_weight if neg else 1.0
 
 
-def _bce(neg, mean, other, tau, neg_weight):
-    return _bend(mean / tau) / tau**2 * (neg_weight if neg else 1.0)
+def _bce(neg, mean, other, tau, neg_weight, intercept):
+    return _bend(mean / tau + intercept) / tau**2 * (neg_weight if neg else 1.0)
 
 
 def _bpr(neg, mean, other, tau):
@@ -323,7 +323,7 @@ def _rescaled(neg, mean, other, tau_pos, tau_neg):
 # Loss -> its coefficient and its parameters with their defaults; None has to be given.
 COEFFICIENTS = {
     "mse": (_mse, {"neg_weight": 1.0}),
-    "bce": (_bce, {"tau": 1.0, "neg_weight": 1.0}),
+    "bce": (_bce, {"tau": 1.0, "neg_weight": 1.0, "intercept": 0.0}),
     "bpr": (_bpr, {"tau": 1.0}),
     "ccl": (_ccl, {"margin": 0.5, "neg_weight": 1.0}),
     "softmax": (_softmax, {"tau": None}),

@@ -16,6 +16,7 @@ from .records import MissingRun, Records
 from .runner import best
 from .testbeds import (
     DENSE,
+    INTERCEPT,
     LONGER,
     SETTINGS,
     SMALL,
@@ -35,6 +36,11 @@ NEWER: dict[str, list[dict[str, float]]] = {
     "slatk": product(tau=(0.2, 0.28, 0.39), tau_weight=(1.0, 2.25)),
     "advinfonce": product(tau=(0.2, 0.28, 0.39), radius=(0.001, 0.01)),
     "llpauc": product(beta=(0.03, 0.1, 0.2, 0.3, 0.5, 1.0)),
+}
+# Losses with a parameter of their own: name -> the loss, and six settings. An intercept of BCE
+# does what a weight on the negatives does, and spares the vectors a level.
+FORMS: dict[str, tuple[str, list[dict[str, float]]]] = {
+    INTERCEPT: ("bce", product(tau=(0.14, 0.2, 0.28), neg_weight=(5,), intercept=(-1, -3))),
 }
 
 # Losses of the figure on inner products: two settings each, with four L2 terms, eight in all.
@@ -64,7 +70,7 @@ def testbeds() -> list[Testbed]:
 
 def grid(testbed: Testbed, loss: str) -> list[Trial]:
     """The six settings of a loss, with the first seed."""
-    settings = SETTINGS.get(loss) or NEWER[loss]
+    loss, settings = FORMS.get(loss) or (loss, SETTINGS.get(loss) or NEWER[loss])
     if loss == "slatk":
         settings = [setting | {"n_items": SOURCES[testbed.data].n_items} for setting in settings]
     return [testbed.trial(loss, setting) for setting in settings]

@@ -1,20 +1,21 @@
 """What the runs of ``paper_noise`` say of the paper's claims, by the rules of :mod:`.verdicts`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..data import SOURCES
 from . import verdicts
 from .convergence import of_bench
-from .paper_noise import BENCHES, CLEAN, WORST, Bench, Level, Runs
+from .fairness import Cloud, at_equal_accuracy, points
+from .paper_noise import BENCHES, CLEAN, LOSSES, WORST, Bench, Level, Runs
 from .records import MissingRun, Records, recorded
+from .testbeds import measured
 from .trial import Trial
-from .verdicts import Estimate, Ratio, change, estimate, lead
+from .verdicts import EQUAL_GINI, Estimate, Ratio, below, change, estimate, lead, pooled
 
 NEGATIVES, POSITIVES = WORST
-OTHERS = ("bpr", "bce", "mse", "ccl")  # that softmax loss is compared with in the first claim
+OTHERS = ("bpr", "bce", "mse", "ccl")  # that softmax loss is compared with in the first two claims
 
 
 class Judged(NamedTuple):
@@ -37,6 +38,45 @@ def first_claim(records: Records, *, tuned: bool = False) -> dict[tuple[str, str
         return change(*(tuple(with_users(runs, *pair)) for pair in _same_seeds(pairs)))
 
     return _judged(OTHERS, compare, records)
+
+
+def second_claim(
+    records: Records, *, losses: Iterable[str] = OTHERS
+) -> dict[tuple[str, str], Judged]:
+    """By how much the Gini index of softmax loss is below that of another loss that is as accurate
+    on validation, by data and loss; a comparison that lacks a run is left out.
+    """
+    estimates = {}
+    for bench in BENCHES:
+        runs = Runs(bench, records)
+        for loss in losses:
+            with suppress(MissingRun):
+                equal = at_equal_accuracy(clean_cloud(runs, "softmax"), clean_cloud(runs, loss))
+                first, second = (side["gini"][0] for side in (equal.first, equal.second))
+                spread, freedom = _spread_of_gini(runs)
+                found = below(first, second, spread=spread, freedom=freedom)
+                estimates[bench.data, loss] = found
+    words = verdicts.words(estimates, equal=EQUAL_GINI)
+    return {x: Judged(estimates[x], words[x], 1) for x in estimates}
+
+
+def clean_cloud(runs: Runs, loss: str) -> Cloud:
+    """What is measured of a loss in the trials of its tuning on clean data, ``(1, n_trials)``.
+
+    Raises:
+        MissingRun: the tuning has not come to its end.
+    """
+    tuning = runs.clean(loss)
+    tuning.best(runs.records)
+    return points(([trial] for trial in tuning.tried(runs.records).values()), runs.records)
+
+
+def _spread_of_gini(runs: Runs) -> tuple[float, int]:
+    """Over the seeds of final runs on clean data, of all losses that have several."""
+    several = [loss for loss in LOSSES if len(runs.seeds(loss, CLEAN)) > 1]
+    return pooled(
+        measured(runs.kept(loss, CLEAN), runs.records, "gini", "exposure") for loss in several
+    )
 
 
 def third_claim(
@@ -88,9 +128,7 @@ def _judged(
         if len(ratio.seeds) > 1:
             estimates[data, loss] = estimate(ratio)
         elif several:
-            freedom = sum(len(seeds) - 1 for seeds in several)
-            squares = sum(((seeds - seeds.mean()) ** 2).sum() for seeds in several)
-            spread = float(np.sqrt(squares / freedom))
+            spread, freedom = pooled(several)
             estimates[data, loss] = estimate(ratio, spread=spread, freedom=freedom)
     words = verdicts.words(estimates)
     return {x: Judged(estimates[x], words[x], len(found[x].seeds)) for x in estimates}
@@ -101,13 +139,19 @@ def verdict(
     bench: Bench,
     records: Records,
     losses: Iterable[str] = OTHERS,
+    *,
+    of_trials: bool = False,
 ) -> str:
     """What a claim is called on a data set: a verdict, ``"preliminary"``, or ``"not run"`` where
     a comparison with one of the ``losses`` lacks a run.
+
+    A claim ``of_trials`` of the tuning, as the second is, is preliminary where these are shorter
+    than the final runs, too.
     """
     try:
         words = [judged[bench.data, loss].word for loss in losses]
-        if of_bench(bench, records).preliminary:
+        found = of_bench(bench, records)
+        if found.preliminary or (of_trials and bench.tuning_epochs < found.epochs):
             return "preliminary"
     except (KeyError, MissingRun):
         return "not run"
@@ -115,9 +159,16 @@ def verdict(
 
 
 def lines(
-    judged: Mapping[tuple[str, str], Judged], records: Records, losses: Iterable[str] = OTHERS
+    judged: Mapping[tuple[str, str], Judged],
+    records: Records,
+    losses: Iterable[str] = OTHERS,
+    *,
+    of_trials: bool = False,
 ) -> list[dict[str, str]]:
-    """A table of what was judged: a row for a data set and a loss, run or not."""
+    """A table of what was judged: a row for a data set and a loss, run or not.
+
+    Arguments as of :func:`verdict`.
+    """
     table = []
     for bench in BENCHES:
         for loss in losses:
@@ -128,5 +179,5 @@ def lines(
                 continue
             row["difference (%)"] = found.estimate.interval.plus_minus()
             table.append(row | {"seeds": str(found.seeds), "so it is": found.word})
-        table[-1]["verdict"] = verdict(judged, bench, records, losses)
+        table[-1]["verdict"] = verdict(judged, bench, records, losses, of_trials=of_trials)
     return table

@@ -13,7 +13,7 @@ from . import every_loss
 from .facts import facts_of
 from .records import MissingRun, Records, lacks, recorded
 from .runner import with_seeds
-from .testbeds import DENSE
+from .testbeds import DENSE, INTERCEPT
 from .trial import Trial
 from .verdicts import ADDED
 from .walk import Knob, Walk
@@ -31,16 +31,20 @@ LEVELS = (
 )
 Level = tuple[str, float]
 
-# How each setting of a loss is moved when it is tuned; last the L2 term. Beyond a tau_pos of 2 the
-# bilateral loss is all but softmax loss in its risk form: a quarter of the variance of a row's
-# positive scores is what is left between the two.
+# How each setting of a loss is moved when it is tuned, if it is set at all; last the L2 term.
+# Beyond a tau_pos of 2 the bilateral loss is all but softmax loss in its risk form: a quarter of
+# the variance of a row's positive scores is what is left between the two.
 TAU, L2 = Knob(1.4), Knob(3.0)
 KNOBS: dict[str, dict[str, Knob]] = {
     "softmax": {"tau": TAU},
     "bilateral_softmax": {"tau_neg": TAU, "tau_pos": Knob(1.7, high=2.1)},
     "reweighted_softmax": {"tau": TAU, "neg_weight": Knob(1.1)},
     "bpr": {"tau": TAU},
-    "bce": {"tau": TAU, "neg_weight": Knob(2.0)},
+    "bce": {
+        "tau": TAU,
+        "neg_weight": Knob(2.0),
+        "intercept": Knob(1.0, add=True, low=-12.0, high=0.0),
+    },
     "mse": {"neg_weight": Knob(2.0)},
     "ccl": {"margin": Knob(0.1, add=True, high=0.9), "neg_weight": Knob(2.0)},
 }
@@ -165,16 +169,16 @@ def start(bench: Bench, loss: str, records: Records) -> Trial:
 
 
 def walk(origin: Trial, level: Level, names: tuple[str, ...] = ()) -> Walk:
-    """The tuning of a loss at a level, from a trial on; by default in all of its knobs."""
+    """The tuning of a loss at a level, from a trial on; by default in all that the trial sets."""
+    begin = {**origin.params, "weight_decay": origin.config.weight_decay}
     knobs = KNOBS[origin.loss] | {"weight_decay": L2}
-    knobs = {name: knob for name, knob in knobs.items() if not names or name in names}
+    knobs = {name: knobs[name] for name in knobs if name in (names or begin)}
 
     def trial(values: dict[str, float]) -> Trial:
         l2 = values.pop("weight_decay", origin.config.weight_decay)
         config = replace(origin.config, weight_decay=l2)
         return at(replace(origin, params=origin.params | values, config=config), level)
 
-    begin = {**origin.params, "weight_decay": origin.config.weight_decay}
     return Walk({name: begin[name] for name in knobs}, knobs, trial, STEPS)
 
 
@@ -198,7 +202,10 @@ class Runs:
         self.epochs = cache(self.epochs)
 
     def clean(self, loss: str) -> Walk:
-        """The tuning of a loss on clean data."""
+        """The tuning of a loss on clean data; an intercept is added to what BCE was tuned to."""
+        if loss == INTERCEPT:
+            bce = self._settings("bce")
+            return walk(replace(bce, params=bce.params | {"intercept": -1.0}), CLEAN)
         return walk(start(self.bench, loss, self.records), CLEAN)
 
     def _settings(self, loss: str) -> Trial:
@@ -302,6 +309,14 @@ class Runs:
         if not lacks(self.epochs):
             yield from self._kept(CLEAN, *WORST)
 
+    def with_intercept(self) -> Iterator[Trial]:
+        """BCE with an intercept, beside the losses and on clean data alone: tuning, every seed."""
+        if lacks(self.epochs):
+            return
+        with suppress(MissingRun):
+            yield from self.clean(INTERCEPT).tried(self.records).values()
+            yield from self.kept(INTERCEPT, CLEAN)
+
     def tuned_ends(self) -> Iterator[Trial]:
         """Losses under the most noise, tuned at it."""
         if lacks(self.epochs):
@@ -332,7 +347,14 @@ def _long(trial: Trial, epochs: int, level: Level) -> Trial:
     return at(replace(trial, config=replace(trial.config, epochs=epochs)), level)
 
 
-STAGES = (Runs.tuning_on_clean, Runs.lengths, Runs.ends, Runs.tuned_ends, Runs.rest)
+STAGES = (
+    Runs.tuning_on_clean,
+    Runs.lengths,
+    Runs.ends,
+    Runs.with_intercept,
+    Runs.tuned_ends,
+    Runs.rest,
+)
 
 
 def plan(benches: Iterable[Bench], records: Records) -> Iterator[Trial]:

@@ -25,6 +25,8 @@ def product(**values: Iterable) -> list[dict]:
 
 TAUS = (0.1, 0.14, 0.2, 0.28, 0.39, 0.55)  # to choose among; steps of a factor 1.4
 
+INTERCEPT = "bce_intercept"  # BCE with an intercept, which is compared as a loss of its own
+
 # Six settings of every loss, for what a loss has to set.
 SETTINGS: dict[str, list[dict[str, float]]] = {
     "mse": product(neg_weight=(1, 2, 5, 10, 20, 50)),

@@ -8,7 +8,7 @@ from numbers import Real
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_positive
+from ..checks import check_finite, check_positive
 from .base import Loss
 from .masks import check_scores, masked_mean, reduce
 
@@ -63,39 +63,48 @@ def bce_loss(
     *,
     tau: float = 1.0,
     neg_weight: float = 1.0,
+    intercept: float = 0.0,
     pos_mask: Tensor | None = None,
     neg_mask: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    r"""Binary cross-entropy on the logits ``f / tau``.
+    r"""Binary cross-entropy on the logits ``f / tau + intercept``.
 
-    .. math:: \ell = \frac1P \sum_i \log(1 + e^{-f_i/\tau})
-              + \frac{w}{N} \sum_j \log(1 + e^{f_j/\tau})
+    .. math:: \ell = \frac1P \sum_i \log(1 + e^{-(f_i/\tau + b)})
+              + \frac{w}{N} \sum_j \log(1 + e^{f_j/\tau + b})
+
+    The loss asks that negatives lie below the level :math:`-\tau b`. Without an intercept that is
+    0, and cosines can get there by popularity alone.
 
     Args:
         pos: scores of positives, ``(B,)`` or ``(B, P)``, any floating dtype.
         neg: scores of negatives, ``(B, N)``.
         tau: the score that counts as one logit, ``> 0``; 1 is the textbook loss.
         neg_weight: the weight ``w > 0`` of the negative term.
+        intercept: the logit ``b`` of a score of 0; below 0 where few items are positives.
         pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
         reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
 
     Raises:
         ValueError: shapes that do not fit, an empty batch, ``tau`` or ``neg_weight`` not
-            positive, an unknown reduction.
+            positive, an ``intercept`` that is not finite, an unknown reduction.
 
     Example:
         >>> import torch
         >>> bce_loss(torch.zeros(1), torch.zeros(1, 3))  # 2 log 2
         tensor(1.3863)
+        >>> bce_loss(torch.ones(1), torch.ones(1, 3), intercept=-1.0)  # the same, a score higher
+        tensor(1.3863)
 
     Source: He et al., *Neural Collaborative Filtering*, WWW 2017, eq. 7 (mean over negatives
-    instead of their sum). Derived in the chapter *A tour of losses*.
+    instead of their sum; no intercept there). Derived in the chapter *A tour of losses*; the
+    intercept in *Fairness at equal accuracy*.
     """
     check_positive(tau=tau, neg_weight=neg_weight)
+    check_finite(intercept=intercept)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    rows = masked_mean(F.softplus(-pos / tau), pos_mask)
-    rows = rows + neg_weight * masked_mean(F.softplus(neg / tau), neg_mask)
+    rows = masked_mean(F.softplus(-(pos / tau + intercept)), pos_mask)
+    rows = rows + neg_weight * masked_mean(F.softplus(neg / tau + intercept), neg_mask)
     return reduce(rows, live, reduction)
 
 

@@ -13,7 +13,7 @@ from .negatives import TAUS
 # Loss, parameters, a point where its curvature is that of its table row.
 CASES = (
     ("mse", {"neg_weight": 3.0}),
-    ("bce", {"tau": 0.3, "neg_weight": 2.0}),
+    ("bce", {"tau": 0.3, "neg_weight": 2.0, "intercept": -0.5}),
     ("bpr", {"tau": 0.4}),
     ("ccl", {"margin": 0.3, "neg_weight": 5.0}),
     ("softmax", {"tau": 0.2}),
