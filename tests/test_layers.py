@@ -17,7 +17,7 @@ FLOORS = (
     "losses",
     "data graph",
     "models",
-    "batch config evaluate exposure intervals optim replay store train",
+    "auc batch config evaluate exposure intervals optim replay store train",
     "experiments",
     "interactive page plots",
     "verify",
