@@ -319,7 +319,7 @@ def _verify(args: argparse.Namespace) -> int:
 
     if args.list:
         for claim in CLAIMS.values():
-            print(f"{claim.id:22} {claim.verdict:26} {claim.sentence}")
+            print(f"{claim.id:22} {claim.verdict or 'by the rules':26} {claim.sentence}")
         return 0
     results, start = [], time.perf_counter()
     for result in iter_claims(args.ids or None, jobs=args.jobs or os.cpu_count() or 1):

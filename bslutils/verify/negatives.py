@@ -23,6 +23,7 @@ def _objective(f, p, q, tau):
     "τ log E exp(f/τ) is the largest E_Q f − τ KL(Q‖P).",
     source=WU_1,
     verdict="holds exactly",
+    about=1,
 )
 def penalty():
     to_game, to_formula = [], []
@@ -151,6 +152,7 @@ def round_trip():
     "One temperature for all users is one radius of robustness for all users.",
     source="a common reading of the duality",
     verdict="does not hold",
+    about=1,
     conditions="the price of a nat is the same for all, the radius bought with it is not",
 )
 def one_radius():
@@ -195,6 +197,7 @@ def small_radius():
     "is at most the loss plus τ KL(Q‖P).",
     source=WU_1,
     verdict="holds exactly",
+    about=1,
     conditions="robust to a *shift* of the negatives; of wrong labels it says nothing",
 )
 def shift():
@@ -222,6 +225,7 @@ def shift():
     "Hence softmax loss plays false negatives down.",
     source=f"{WU_1}, read as a claim on labels",
     verdict="does not hold",
+    about=1,
     conditions="the worst case seeks high scores, and false negatives have them",
 )
 def false_negatives():
@@ -242,6 +246,7 @@ def false_negatives():
     "moves the loss by τ(exp((g − V)/τ) − 1) per unit of contamination.",
     source=f"{PSL}, section 3",
     verdict="holds exactly",
+    about=1,
     conditions="the more so the lower τ, as long as g stands out at it: a higher temperature "
     "is what protects",
 )
