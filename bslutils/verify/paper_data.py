@@ -27,7 +27,7 @@ from .scope import Scope
 
 SMALL = "movielens-small"
 BACKBONES = ("MF", "LightGCN", "NGCF")
-WORDS = (*verdicts.WORDS, "preliminary")
+STATES = (*verdicts.WORDS, "preliminary")  # of a comparison without noise
 
 
 def _no_rule_yet(records: Records) -> dict[tuple[str, str], Judged]:
@@ -218,7 +218,7 @@ def _estimate(lead: Interval) -> Estimate:
 def better():
     """Where it is better, worse, equal, undecided, and what is not run."""
     found = better_on_clean()
-    counts = {word: sum(x.word == word for x in found.values()) for word in WORDS}
+    counts = {word: sum(x.word == word for x in found.values()) for word in STATES}
     texts = [", ".join(f"{word} in {count}" for word, count in counts.items())]
     texts += [
         f"{SOURCES[data].title} with {backbone} {x.lead.percent()}, {x.word}"
