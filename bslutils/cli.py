@@ -97,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("ids", nargs="*", metavar="ID", help="claims to check; all by default")
     verify.add_argument("--list", action="store_true", help="list the claims, run nothing")
     verify.add_argument("--jobs", type=int, help="claims at a time (default: as many as cores)")
+    verify.add_argument(
+        "--glance",
+        type=Path,
+        metavar="FILE",
+        help="renew the table of the claims at a glance in FILE, run nothing",
+    )
     return parser
 
 
@@ -317,9 +323,15 @@ def _result_line(label: str, record: dict | None) -> str:
 def _verify(args: argparse.Namespace) -> int:
     from .verify import CLAIMS, iter_claims, ledger_line
 
+    if args.glance:
+        from .verify.glance import renew
+
+        text = renew(args.glance.read_text(encoding="utf-8"))
+        args.glance.write_text(text, encoding="utf-8")
+        return 0
     if args.list:
         for claim in CLAIMS.values():
-            print(f"{claim.id:22} {claim.verdict:26} {claim.sentence}")
+            print(f"{claim.id:22} {claim.verdict or 'by the rules':26} {claim.sentence}")
         return 0
     results, start = [], time.perf_counter()
     for result in iter_claims(args.ids or None, jobs=args.jobs or os.cpu_count() or 1):

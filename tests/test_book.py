@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"
 CONTENTS = (ROOT / "_toc.yml").read_text(encoding="utf-8")
 PAGES = re.findall(r"^\W*(?:root|file): (\S+)", CONTENTS, re.MULTILINE)
-# The cards look things up; every other numbered page teaches.
-CHAPTERS = [page for page in PAGES if re.match(r"book/\d\d-(?!loss-cards)", page)]
+# The cards look things up, the claims sum up; every other numbered page teaches.
+CHAPTERS = [page for page in PAGES if re.match(r"book/\d\d-(?!loss-cards|claims)", page)]
 GENERATED = {"index", "genindex", "search", "prf-prf"}
 SCREENS = {"desktop": (1280, 900), "phone": (390, 844)}
 # To look at; a picture of a whole page takes as long as all that is checked on it.

@@ -19,7 +19,9 @@ from bslutils.experiments import records
 
 BOOK = Path(__file__).parent.parent / "book"
 # The cards look things up; every other numbered page teaches.
-CHAPTERS = sorted(path for path in BOOK.glob("[0-9]*.md") if "loss-cards" not in path.name)
+CHAPTERS = sorted(
+    path for path in BOOK.glob("[0-9]*.md") if not re.search("loss-cards|claims", path.name)
+)
 
 
 def names(source: str) -> tuple[set[str], set[str]]:

@@ -110,6 +110,17 @@ def with_users(runs: Runs, *sides: list[Trial]) -> list[list[dict[str, Any]]]:
     return found
 
 
+def one_kind(ratio: Ratio) -> Ratio:
+    """The ratio itself, whose runs must be of one kind of device to be paired.
+
+    Raises:
+        MissingRun: they are not.
+    """
+    if len(ratio.kinds) > 1:
+        raise MissingRun(f"a run is missing: all on one of {', '.join(sorted(ratio.kinds))}")
+    return ratio
+
+
 def _judged(
     losses: Iterable[str], compare: Callable[[Runs, str], Ratio], records: Records
 ) -> dict[tuple[str, str], Judged]:
@@ -118,10 +129,8 @@ def _judged(
     for bench in BENCHES:
         runs = Runs(bench, records)
         for loss in losses:
-            try:
-                found[bench.data, loss] = compare(runs, loss)
-            except MissingRun:
-                continue
+            with suppress(MissingRun):
+                found[bench.data, loss] = one_kind(compare(runs, loss))
     estimates = {}
     for (data, loss), ratio in found.items():
         several = [r.seeds for (_, x), r in found.items() if x == loss and len(r.seeds) > 1]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ..intervals import Interval
 from .facts import facts_of
-from .judged import with_users
+from .judged import one_kind, with_users
 from .paper_noise import CLEAN, LEVELS, Level, Runs
 from .verdicts import estimate, lead
 
@@ -37,7 +37,7 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
 
     Raises:
         ValueError: another kind.
-        MissingRun: a run is not recorded.
+        MissingRun: a run is not recorded, or not on the kind of device of the others.
     """
     if kind not in ("negatives", "positives"):
         raise ValueError(f"kind must be 'negatives' or 'positives', got {kind!r}")
@@ -49,7 +49,7 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
     changes = []
     for some in with_users(runs, *(some[:seeds] for some in trials)):
         alone = {"spread": 0.0, "freedom": 1} if seeds == 1 else {}
-        changes.append(estimate(lead(some, clean), **alone).interval)
+        changes.append(estimate(one_kind(lead(some, clean)), **alone).interval)
     level = sum(record["test"]["ndcg@20"] for record in clean) / len(clean)
     return Curve([x for x, _ in found], changes, level)
 

@@ -20,6 +20,7 @@ from . import (
     every_loss,
     negatives,
     other_divergences,
+    paper_data,
     positives,
     public_code,
     recorded_fairness,
@@ -28,7 +29,8 @@ from . import (
     training,
     variance,
 )
-from .claim import VERDICTS, Claim, Finding, Result, run_claim
+from .claim import BLOCKS, VERDICTS, Claim, Finding, Result, run_claim
+from .scope import Scope
 
 # In the order of the ledger: these modules one by one, each from its top to its end.
 MODULES = (
@@ -42,6 +44,7 @@ MODULES = (
     training,
     recorded_noise,
     recorded_fairness,
+    paper_data,
 )
 CLAIMS: dict[str, Claim] = {
     found.id: found
@@ -112,22 +115,25 @@ def ledger_line(result: Result) -> str:
     claim = result.claim
     mark = "ok" if result.stands else "NO LONGER STANDS"
     lines = [
-        f"{claim.id}: {claim.verdict} [{mark}, {result.seconds:.1f} s]",
+        f"{claim.id}: {result.verdict} [{mark}, {result.seconds:.1f} s]",
         f"  {claim.sentence} ({claim.source})",
         f"  {result.finding.effect}",
     ]
     lines += [f"  Failed: {check}." for check in result.finding.checks if not check.passed]
     if claim.conditions:
         lines.append(f"  Note: {claim.conditions}.")
+    lines += [f"  Seen on: {scope}." for scope in result.finding.scope]
     return "\n".join(lines)
 
 
 __all__ = [
+    "BLOCKS",
     "CLAIMS",
     "VERDICTS",
     "Claim",
     "Finding",
     "Result",
+    "Scope",
     "iter_claims",
     "ledger_line",
     "run_claim",

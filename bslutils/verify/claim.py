@@ -10,18 +10,28 @@ Example:
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..experiments.records import MissingRun
+from ..experiments.verdicts import EQUAL
+from ..intervals import Interval
+from .scope import Scope
+
+# What does not hold was seen to fail. Undecided is what was seen to do neither: the interval
+# reaches past the bound that is claimed, so that it does not show the claim, and further from it
+# than what does not matter, so that it does not show the contrary either (:func:`unclear`).
 VERDICTS = (
     "holds exactly",
     "holds to the stated order",
     "holds under conditions",
     "does not hold",
+    "undecided",
 )
+BLOCKS = (1, 2, 3, 0)  # what a claim may be about, in the order of the ledger; 0 is ours
 
 
 # Who claims what: each source spelled here, once.
@@ -43,21 +53,22 @@ SLATK = "Yang et al. (SL@K), KDD 2025"
 
 @dataclass(frozen=True)
 class Check:
-    """One condition of a verdict; :func:`holds` and :func:`fails` make it.
+    """One condition of a verdict; :func:`holds`, :func:`fails` and :func:`unclear` make it.
 
     Attributes:
         name: what was measured.
         value: the number.
         at_most: its upper bound, or None.
         at_least: its lower bound, or None.
-        counter: whether it says where the claim is not true.
+        side: "holds", "fails" where it says that the claim is not true, or "unclear" where it says
+            that nothing can be said.
     """
 
     name: str
     value: float
     at_most: float | None
     at_least: float | None
-    counter: bool
+    side: str
 
     @property
     def passed(self) -> bool:
@@ -83,23 +94,46 @@ def holds(
         >>> print(holds("gap", [0.0, 0.2], at_most=0.1))
         gap: 0.2, must be at most 0.1
     """
-    return _check(name, values, at_most, at_least, counter=False)
+    return _check(name, values, at_most, at_least, "holds")
 
 
 def fails(
     name: str, values: ArrayLike, *, at_most: float | None = None, at_least: float | None = None
 ) -> Check:
     """As :func:`holds`, but of the other side: check where, and how far, the claim is not true."""
-    return _check(name, values, at_most, at_least, counter=True)
+    return _check(name, values, at_most, at_least, "fails")
 
 
-def _check(name, values, at_most, at_least, counter) -> Check:
+def unclear(
+    name: str, intervals: Iterable[Interval], *, bound: float = 0.0, equal: float = EQUAL
+) -> Check:
+    """Check that intervals leave a question open: none excludes ``bound``, none keeps near it.
+
+    Each must hold the bound and reach further than ``equal`` from it. What is checked is by how
+    much it does, on the side where it is short of that; the worst interval counts.
+
+    Raises:
+        ValueError: no interval.
+
+    Example:
+        >>> wide, narrow = Interval(0.01, -0.02, 0.04), Interval(0.0, -0.01, 0.01)
+        >>> [unclear("lead", [x]).passed for x in (wide, narrow)]
+        [True, False]
+    """
+    reach = [
+        min(bound - x.low, x.high - bound, max(bound - x.low, x.high - bound) - equal)
+        for x in intervals
+    ]
+    return _check(name, reach, None, 0.0, "unclear")
+
+
+def _check(name, values, at_most, at_least, side) -> Check:
     if np.size(values) == 0:
         raise ValueError(f"{name}: nothing was measured")
     if (at_most is None) == (at_least is None):
         raise ValueError(f"{name}: give at_most or at_least")
     worst = np.max(values) if at_least is None else np.min(values)
-    return Check(name, float(worst), at_most, at_least, counter)
+    return Check(name, float(worst), at_most, at_least, side)
 
 
 @dataclass(frozen=True)
@@ -109,10 +143,14 @@ class Finding:
     Attributes:
         effect: the measurement in words and numbers, for the ledger.
         checks: what must be so for the verdict to stand.
+        scope: of a claim on training: what it was seen on.
+        verdict: of a claim that has none of its own: what the rules give.
     """
 
     effect: str
     checks: list[Check]
+    scope: tuple[Scope, ...] = ()
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,9 +161,12 @@ class Claim:
         id: its name on the command line and in the book.
         sentence: what is claimed.
         source: who claims it, and where; or 'this book'.
-        verdict: one of ``VERDICTS``, as recorded.
+        verdict: one of ``VERDICTS``, as recorded; empty while the runs that it rests on are still
+            made: then the program finds it, by the rules of :mod:`bslutils.experiments.verdicts`.
         program: measures; takes no argument and gives a :class:`Finding`. If the claim does not
-            hold, one check at least is of the other side (:func:`fails`).
+            hold, one check at least is of the other side (:func:`fails`); if it is undecided, one
+            says so (:func:`unclear`).
+        about: which of the paper's three claims it is part of, reads or disputes; 0 for none.
         conditions: under which it holds, or what to know of it.
         records: the sweeps whose records the program reads; without these files it is left out
             when all claims are run.
@@ -133,7 +174,7 @@ class Claim:
             side by side.
 
     Raises:
-        ValueError: an unknown verdict.
+        ValueError: an unknown verdict, or a claim of the paper that it does not make.
     """
 
     id: str
@@ -141,13 +182,16 @@ class Claim:
     source: str
     verdict: str
     program: Callable[[], Finding]
+    about: int = 0
     conditions: str = ""
     records: tuple[str, ...] = ()
     long: bool = False
 
     def __post_init__(self):
-        if self.verdict not in VERDICTS:
+        if self.verdict and self.verdict not in VERDICTS:
             raise ValueError(f"verdict must be one of {VERDICTS}, got {self.verdict!r}")
+        if self.about not in BLOCKS:
+            raise ValueError(f"about must be one of {BLOCKS}, got {self.about!r}")
 
 
 def claim(
@@ -156,40 +200,73 @@ def claim(
     *,
     source: str,
     verdict: str,
+    about: int = 0,
     conditions: str = "",
     records: tuple[str, ...] = (),
     long: bool = False,
 ) -> Callable[[Callable[[], Finding]], Claim]:
     """Decorator that makes a program a :class:`Claim`, whose attributes are described there."""
-    return lambda program: Claim(id, sentence, source, verdict, program, conditions, records, long)
+    return lambda program: Claim(
+        id, sentence, source, verdict, program, about, conditions, records, long
+    )
 
 
 @dataclass(frozen=True)
 class Result:
-    """A claim, what its program found, and whether the recorded verdict stands."""
+    """A claim and what its program found.
+
+    Attributes:
+        claim: which.
+        finding: what was found.
+        stands: whether the verdict is still what the program finds.
+        seconds: that it took.
+        missing: whether a run that it rests on is not recorded: nothing was found out.
+    """
 
     claim: Claim
     finding: Finding
     stands: bool
     seconds: float
+    missing: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """The recorded verdict, or what the rules give."""
+        return self.claim.verdict or self.finding.verdict
 
 
 def run_claim(claim: Claim) -> Result:
     """Run one claim's program. A program that raises leaves no verdict standing.
 
     Raises:
-        ValueError: the claim does not hold, and its program has no check of the other side.
+        ValueError: a verdict that no check of the program is of: what does not hold has to fail,
+            what is undecided has to be unclear; or a verdict from the program and one recorded.
         ImportError: a package is missing; nothing was found out about the claim.
     """
-    start = time.perf_counter()
+    start, missing = time.perf_counter(), False
     try:
         finding = claim.program()
     except ImportError:
         raise
     except Exception as error:
         finding = Finding(f"{type(error).__name__}: {error}", [])
+        missing = isinstance(error, MissingRun)
     else:
-        if claim.verdict == "does not hold" and not any(check.counter for check in finding.checks):
-            raise ValueError(f"{claim.id}: a claim that does not hold needs a check by fails(…)")
-    stands = bool(finding.checks) and all(check.passed for check in finding.checks)
-    return Result(claim, finding, stands, time.perf_counter() - start)
+        _fits(claim, finding)
+    if claim.verdict:
+        stands = bool(finding.checks) and all(check.passed for check in finding.checks)
+    else:
+        stands = bool(finding.verdict)
+    return Result(claim, finding, stands, time.perf_counter() - start, missing)
+
+
+# The side of a check without which a verdict is not what the program found.
+NEEDS = {"does not hold": "fails", "undecided": "unclear"}
+
+
+def _fits(claim: Claim, finding: Finding) -> None:
+    if bool(claim.verdict) == bool(finding.verdict):
+        raise ValueError(f"{claim.id}: a verdict is recorded, or found by its program: not both")
+    side = NEEDS.get(claim.verdict)
+    if side and not any(check.side == side for check in finding.checks):
+        raise ValueError(f"{claim.id}: '{claim.verdict}' needs a check by {side}(…)")

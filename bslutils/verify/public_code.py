@@ -19,6 +19,7 @@ from .claim import CODE, PSL, SLATK, WU, WU_3, Finding, claim, fails, holds
     "BSL is SL with one line of code changed.",
     source=WU_3,
     verdict="holds under conditions",
+    about=3,
     conditions="the batch must bring several positives of a user in a row; else the line is idle",
 )
 def one_line():
@@ -65,6 +66,7 @@ def one_line():
     "In the official `reweight` mode t₂ is a temperature on negatives.",
     source=f"{CODE}, parameter names",
     verdict="does not hold",
+    about=3,
     conditions="it is a weight: the distribution over negatives does not depend on it, and "
     "the loss is no longer invariant to a shift",
 )
@@ -124,6 +126,7 @@ def reweight_order():
     "is alone in a batch it is the `reweight` mode.",
     source="this book",
     verdict="holds exactly",
+    about=3,
 )
 def pooled():
     """The ``multi`` mode: BSL at one temperature, or `reweight` where a user is alone."""
@@ -157,6 +160,7 @@ def pooled():
     "user, on average, in a random batch of b of n pairs.",
     source=f"{CODE}; this book",
     verdict="holds exactly",
+    about=3,
     conditions="far below one on large data, where the pooling is idle",
 )
 def idle_pooling():
@@ -223,10 +227,15 @@ def rescaled():
     )
 
 
+def _start():
+    """The model that a trajectory starts from."""
+    return trained_models.trained("softmax", tau=0.2, epochs=1)
+
+
 def trajectory(loss, *, optimiser="adam", scale=1.0, steps=40):
     """Item vectors after some steps on real pairs, in float64."""
     data = trained_models.data()
-    model = copy.deepcopy(trained_models.trained("softmax", tau=0.2, epochs=1)).double()
+    model = copy.deepcopy(_start()).double()
     if optimiser == "adam":  # its epsilon is the one thing that is not free of scale
         step = torch.optim.Adam(model.parameters(), lr=1e-2, eps=1e-8 * scale)
     else:
@@ -281,6 +290,7 @@ def under_adam():
             fails("distance after SGD", by_sgd, at_least=1e-3),
             fails("distance of `reweight` after Adam", by_weight, at_least=1e-3),
         ],
+        trained_models.scope(trained_models.ndcg(_start())),
     )
 
 
@@ -317,6 +327,7 @@ def follow_ups():
     "BSL improves on SL on four data sets.",
     source=f"{WU}, abstract; {CODE}, training logs",
     verdict="holds under conditions",
+    about=3,
     conditions="NDCG@20 in every run, Recall@20 not on MovieLens with MF; single runs of the "
     "`reweight` and `multi` modes, the epoch mostly chosen on test",
 )

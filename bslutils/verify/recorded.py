@@ -1,4 +1,4 @@
-"""What the claims on training with noise read off the records of the sweeps."""
+"""What the claims on training read off the records of the sweeps."""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..experiments import known_records, noise, path_of
+from ..experiments.convergence import best_known
 from ..experiments.noise import POSITIVE, Noise, testbeds
 from ..experiments.records import MissingRun, Records
 from ..experiments.testbeds import Testbed
+from ..experiments.verdicts import METRIC
 from ..intervals import Interval, t_interval
+from .scope import Scope
 
 
 def found(sweep: str, read: Callable, *args, **kwargs):
@@ -20,13 +23,14 @@ def found(sweep: str, read: Callable, *args, **kwargs):
         MissingRun: the message says how to make it.
     """
     try:
-        return read(*args, _records(), **kwargs)
+        return read(*args, records(), **kwargs)
     except MissingRun as missing:
         command = f"a run is missing: python -m bslutils sweep {sweep}"
         raise MissingRun(command) from missing
 
 
-def _records() -> Records:
+def records() -> Records:
+    """Of all sweeps there are, by id."""
     files = sorted(path_of("").parent.glob("*.jsonl"))
     return _read(tuple((str(file), file.stat().st_mtime_ns) for file in files))
 
@@ -36,8 +40,25 @@ def _read(_: Any) -> Records:
     return known_records(path_of(""))
 
 
+def scopes(testbeds: Iterable[Testbed], level: Callable[[Testbed], np.ndarray]) -> tuple:
+    """The scope of a claim: ``level`` gives NDCG@20 of softmax loss without noise, by seed."""
+    found = ((testbed, level(testbed)) for testbed in testbeds)
+    return tuple(
+        Scope(b.data, b.backbone, len(values), float(values.mean()), best(b.data, b.backbone))
+        for b, values in found
+    )
+
+
+def best(data: str, backbone: str = "MF") -> float:
+    """NDCG@20 of the best record that levels are measured by; 0 without one."""
+    try:
+        return best_known(data, records(), backbone)["test"][METRIC]
+    except MissingRun:
+        return 0.0
+
+
 def dense() -> list[Testbed]:
-    """Where every sweep was run whole."""
+    """Where every sweep was run whole, and models are good enough to carry a verdict."""
     return [testbed for testbed in testbeds() if testbed.whole]
 
 

@@ -9,7 +9,7 @@ from ..experiments.testbeds import INTERCEPT, Testbed
 from ..experiments.verdicts import EQUAL_GINI
 from ..intervals import Interval, t_interval
 from .claim import WU_2, Finding, claim, fails, holds
-from .recorded import found, low_ends
+from .recorded import found, low_ends, scopes
 
 
 def _real() -> list[Testbed]:
@@ -35,6 +35,10 @@ def _said(links: dict[str, dict[str, Interval]], name: str) -> str:
     return "; ".join(f"{data}: {x[name].text()}" for data, x in links.items())
 
 
+def _scope(testbeds: list[Testbed]):
+    return scopes(testbeds, lambda b: fairness.as_tuned(_cloud(b, "softmax"))["test"])
+
+
 def less_unequal(testbed: Testbed, loss: str, *, share: float = 1.0) -> Interval:
     """By how much the Gini index of softmax loss is below that of another, equally accurate."""
     clouds = (_cloud(testbed, name) for name in ("softmax", loss))
@@ -47,6 +51,7 @@ def less_unequal(testbed: Testbed, loss: str, *, share: float = 1.0) -> Interval
     "Softmax loss is fairer to items than other losses.",
     source=WU_2,
     verdict="holds under conditions",
+    about=2,
     conditions="on cosines at equal accuracy, against BCE without an intercept on every data set "
     "(on Amazon-Electronics and MovieLens-1M after short training); on the small MovieLens BCE "
     "with an intercept is as fair where 3 % of the accuracy may be spent, and MSE is fairer",
@@ -84,6 +89,7 @@ def fairer():
             ),
             fails("Gini of MSE less that of SL, upper end", mse.high, at_most=-0.005),
         ],
+        _scope(_real()),
     )
 
 
@@ -92,6 +98,7 @@ def fairer():
     "The dearer a loss makes the variance of negatives, the fairer its models are.",
     source=f"read into {WU_2}",
     verdict="does not hold",
+    about=2,
     conditions="its models have less variance, but are not fairer for it. BCE is why, with the "
     "highest price and the highest Gini index: among the other losses the dearer are fairer, "
     "but for the planted preferences. On Amazon-Electronics and MovieLens-1M after short training",
@@ -115,6 +122,7 @@ def price_orders():
             holds("price and Gini without BCE on real data, upper end", rest, at_most=0),
             fails("price and Gini, largest lower end", max(unfair), at_least=0.1),
         ],
+        _scope(fairness.testbeds()),
     )
 
 
@@ -123,6 +131,7 @@ def price_orders():
     "At equal accuracy, a model whose scores vary less shows items more equally.",
     source=f"read into {WU_2}",
     verdict="holds under conditions",
+    about=2,
     conditions="as a correlation over the settings of all losses, the variance being over the "
     "squared gap; on MovieLens-1M, with fewer losses and short training as on Amazon-Electronics, "
     "it is not there",
@@ -144,6 +153,7 @@ def variance_goes_with():
             ),
             fails("correlation on MovieLens-1M, mean", other.mean, at_most=-0.05),
         ],
+        _scope(fairness.testbeds()),
     )
 
 
@@ -152,6 +162,7 @@ def variance_goes_with():
     "Softmax loss takes popularity that is not taste out of its lists.",
     source=f"read into {WU_2}",
     verdict="does not hold",
+    about=2,
     conditions="on planted preferences its lists are more popular than the true ones; those of "
     "BCE are more so, those of BPR less",
     records=("fairness",),
@@ -179,6 +190,7 @@ def gap():
             holds("share removed less that of BCE, lower end", ahead.low, at_least=0),
             fails("share removed, upper end", t_interval(removed["softmax"]).high, at_most=-0.05),
         ],
+        _scope([testbed]),
     )
 
 

@@ -16,6 +16,8 @@ from ..losses import make_loss
 from ..models import MatrixFactorization
 from ..store import fit_once
 from ..train import TrainConfig
+from .recorded import best
+from .scope import Scope
 
 
 @lru_cache
@@ -105,6 +107,11 @@ def rows(n_users: int = 40) -> list[tuple[torch.Tensor, torch.Tensor]]:
 def ndcg(model: MatrixFactorization) -> float:
     """Test NDCG@20 on the clean data: added false positives are not masked away."""
     return evaluate(model, data(), split="test", ks=(20,))["ndcg@20"]
+
+
+def scope(level: float, *, seeds: int = 1) -> tuple[Scope]:
+    """The scope of a claim on models that are trained here."""
+    return (Scope("movielens-small", "MF", seeds, level, best("movielens-small")),)
 
 
 @lru_cache  # two claims' numbers, one ranking

@@ -32,6 +32,7 @@ CASES = (
     "over all tilts between P and the worst case.",
     source=f"this book; to second order {WU}",
     verdict="holds exactly",
+    about=2,
 )
 def identity():
     nodes, w = np.polynomial.legendre.leggauss(40)
@@ -80,6 +81,7 @@ def _orders(order):
     "Softmax loss penalises the variance of predictions: E f + Var f / (2τ).",
     source=WU_2,
     verdict="holds to the stated order",
+    about=2,
     conditions="τ large against the range of scores; at working temperatures see the effect",
 )
 def second_order():
@@ -185,6 +187,7 @@ def coefficients():
     "Softmax loss penalises variance, and pointwise and pairwise losses do not.",
     source=f"a common reading of {WU}",
     verdict="does not hold",
+    about=2,
     conditions="a matter of degree: every strictly convex loss on negatives does",
 )
 def others():
@@ -250,7 +253,12 @@ def after_training():
             holds("variance at τ = 0.1 over that at 0.2", low / middle, at_most=0.9),
             holds("variance at τ = 0.2 over that at 0.5", middle / high, at_most=0.9),
         ],
+        _scope(),
     )
+
+
+def _scope():
+    return trained_models.scope(trained_models.ndcg(_models()["SL"]))
 
 
 def _models():
@@ -268,6 +276,7 @@ def _models():
     "another loss.",
     source=WU_2,
     verdict="holds under conditions",
+    about=2,
     conditions="against BPR and BCE at temperature 1; not against weighted MSE",
 )
 def least_variance():
@@ -280,6 +289,7 @@ def least_variance():
             holds("variance over that of BCE", at["SL"] / at["BCE"], at_most=0.6),
             fails("variance over that of MSE", at["SL"] / at["MSE"], at_least=1.5),
         ],
+        _scope(),
     )
 
 
@@ -288,6 +298,7 @@ def least_variance():
     "Hence softmax loss is fairer: it recommends less popular items, and a wider choice.",
     source=WU_2,
     verdict="holds under conditions",
+    about=2,
     conditions="against BPR and BCE at temperature 1; weighted MSE offers a wider choice. "
     "One small data set, not at equal accuracy",
 )
@@ -303,4 +314,5 @@ def fairer():
             holds("popularity over that of BCE", seen["SL"] / seen["BCE"], at_most=0.95),
             fails("Gini less that of MSE", unequal["SL"] - unequal["MSE"], at_least=0.01),
         ],
+        _scope(),
     )

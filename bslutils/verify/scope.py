@@ -1,0 +1,63 @@
+"""What a claim on training was seen on: data, users, backbone, seeds, and the level of models."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+from ..data import SOURCES, load
+from ..experiments.records import FOLDER
+from ..experiments.verdicts import LEVEL
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One data set that a claim was seen on, with one backbone.
+
+    Attributes:
+        data: name of the data set.
+        backbone: of the models.
+        seeds: runs of each setting; 0 while nothing is recorded.
+        level: NDCG@20 of softmax loss on test in this experiment, without noise; 0 if unknown.
+        best: that of the best record of any loss on this data, with matrix factorisation and by
+            the same protocol; 0 if there is none to compare with.
+
+    Example:
+        >>> print(Scope("movielens-small", "MF", 5, 0.24))
+        MovieLens (small), 659 users, 2,078 items, MF, 5 seeds; level 0.240
+        >>> print(Scope("synthetic", "MF", 0))
+        planted preferences, 500 users, 800 items, MF: not run
+    """
+
+    data: str
+    backbone: str
+    seeds: int
+    level: float = 0.0
+    best: float = 0.0
+
+    @property
+    def preliminary(self) -> bool:
+        """Whether models are too far below the best that is recorded to carry a verdict."""
+        return 0 < self.level < LEVEL * self.best
+
+    def __str__(self) -> str:
+        users, items = size(self.data)
+        where = f"{SOURCES[self.data].title}, {users:,} users, {items:,} items, {self.backbone}"
+        if not self.seeds:
+            return f"{where}: not run"
+        many = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
+        level = f"level {self.level:.3f}" if self.level else "level not known"
+        if self.level and self.best:
+            level += f", {100 * self.level / self.best:.0f} % of the best recorded"
+        if self.preliminary:
+            level += " (preliminary)"
+        return f"{where}, {many}; {level}"
+
+
+@cache
+def size(data: str) -> tuple[int, int]:
+    """How many users and items a data set has; of one that is not bundled as it was counted."""
+    if SOURCES[data].files:
+        facts = json.loads((FOLDER / "datasets.json").read_text(encoding="utf-8"))[data]
+        return facts["users"], facts["items"]
+    found = load(data)
+    return found.n_users, found.n_items

@@ -1,0 +1,216 @@
+"""The claims at a glance: what figure, lines and table say follows the records and the ledger."""
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import jupytext
+import matplotlib
+import pytest
+from matplotlib import pyplot as plt
+from test_judged import records as made  # noqa: F401  a fixture: noise on two of the paper's data
+
+from bslutils import verify
+from bslutils.cli import main
+from bslutils.experiments import MissingRun, read_records
+from bslutils.experiments.records import FOLDER
+from bslutils.intervals import Interval
+from bslutils.verify import CLAIMS, glance, glance_figure, recorded
+from bslutils.verify.claim import claim
+from bslutils.verify.glance import ROWS
+from bslutils.verify.paper_data import COMPARED
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGE = ROOT / "book" / "00-claims-at-a-glance.md"
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Take some records for those of the repository."""
+
+    def use(records):
+        monkeypatch.setattr(recorded, "known_records", lambda path: records)
+        recorded._read.cache_clear()
+
+    yield use
+    recorded._read.cache_clear()
+
+
+@pytest.fixture
+def recorded_here():
+    """The records of all sweeps but the one that is made up."""
+    found = {}
+    for file in sorted(FOLDER.glob("*.jsonl")):
+        if file.stem not in ("paper_noise", "superseded"):
+            found |= read_records(file)
+    return found
+
+
+def figure():
+    """The figure, as the labels and the number of intervals of its panels by name."""
+    matplotlib.use("Agg")
+    fig = glance_figure.draw()
+    panels = {
+        ax.get_label(): ([x.get_text() for x in ax.get_yticklabels()], len(ax.containers))
+        for ax in fig.axes
+    }
+    texts = " ".join(text.get_text() for ax in fig.axes for text in ax.texts)
+    plt.close(fig)
+    return panels, " ".join(texts.split())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.number))
+def test_what_is_said_is_in_the_ledger(row):
+    for name in (*row.theory, row.training, row.rests_on):
+        assert CLAIMS[name].about in (row.number, 0), name
+    assert CLAIMS[row.training].about == row.number
+    # An advice falls with the claim that it follows from.
+    assert CLAIMS[row.rests_on].verdict == "holds under conditions"
+    theory, small, _ = glance.lines(row)
+    for name in row.theory:
+        assert f" {CLAIMS[name].verdict}" in theory
+    assert small.endswith(f": {CLAIMS[row.training].verdict}.")
+
+
+def test_lines_on_the_small_data_follow_the_intervals(monkeypatch):
+    def interval(low, high):
+        return lambda: Interval((low + high) / 2, low, high)
+
+    readings = {"bpr": interval(0.1, 0.2), "mse": interval(-0.2, -0.1), "ccl": interval(-1, 1)}
+    monkeypatch.setitem(glance.READINGS, 1, readings)
+    line = glance.lines(ROWS[0])[1]
+    assert "SL loses less than BPR, loses more than MSE and cannot be told from CCL;" in line
+    monkeypatch.setitem(glance.READINGS, 1, {"bpr": interval(0.1, 0.2)})
+    assert "SL loses less than BPR;" in glance.lines(ROWS[0])[1]
+
+
+def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):  # noqa: F811
+    use(recorded_here | made)
+    first, _, third = (glance.lines(row)[2] for row in ROWS)
+    assert "is mixed on MovieLens-1M and Yelp2018; was not tried on Amazon-Electronics" in first
+    assert "the claim holds on MovieLens-1M and Yelp2018; was not" in third
+    assert "3 of 12 pairs of data and backbone are run, and BSL is equal in 2, prel" in third
+    _, _, *rows = glance.table().splitlines()
+    assert "MovieLens-1M **mixed**: BPR +20.0 % (" in rows[0]
+    assert "**not run**: Amazon-Electronics, Gowalla |" in rows[0]
+    assert "MovieLens-1M **mixed**: BPR 0.100 (0.094 to 0.106), BCE 0.010" in rows[1]
+    assert "Yelp2018 **preliminary**" in rows[1]  # trials that are shorter than the final runs
+    assert "Yelp2018 **holds**: BSL +28.6 % (" in rows[2]
+    panels, _ = figure()
+    names = ["MovieLens-1M\nmixed", "Amazon-Electronics\nnot run", "Yelp2018\nmixed"]
+    assert panels["paper1"] == ([*names, "Gowalla\nnot run"], 2 * len(COMPARED[1].losses))
+    assert panels["paper2"][1] == 2 * len(COMPARED[2].losses) and panels["paper3"][1] == 2
+    assert [panels[f"small{k}"][1] for k in (1, 2, 3)] == [4, 4, 2]
+
+
+def test_without_records_nothing_is_said_but_that(use):
+    use({})
+    for row in ROWS:
+        theory, small, paper = glance.lines(row)
+        assert CLAIMS[next(iter(row.theory))].verdict in theory
+        assert small == "On MovieLens (small): (a run is missing)."
+        assert paper.startswith("On the paper's data the claim was not tried on MovieLens-1M, Am")
+    assert not re.search(r"\d %? ?\(", glance.table().replace("(a run", ""))
+    panels, texts = figure()
+    assert not any(n for _, n in panels.values())
+    assert texts.count("(a run is missing)") == sum(map(len, glance.READINGS.values()))
+
+
+def test_one_missing_run_takes_what_rests_on_it_and_no_more(recorded_here, use):
+    lost = [id for id, r in recorded_here.items() if r["loss"] == "ccl"]
+    use({id: r for id, r in recorded_here.items() if id not in lost})
+    assert [*glance.on_small_data(1)] == ["bpr", "bce", "mse"]
+    assert len(glance.on_small_data(3)) == 2
+    line = glance.lines(ROWS[0])[1]
+    assert "cannot be told from BPR and MSE (a run is missing); the ledger" in line
+    assert figure()[0]["small1"][1] == 3
+
+
+def test_a_bug_is_not_a_missing_run(monkeypatch):
+    def broken():
+        raise KeyError("x")
+
+    monkeypatch.setitem(glance.READINGS, 1, {"bpr": broken})
+    with pytest.raises(KeyError):
+        glance.lines(ROWS[0])
+
+
+def test_figure_and_table_say_what_to_do():
+    _, texts = figure()
+    for row in ROWS:
+        assert f"What to do: {row.advice}" in texts and row.title in texts
+        assert f"| {row.advice} |" in glance.table()
+
+
+def test_the_readme_is_current(tmp_path, capsys):
+    """If not: python -m bslutils verify --glance README.md"""
+    text = README.read_text(encoding="utf-8")
+    assert glance.table() in text
+    old = tmp_path / "old.md"
+    old.write_text(text.replace("undecided", "proved"), encoding="utf-8")
+    assert main(["verify", "--glance", str(old)]) == 0
+    assert old.read_text(encoding="utf-8") == text
+    old.write_text("no mark", encoding="utf-8")
+    assert main(["verify", "--glance", str(old)]) == 2
+    assert "no place for the table" in capsys.readouterr().err
+    assert old.read_text(encoding="utf-8") == "no mark"
+
+
+# Pages -------------------------------------------------------------------------------------------
+
+
+def run(page, monkeypatch):
+    """Run a page's cells; return what they show and what they glue."""
+    matplotlib.use("Agg")
+    glued, fake, shown = {}, types.ModuleType("myst_nb"), []
+    fake.glue = lambda name, value, display: glued.__setitem__(name, value)
+    monkeypatch.setitem(sys.modules, "myst_nb", fake)
+    namespace = {}
+    with matplotlib.rc_context():
+        for cell in jupytext.read(page).cells:
+            if cell.cell_type != "code":
+                continue
+            source = re.sub(r"\A---\n.*?\n---\n", "", cell.source, flags=re.DOTALL)
+            *_, last = source.strip().split("\n\n")
+            try:
+                shown.append(eval(last, namespace))
+            except SyntaxError:
+                exec(source, namespace)
+    plt.close("all")
+    return "\n".join(x._repr_markdown_() for x in shown), glued
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("some", [0.0, 0.98])
+def test_the_page_is_made_with_any_records_missing(monkeypatch, use, recorded_here, some):
+    kept = [id for k, id in enumerate(recorded_here) if k % 50 < 50 * some]
+    use({id: recorded_here[id] for id in kept})
+    text, _ = run(PAGE, monkeypatch)
+    assert all(line in text for row in ROWS for line in glance.lines(row))
+    assert glance.table() in text and "(a run is missing)" in text
+
+
+def test_the_ledger_says_which_claims_lack_a_run_and_stops_at_any_other(monkeypatch):
+    def lacks():
+        raise MissingRun("a run is missing: python -m bslutils sweep overall")
+
+    names = ["dro-penalty", "trained-negatives", "paper-positives", "bsl-reweight"]
+    found = verify.run_claims(names)
+    lacking = verify.run_claim(claim("x", "X.", source="us", verdict="undecided")(lacks))
+    monkeypatch.setattr(verify, "run_claims", lambda: [*found, lacking])
+    ledger = ROOT / "book" / "claims-ledger.md"
+    text, glued = run(ledger, monkeypatch)
+    assert glued["claims"] == "5"
+    assert "**Undecided.** X. (`x`)\\\n  *Who says so:* us.\\\n" in text
+    assert "(`trained-negatives`)\\\n  *Who says so:* Wu et al." in text
+    assert "found:* (a run is missing)" in text and "**Holds exactly.** Softmax loss is" in text
+    assert "\n  *Seen on:* MovieLens (small), 659 users, 2,078 items, MF, 5 seeds; level" in text
+    assert f"**{found[2].verdict.capitalize()} by the rules.** On the paper's data" in text
+    order = [text.index(f"`{name}`") for name in ("dro-penalty", *names[1:2], "bsl-reweight", "x")]
+    assert order == sorted(order)
+    fallen = verify.Result(found[0].claim, found[0].finding, False, 0.1)
+    monkeypatch.setattr(verify, "run_claims", lambda: [fallen])
+    with pytest.raises(AssertionError):
+        run(ledger, monkeypatch)
