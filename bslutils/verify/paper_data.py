@@ -23,7 +23,7 @@ from ..experiments.trial import Trial
 from ..experiments.verdicts import METRIC, Estimate
 from ..intervals import Interval
 from .claim import WU_1, WU_2, WU_3, Finding, claim
-from .recorded import best, records
+from .recorded import best, records, unsettled
 from .scope import Scope
 
 SMALL = "movielens-small"
@@ -192,23 +192,23 @@ def grid() -> list[tuple[str, str]]:
 def better_on_clean() -> dict[tuple[str, str], Better]:
     """The comparison for each data set and backbone, where both losses are recorded."""
     seen = {cell: found for cell in grid() if (found := _compared(*cell))}
-    words = verdicts.words({cell: _estimate(lead) for cell, (lead, *_) in seen.items()})
+    words = verdicts.words({cell: _estimate(lead) for cell, (lead, _) in seen.items()})
     return {
-        cell: Better(lead, "preliminary" if preliminary else words[cell], scope)
-        for cell, (lead, scope, preliminary) in seen.items()
+        cell: Better(lead, "preliminary" if scope.preliminary else words[cell], scope)
+        for cell, (lead, scope) in seen.items()
     }
 
 
-def _compared(data: str, backbone: str) -> tuple[Interval, Scope, bool] | None:
+def _compared(data: str, backbone: str) -> tuple[Interval, Scope] | None:
     """By the first experiment that has both losses, those with the longest training first."""
     for runs_of, preliminary in _experiments(data, backbone):
         with suppress(MissingRun):
             ours, theirs = (runs_of(loss) for loss in ("bilateral_softmax", "softmax"))
             base = measured(theirs, records(), METRIC, "test")
             apart = every_loss.difference(ours, theirs, records(), METRIC)
-            scope = Scope(data, backbone, len(base), float(base.mean()), best(data, backbone))
-            lead = Interval(*(x / scope.level for x in apart))
-            return lead, scope, scope.preliminary or bool(preliminary())
+            level, known = float(base.mean()), best(data, backbone)
+            scope = Scope(data, backbone, len(base), level, known, preliminary())
+            return Interval(*(x / level for x in apart)), scope
     return None
 
 
@@ -225,7 +225,10 @@ def _experiments(data: str, backbone: str) -> Iterator[tuple[OfLoss, Callable[[]
         yield lambda loss: every_loss.choice(data, loss, known).final, str
     for testbed in accuracy.testbeds():
         if (testbed.data, testbed.backbone) == (data, backbone):
-            yield lambda loss, where=testbed: accuracy.chosen(where, loss, known), str
+            yield (
+                lambda loss, where=testbed: accuracy.chosen(where, loss, known),
+                partial(unsettled, testbed),
+            )
 
 
 def _estimate(lead: Interval) -> Estimate:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..experiments import known_records, noise, path_of
-from ..experiments.convergence import best_known
+from ..experiments.convergence import best_known, of_testbed
 from ..experiments.noise import POSITIVE, Noise, testbeds
 from ..experiments.records import MissingRun, Records
 from ..experiments.testbeds import Testbed
@@ -44,9 +44,24 @@ def scopes(testbeds: Iterable[Testbed], level: Callable[[Testbed], np.ndarray]) 
     """The scope of a claim: ``level`` gives NDCG@20 of softmax loss without noise, by seed."""
     found = ((testbed, level(testbed)) for testbed in testbeds)
     return tuple(
-        Scope(b.data, b.backbone, len(values), float(values.mean()), best(b.data, b.backbone))
+        Scope(
+            b.data,
+            b.backbone,
+            len(values),
+            float(values.mean()),
+            best(b.data, b.backbone),
+            unsettled(b),
+        )
         for b, values in found
     )
+
+
+def unsettled(testbed: Testbed) -> str:
+    """Why models on a testbed have not converged; empty if they have, or if nobody looked."""
+    try:
+        return of_testbed(testbed, records()).preliminary
+    except MissingRun:
+        return ""
 
 
 def best(data: str, backbone: str = "MF") -> float:

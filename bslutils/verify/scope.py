@@ -1,11 +1,9 @@
 """What a claim on training was seen on: data, users, backbone, seeds, and the level of models."""
 
-import json
 from dataclasses import dataclass
-from functools import cache
 
-from ..data import SOURCES, load
-from ..experiments.records import FOLDER
+from ..data import SOURCES
+from ..experiments.facts import facts_of
 from ..experiments.verdicts import LEVEL
 
 
@@ -18,8 +16,11 @@ class Scope:
         backbone: of the models.
         seeds: runs of each setting; 0 while nothing is recorded.
         level: NDCG@20 of softmax loss on test in this experiment, without noise; 0 if unknown.
-        best: that of the best record of any loss on this data, with matrix factorisation and by
-            the same protocol; 0 if there is none to compare with.
+        best: that of the best record of any loss on this data, with the same model and by the
+            same protocol; 0 if there is none to compare with.
+        unsettled: why the models have not converged
+            (:attr:`bslutils.experiments.convergence.State.preliminary`); empty if they have, or
+            if it was not looked at.
 
     Example:
         >>> print(Scope("movielens-small", "MF", 5, 0.24))
@@ -33,15 +34,17 @@ class Scope:
     seeds: int
     level: float = 0.0
     best: float = 0.0
+    unsettled: str = ""
 
     @property
     def preliminary(self) -> bool:
-        """Whether models are too far below the best that is recorded to carry a verdict."""
-        return 0 < self.level < LEVEL * self.best
+        """Whether models have not converged, or are too far below the best that is recorded."""
+        return bool(self.unsettled) or 0 < self.level < LEVEL * self.best
 
     def __str__(self) -> str:
-        users, items = size(self.data)
-        where = f"{SOURCES[self.data].title}, {users:,} users, {items:,} items, {self.backbone}"
+        counts = facts_of(self.data)
+        size = f"{counts['users']:,} users, {counts['items']:,} items"
+        where = f"{SOURCES[self.data].title}, {size}, {self.backbone}"
         if not self.seeds:
             return f"{where}: not run"
         many = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
@@ -49,15 +52,5 @@ class Scope:
         if self.level and self.best:
             level += f", {100 * self.level / self.best:.0f} % of the best recorded"
         if self.preliminary:
-            level += " (preliminary)"
+            level += f" (preliminary{f': {self.unsettled}' if self.unsettled else ''})"
         return f"{where}, {many}; {level}"
-
-
-@cache
-def size(data: str) -> tuple[int, int]:
-    """How many users and items a data set has; of one that is not bundled as it was counted."""
-    if SOURCES[data].files:
-        facts = json.loads((FOLDER / "datasets.json").read_text(encoding="utf-8"))[data]
-        return facts["users"], facts["items"]
-    found = load(data)
-    return found.n_users, found.n_items
