@@ -268,7 +268,7 @@ def small_radius():
     conditions="robust to a *shift* of the negatives; of wrong labels it says nothing",
 )
 def shift():
-    """Distributions of negatives that one meets: popular films, and the later likes."""
+    """Distributions of negatives that one meets: popular films, and hidden likes."""
     room = []
     popular = trained_models.data().item_degree + 1.0
     held = trained_models.data().test.toarray() + 0.0
@@ -301,9 +301,9 @@ def false_negatives():
     has = liked.any(1)
     share, fair = ((w * liked).sum(1)[has].mean() for w in (q, trained_models.negatives()))
     return Finding(
-        f"later likes are {fair:.1%} of the negatives and carry {share:.1%} of the push, "
+        f"hidden likes are {fair:.1%} of the negatives and carry {share:.1%} of the push, "
         f"{share / fair:.1f} times their share",
-        [fails("push on later likes over their share", share / fair, at_least=2)],
+        [fails("push on hidden likes over their share", share / fair, at_least=2)],
     )
 
 

@@ -188,7 +188,8 @@ def coefficients():
     source=f"a common reading of {WU}",
     verdict="does not hold",
     about=2,
-    conditions="a matter of degree: every strictly convex loss on negatives does",
+    conditions="a matter of degree: every strictly convex loss on negatives does, and a hinge does "
+    "where scores lie on both sides of its kink",
 )
 def others():
     found = {
