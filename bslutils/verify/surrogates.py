@@ -81,8 +81,8 @@ def psl_rank():
     of_tau = max(mean["softmax", tau] for tau in taus) - min(mean["softmax", tau] for tau in taus)
     at_best = min(mean["softmax", t] for t in taus) - min(mean[n, t] for n in SIGMA for t in taus)
     return Finding(
-        f"PSL is nearer to the log-rank of hidden likes at every temperature, by "
-        f"{min(tighter):.2f} to {max(tighter):.2f} nats, and by {at_best:.2f} if each has its best; the temperature "
+        f"PSL is nearer to the log-rank of test likes at every temperature, by {min(tighter):.2f} "
+        f"to {max(tighter):.2f} nats, and by {at_best:.2f} if each has its best; the temperature "
         f"moves SL by {of_tau:.1f}",
         [
             holds("loss less log-rank", list(excess.values()), at_least=0),
