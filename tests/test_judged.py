@@ -103,7 +103,7 @@ def test_the_second_claim_lets_each_loss_mix_its_trials_and_looks_at_no_test(rec
     runs = Runs(bench("ml-1m"), records)
     trials = list(runs.clean("bpr").tried(records).values())
     valid = np.array([records[t.id]["valid"] for t in trials])
-    assert clean_cloud(runs, "bpr").valid == pytest.approx(valid[None])
+    assert clean_cloud(runs, "bpr").valid == pytest.approx(valid.max())
     best, worst = trials[valid.argmax()], trials[valid.argmin()]
 
     def changed(trial, **values):
@@ -122,11 +122,10 @@ def test_the_second_claim_lets_each_loss_mix_its_trials_and_looks_at_no_test(rec
     assert below(changed(worst, **{METRIC: 0.9, "recall@20": 0.9})) == below(changed(worst))
 
 
-def test_the_second_claim_has_a_verdict_where_trials_are_as_long_as_runs(records):
+def test_the_second_claim_has_a_verdict_by_the_same_words(records):
     found = second_claim(records)
-    assert judged.verdict(found, bench("ml-1m"), records, of_trials=True) == "mixed"
-    assert judged.verdict(found, bench("yelp2018"), records) == "mixed"
-    assert judged.verdict(found, bench("yelp2018"), records, of_trials=True) == "preliminary"
+    for data in ("ml-1m", "yelp2018"):
+        assert judged.verdict(found, bench(data), records) == "mixed"
     others = second_claim(records, losses=["reweighted_softmax", INTERCEPT])
     assert others["ml-1m", INTERCEPT].word == "equal"
     assert others["ml-1m", "reweighted_softmax"].word == "better"

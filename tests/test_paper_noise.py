@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,7 +37,8 @@ def fake(trial, *, gains=0.0):
     valid = 0.1 - 0.001 * abs(math.log(config.weight_decay * 1e4)) - 0.01 * level
     valid *= 1 + gains * math.log2(config.epochs / 5)
     history = [{"epoch": k, config.metric: valid * x} for k, x in ((1, 0.5), (2, 0.99), (3, 1))]
-    return {"id": trial.id, "valid": valid, "history": history, **trial.settings}
+    made = {"id": trial.id, "valid": valid, "history": history, "exposure": {"gini": 0.85}}
+    return made | trial.settings
 
 
 def completed(bench, **settings):
@@ -142,6 +144,27 @@ def test_training_is_longer_until_twice_of_it_adds_little():
     runs = Runs(yelp, completed(yelp, gains=0.1)[0])
     assert runs.epochs() == 4 * yelp.config.epochs  # the longest; the bench is preliminary
     assert min(runs.added(4 * yelp.config.epochs).values()) > ADDED
+
+
+def test_the_frontier_is_what_no_other_trial_beats_in_both(finished):
+    for data in DATA:
+        records = dict(finished[data][0])
+        runs = Runs(bench(data), records)
+        whole = runs.frontier("bpr")
+        assert whole and all(t.id in records for t in whole)
+        trials = list(runs.clean("bpr").tried(records).values())[:6]
+        values = [(0.1, 0.9), (0.1, 0.8), (0.08, 0.7), (0.09, 0.85), (0.07, 0.7), (0.05, 0.6)]
+        for trial, (valid, gini) in zip(trials, values, strict=True):
+            changed = {"valid": valid, "exposure": {"gini": gini}}
+            records[trial.id] = records[trial.id] | changed
+        runs.epochs()  # before the tuning is another one
+        tuned = dict(enumerate(trials))
+        runs.clean = lambda loss: SimpleNamespace(best=id, tried=lambda records: tuned)
+        found = runs.frontier("bpr")
+        settings = [(t.params, t.config.weight_decay) for t in found]
+        kept = [trials[k] for k in (1, 2, 5)]
+        assert settings == [(t.params, t.config.weight_decay) for t in kept]
+        assert {t.config.epochs for t in found} == {runs.bench.config.epochs}
 
 
 def test_the_loss_that_still_rises_is_looked_at_beside_softmax_loss(finished):

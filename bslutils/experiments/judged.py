@@ -61,14 +61,12 @@ def second_claim(
 
 
 def clean_cloud(runs: Runs, loss: str) -> Cloud:
-    """What is measured of a loss in the trials of its tuning on clean data, ``(1, n_trials)``.
+    """What is measured of a loss on the frontier of its tuning on clean data, ``(1, n_trials)``.
 
     Raises:
-        MissingRun: the tuning has not come to its end.
+        MissingRun: the tuning has not come to its end, or a run of the frontier is not recorded.
     """
-    tuning = runs.clean(loss)
-    tuning.best(runs.records)
-    return points(([trial] for trial in tuning.tried(runs.records).values()), runs.records)
+    return points(([trial] for trial in runs.frontier(loss)), runs.records)
 
 
 def _spread_of_gini(runs: Runs) -> tuple[float, int]:
@@ -148,19 +146,13 @@ def verdict(
     bench: Bench,
     records: Records,
     losses: Iterable[str] = OTHERS,
-    *,
-    of_trials: bool = False,
 ) -> str:
     """What a claim is called on a data set: a verdict, ``"preliminary"``, or ``"not run"`` where
     a comparison with one of the ``losses`` lacks a run.
-
-    A claim ``of_trials`` of the tuning, as the second is, is preliminary where these are shorter
-    than the final runs, too.
     """
     try:
         words = [judged[bench.data, loss].word for loss in losses]
-        found = of_bench(bench, records)
-        if found.preliminary or (of_trials and bench.tuning_epochs < found.epochs):
+        if of_bench(bench, records).preliminary:
             return "preliminary"
     except (KeyError, MissingRun):
         return "not run"
@@ -171,8 +163,6 @@ def lines(
     judged: Mapping[tuple[str, str], Judged],
     records: Records,
     losses: Iterable[str] = OTHERS,
-    *,
-    of_trials: bool = False,
 ) -> list[dict[str, str]]:
     """A table of what was judged: a row for a data set and a loss, run or not.
 
@@ -188,5 +178,5 @@ def lines(
                 continue
             row["difference (%)"] = found.estimate.interval.plus_minus()
             table.append(row | {"seeds": str(found.seeds), "so it is": found.word})
-        table[-1]["verdict"] = verdict(judged, bench, records, losses, of_trials=of_trials)
+        table[-1]["verdict"] = verdict(judged, bench, records, losses)
     return table

@@ -241,6 +241,21 @@ class Runs:
                 break
         return epochs
 
+    def frontier(self, loss: str) -> list[Trial]:
+        """The trials of the tuning on clean data of which no other is as good in both the
+        validation and the Gini index of its lists, and better in one; at the length of the bench.
+        """
+        tuning = self.clean(loss)
+        tuning.best(self.records)  # has come to its end
+        trials = list(tuning.tried(self.records).values())
+        found = recorded(trials, self.records)
+        points = [(record["valid"], -record["exposure"]["gini"]) for record in found]
+        return [
+            _long(trial, self.epochs(), CLEAN)
+            for trial, p in zip(trials, points, strict=True)
+            if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in points)
+        ]
+
     def longer(self) -> Iterator[Trial]:
         """What tells the length: the two losses at one length after the other, and at twice it."""
         for times in TWICE:
@@ -317,6 +332,14 @@ class Runs:
             yield from self.clean(INTERCEPT).tried(self.records).values()
             yield from self.kept(INTERCEPT, CLEAN)
 
+    def frontiers(self) -> Iterator[Trial]:
+        """Accuracy against fairness, every loss."""
+        if lacks(self.epochs):
+            return
+        for loss in (*LOSSES, INTERCEPT):
+            with suppress(MissingRun):
+                yield from self.frontier(loss)
+
     def tuned_ends(self) -> Iterator[Trial]:
         """Losses under the most noise, tuned at it."""
         if lacks(self.epochs):
@@ -353,6 +376,7 @@ STAGES = (
     Runs.ends,
     Runs.with_intercept,
     Runs.tuned_ends,
+    Runs.frontiers,
     Runs.rest,
 )
 

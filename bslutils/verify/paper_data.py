@@ -37,13 +37,11 @@ class Compared(NamedTuple):
     Attributes:
         compare: gives the comparisons, by data and loss.
         losses: those that decide.
-        of_trials: whether the trials of the tuning are compared, not the final runs.
         percent: whether the difference is a relative one.
     """
 
     compare: Callable[[Records], dict[tuple[str, str], Judged]]
     losses: tuple[str, ...]
-    of_trials: bool = False
     percent: bool = True
 
     def text(self, interval: Interval) -> str:
@@ -53,7 +51,7 @@ class Compared(NamedTuple):
 
 COMPARED = {  # by claim of the paper
     1: Compared(lambda records: judged.first_claim(records), judged.OTHERS),
-    2: Compared(lambda records: judged.second_claim(records), judged.OTHERS, True, False),
+    2: Compared(lambda records: judged.second_claim(records), judged.OTHERS, percent=False),
     3: Compared(lambda records: judged.third_claim(records), ("bilateral_softmax",)),
 }
 
@@ -76,7 +74,7 @@ def on_paper_data(number: int) -> dict[str, Cell]:
     found = how.compare(records())
     return {
         b.data: Cell(
-            judged.verdict(found, b, records(), how.losses, of_trials=how.of_trials),
+            judged.verdict(found, b, records(), how.losses),
             {loss: found[b.data, loss] for loss in how.losses if (b.data, loss) in found},
         )
         for b in BENCHES
