@@ -159,7 +159,7 @@ def test_the_frontier_is_what_no_other_trial_beats_in_both(finished):
             records[trial.id] = records[trial.id] | changed
         runs.epochs()  # before the tuning is another one
         tuned = dict(enumerate(trials))
-        runs.clean = lambda loss: SimpleNamespace(best=id, tried=lambda records: tuned)
+        runs.clean = lambda loss: SimpleNamespace(best=id, tried=lambda _, tuned=tuned: tuned)
         found = runs.frontier("bpr")
         settings = [(t.params, t.config.weight_decay) for t in found]
         kept = [trials[k] for k in (1, 2, 5)]
