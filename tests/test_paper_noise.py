@@ -146,25 +146,25 @@ def test_training_is_longer_until_twice_of_it_adds_little():
     assert min(runs.added(4 * yelp.config.epochs).values()) > ADDED
 
 
-def test_the_frontier_is_what_no_other_trial_beats_in_both(finished):
-    for data in DATA:
-        records = dict(finished[data][0])
-        runs = Runs(bench(data), records)
-        whole = runs.frontier("bpr")
-        assert whole and all(t.id in records for t in whole)
-        trials = list(runs.clean("bpr").tried(records).values())[:6]
-        values = [(0.1, 0.9), (0.1, 0.8), (0.08, 0.7), (0.09, 0.85), (0.07, 0.7), (0.05, 0.6)]
-        for trial, (valid, gini) in zip(trials, values, strict=True):
-            changed = {"valid": valid, "exposure": {"gini": gini}}
-            records[trial.id] = records[trial.id] | changed
-        runs.epochs()  # before the tuning is another one
-        tuned = dict(enumerate(trials))
-        runs.clean = lambda loss: SimpleNamespace(best=id, tried=lambda _, tuned=tuned: tuned)
-        found = runs.frontier("bpr")
-        settings = [(t.params, t.config.weight_decay) for t in found]
-        kept = [trials[k] for k in (1, 2, 5)]
-        assert settings == [(t.params, t.config.weight_decay) for t in kept]
-        assert {t.config.epochs for t in found} == {runs.bench.config.epochs}
+@pytest.mark.parametrize("data", DATA)
+def test_the_frontier_is_what_no_other_trial_beats_in_both(finished, data):
+    records = dict(finished[data][0])
+    runs = Runs(bench(data), records)
+    whole = runs.frontier("bpr")
+    assert whole and all(t.id in records for t in whole)
+    trials = list(runs.clean("bpr").tried(records).values())[:6]
+    values = [(0.1, 0.9), (0.1, 0.8), (0.08, 0.7), (0.09, 0.85), (0.07, 0.7), (0.05, 0.6)]
+    for trial, (valid, gini) in zip(trials, values, strict=True):
+        changed = {"valid": valid, "exposure": {"gini": gini}}
+        records[trial.id] = records[trial.id] | changed
+    runs.epochs()  # before the tuning is another one
+    tuned = dict(enumerate(trials))
+    runs.clean = lambda loss: SimpleNamespace(best=id, tried=lambda _: tuned)
+    found = runs.frontier("bpr")
+    settings = [(t.params, t.config.weight_decay) for t in found]
+    kept = [trials[k] for k in (1, 2, 5)]
+    assert settings == [(t.params, t.config.weight_decay) for t in kept]
+    assert {t.config.epochs for t in found} == {runs.bench.config.epochs}
 
 
 def test_the_loss_that_still_rises_is_looked_at_beside_softmax_loss(finished):
