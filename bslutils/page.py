@@ -17,8 +17,9 @@ from .data import SOURCES
 from .experiments import MissingRun, known_records, origin, path_of, sweep
 from .experiments.convergence import of_bench, of_testbed
 from .experiments.judged import Judged, lines
+from .experiments.paper_benches import BENCHES, LOSSES
 from .experiments.paper_curves import curve
-from .experiments.paper_noise import BENCHES, LOSSES, Runs
+from .experiments.paper_noise import Runs
 from .experiments.records import Records
 from .experiments.testbeds import Testbed
 from .intervals import adjusted as adjusted  # what pages say of many comparisons

@@ -17,8 +17,9 @@ from bslutils.experiments.judged import (
     second_claim,
     third_claim,
 )
+from bslutils.experiments.paper_benches import BENCHES, CLEAN, LOSSES, bench
 from bslutils.experiments.paper_curves import curve
-from bslutils.experiments.paper_noise import BENCHES, CLEAN, LOSSES, Runs, bench, plan
+from bslutils.experiments.paper_noise import Runs, plan
 from bslutils.experiments.per_user import METRIC, pack
 from bslutils.experiments.testbeds import INTERCEPT
 

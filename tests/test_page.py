@@ -16,7 +16,7 @@ from bslutils.data import SOURCES
 from bslutils.experiments import SWEEPS, MissingRun, known_records, path_of
 from bslutils.experiments import records as files
 from bslutils.experiments.convergence import testbeds, twice
-from bslutils.experiments.paper_noise import BENCHES
+from bslutils.experiments.paper_benches import BENCHES
 from bslutils.page import Page, Readings, bench_title, on_paper_data, states, verdicts_on
 from bslutils.verify import Claim, Finding, Result
 

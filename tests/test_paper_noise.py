@@ -8,22 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bslutils.experiments import MissingRun, known_records, paper_noise, path_of, sweep
-from bslutils.experiments.paper_noise import (
-    BENCHES,
-    CLEAN,
-    LEVELS,
-    LOSSES,
-    STEPS,
-    WORST,
-    Bench,
-    Runs,
-    at,
-    bench,
-    plan,
-    ratio,
-    rise,
-)
+from bslutils.experiments import MissingRun, known_records, path_of, sweep
+from bslutils.experiments.paper_benches import BENCHES, CLEAN, LEVELS, LOSSES, WORST, Bench, bench
+from bslutils.experiments.paper_noise import Runs, plan, rise
+from bslutils.experiments.paper_trials import STEPS, at, ratio, start
 from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.experiments.verdicts import ADDED
 
@@ -214,7 +202,7 @@ def test_the_ratio_of_a_share_is_that_of_the_data():
 
 
 def test_a_level_replaces_the_one_before():
-    clean = paper_noise.start(bench("yelp2018"), "bpr", {})
+    clean = start(bench("yelp2018"), "bpr", {})
     noisy = at(clean, ("negatives", 0.3))
     assert noisy.config.negative_noise > 100 and "r=" in noisy.label
     assert at(at(noisy, ("positives", 0.4)), CLEAN).id == at(clean, CLEAN).id == clean.id

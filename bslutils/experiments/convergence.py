@@ -13,7 +13,8 @@ import numpy as np
 from ..data import SOURCES
 from . import accuracy, fairness, noise, verdicts
 from .facts import facts_of
-from .paper_noise import CLEAN, Bench, Runs, rise
+from .paper_benches import CLEAN, Bench
+from .paper_noise import Runs, rise
 from .records import MissingRun, Records, lacks, recorded
 from .runner import best
 from .testbeds import Testbed, measured

@@ -11,8 +11,9 @@ import torch
 from scipy import stats
 
 from .. import dro, losses
-from . import accuracy, paper_noise
+from . import accuracy
 from .accuracy import FIGURE, grid
+from .paper_benches import BENCHES
 from .records import Records
 from .testbeds import INTERCEPT, LONGER, Testbed, columns
 from .trial import Trial
@@ -31,7 +32,7 @@ def testbeds() -> list[Testbed]:
 
 def short(testbed: Testbed) -> bool:
     """Whether training on it ends early: the sweep ``paper_noise`` has the same data, converged."""
-    return any(testbed.data == bench.data for bench in paper_noise.BENCHES)
+    return any(testbed.data == bench.data for bench in BENCHES)
 
 
 def compared(testbed: Testbed) -> tuple[str, ...]:

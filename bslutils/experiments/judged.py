@@ -8,7 +8,8 @@ from ..data import SOURCES
 from . import verdicts
 from .convergence import of_bench
 from .fairness import Cloud, at_equal_accuracy, points
-from .paper_noise import BENCHES, CLEAN, LOSSES, WORST, Bench, Level, Runs
+from .paper_benches import BENCHES, CLEAN, LOSSES, WORST, Bench, Level
+from .paper_noise import Runs
 from .records import MissingRun, Records, recorded
 from .testbeds import measured
 from .trial import Trial

@@ -5,7 +5,8 @@ from typing import NamedTuple
 from ..intervals import Interval
 from .facts import facts_of
 from .judged import one_kind, with_users
-from .paper_noise import CLEAN, LEVELS, Level, Runs
+from .paper_benches import CLEAN, LEVELS, Level
+from .paper_noise import Runs
 from .verdicts import estimate, lead
 
 

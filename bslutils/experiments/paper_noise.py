@@ -5,181 +5,31 @@ The sweep ``paper_noise``.
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
-from ..config import TrainConfig
 from . import every_loss
-from .facts import facts_of
+from .paper_benches import (
+    BENCHES,
+    CLEAN,
+    LEVELS,
+    LOSSES,
+    MAIN,
+    POOLED,
+    WORST,
+    Bench,
+    Level,
+)
+from .paper_trials import KNOBS, at, start, walk
 from .records import MissingRun, Records, lacks, recorded
 from .runner import with_seeds
-from .testbeds import DENSE, INTERCEPT
+from .testbeds import INTERCEPT
 from .trial import Trial
 from .verdicts import ADDED
-from .walk import Knob, Walk
+from .walk import Walk
 
-MAIN = ("softmax", "bilateral_softmax")
-LOSSES = (*MAIN, "reweighted_softmax", "bpr", "bce", "mse", "ccl")
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.3)  # of false negatives among those drawn
-FRACTIONS = (0.1, 0.2, 0.4)  # false positives, as a fraction of the positives
-CLEAN = ("clean", 0.0)  # uniform negatives, which are false now and then, and no false positive
-WORST = (("negatives", SHARES[-1]), ("positives", FRACTIONS[-1]))
-LEVELS = (
-    CLEAN,
-    *(("negatives", share) for share in SHARES),
-    *(("positives", fraction) for fraction in FRACTIONS),
-)
-Level = tuple[str, float]
-
-# How each setting of a loss is moved when it is tuned, if it is set at all; last the L2 term.
-# Beyond a tau_pos of 2 the bilateral loss is all but softmax loss in its risk form: a quarter of
-# the variance of a row's positive scores is what is left between the two.
-TAU, L2 = Knob(1.4), Knob(3.0)
-KNOBS: dict[str, dict[str, Knob]] = {
-    "softmax": {"tau": TAU},
-    "bilateral_softmax": {"tau_neg": TAU, "tau_pos": Knob(1.7, high=2.1)},
-    "reweighted_softmax": {"tau": TAU, "neg_weight": Knob(1.1)},
-    "bpr": {"tau": TAU},
-    "bce": {
-        "tau": TAU,
-        "neg_weight": Knob(2.0),
-        "intercept": Knob(1.0, add=True, low=-12.0, high=0.0),
-    },
-    "mse": {"neg_weight": Knob(2.0)},
-    "ccl": {"margin": Knob(0.1, add=True, high=0.9), "neg_weight": Knob(2.0)},
-}
-STEPS = 12  # trials of a loss at a level
-
-# Where losses on Yelp2018 and Gowalla start from: what the sweep ``published`` chose on Yelp2018;
-# for the bilateral loss and CCL, which it lacks, settings that are near enough to walk from.
-STARTS: dict[str, dict[str, float | str]] = {
-    "softmax": {"tau": 0.11},
-    "bilateral_softmax": {"tau_neg": 0.11, "tau_pos": 0.5},
-    "reweighted_softmax": {"tau": 0.14, "neg_weight": 1.2},
-    "bpr": {"tau": 1.0, "score": "dot", "lr": 1e-2},
-    "bce": {"tau": 1.0, "neg_weight": 10.0, "score": "dot", "lr": 2e-2},
-    "mse": {"neg_weight": 25.0, "score": "dot", "lr": 1e-2},
-    "ccl": {"margin": 0.8, "neg_weight": 50.0},
-}
-START_L2 = {"cosine": 3e-3, "dot": 1e-5}
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Data that losses are compared on under noise, and how they are trained there.
-
-    Attributes:
-        data: name of the data set.
-        config: of the training, but for the L2 term; rows of several positives for every loss.
-        tuning_epochs: of the trials that tune, on clean data and under noise.
-        whole: every level with every seed, tuned at the ends, too; else, where runs are dear, one
-            seed but for softmax and bilateral loss at the ends, and only these two tuned there.
-    """
-
-    data: str
-    config: TrainConfig
-    tuning_epochs: int
-    whole: bool = True
-
-    @property
-    def in_field(self) -> bool:
-        """Whether the sweep ``field`` has settings to start from."""
-        return self.data in every_loss.TUNING
-
-
-ROWS = TrainConfig(
-    epochs=30,
-    batch_size=256,
-    positives=4,
-    n_negatives=1024,
-    optimizer="row-adam",
-    lr=1e-2,
-    schedule="cosine",
-    metric="recall@20",
-    eval_every=5,
-    patience=None,
-)
-FULL = replace(ROWS, epochs=16, batch_size=512, lr=5e-3, eval_every=4)
-BENCHES = (
-    Bench("ml-1m", replace(DENSE, epochs=30, eval_every=5, metric="recall@20"), 30),
-    Bench("amazon-electronics", ROWS, 30),
-    Bench("yelp2018", FULL, 4, whole=False),
-    Bench("gowalla", FULL, 4, whole=False),
-)
 SEEDS = range(3)
-# Rows of a random batch in the authors' commands, where their loss pools the positives of a user.
-POOLED = {"ml-1m": 2048, "yelp2018": 1024}
 TWICE = (1, 2, 4)  # lengths of training that are tried, in parts of the first
-
-
-def bench(data: str) -> Bench:
-    """The bench on a data set.
-
-    Raises:
-        ValueError: there is none; the message lists them.
-    """
-    for found in BENCHES:
-        if found.data == data:
-            return found
-    raise ValueError(f"data must be one of {', '.join(b.data for b in BENCHES)}, got {data!r}")
-
-
-def ratio(data: str, share: float) -> float:
-    """The weight of a positive among the negatives at which a share of them is false."""
-    if share == 0:
-        return 0.0
-    return float(f"{facts_of(data)['ratio of a share'][str(share)]:.3g}")
-
-
-def at(trial: Trial, level: Level) -> Trial:
-    """The trial at a level of noise."""
-    kind, amount = level
-    weight = ratio(trial.data, amount) if kind == "negatives" else 1.0
-    config = replace(trial.config, negative_noise=weight)
-    fraction = amount if kind == "positives" else 0.0
-    score = " inner product" if trial.score == "dot" else ""
-    noisy = replace(trial, config=config, false_positives=fraction, label="")
-    extra = f"{score} L2={config.weight_decay:g} {config.epochs} epochs"
-    return replace(noisy, label=noisy.label + extra)
-
-
-def start(bench: Bench, loss: str, records: Records) -> Trial:
-    """The trial that tuning on clean data starts from.
-
-    On MovieLens-1M and Amazon-Electronics it has the settings that the sweep ``field`` found.
-
-    Raises:
-        MissingRun: a run of that sweep is not recorded.
-    """
-    config = replace(bench.config, epochs=bench.tuning_epochs)
-    if bench.in_field:
-        found = every_loss.choice(bench.data, loss, records).final
-        if not found:
-            raise MissingRun(f"a run is missing: of the tuning of {loss} on {bench.data}")
-        params, model, l2 = found[0].params, found[0].model, found[0].config.weight_decay
-    else:
-        params = dict(STARTS[loss])
-        config = replace(config, lr=params.pop("lr", config.lr))
-        score = params.pop("score", "cosine")
-        model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
-        l2 = START_L2[score]
-        if score == "cosine" and loss in every_loss.IN_SCORES:
-            l2 /= 5
-    return Trial(bench.data, loss, params, replace(config, weight_decay=l2), "MF", model)
-
-
-def walk(origin: Trial, level: Level, names: tuple[str, ...] = ()) -> Walk:
-    """The tuning of a loss at a level, from a trial on; by default in all that the trial sets."""
-    begin = {**origin.params, "weight_decay": origin.config.weight_decay}
-    knobs = KNOBS[origin.loss] | {"weight_decay": L2}
-    knobs = {name: knobs[name] for name in knobs if name in (names or begin)}
-
-    def trial(values: dict[str, float]) -> Trial:
-        l2 = values.pop("weight_decay", origin.config.weight_decay)
-        config = replace(origin.config, weight_decay=l2)
-        return at(replace(origin, params=origin.params | values, config=config), level)
-
-    return Walk({name: begin[name] for name in knobs}, knobs, trial, STEPS)
 
 
 def rise(record: dict) -> float:

@@ -16,7 +16,8 @@ from ..data import SOURCES
 from ..experiments import accuracy, every_loss, judged, verdicts
 from ..experiments.convergence import of_bench
 from ..experiments.judged import Judged
-from ..experiments.paper_noise import BENCHES, CLEAN, Runs, bench
+from ..experiments.paper_benches import BENCHES, CLEAN, bench
+from ..experiments.paper_noise import Runs
 from ..experiments.records import MissingRun, Records
 from ..experiments.testbeds import measured
 from ..experiments.trial import Trial
