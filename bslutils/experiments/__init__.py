@@ -3,7 +3,10 @@
 A room an experiment, with what is run and what its records say: :mod:`reference`,
 :mod:`every_loss`, :mod:`figure1`, :mod:`accuracy`, :mod:`noise`, :mod:`fairness`, :mod:`ablations`.
 What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:`score` and
-:mod:`budget`. :mod:`ranking` and :mod:`knobs` know numbers alone.
+:mod:`budget`. Noise on the paper's data has its benches in :mod:`paper_benches`, its trials in
+:mod:`paper_trials` and its plan in :mod:`paper_noise`; :mod:`verdicts` has the rules that
+:mod:`judged` applies, and :mod:`convergence` says how far training went. :mod:`ranking` and
+:mod:`knobs` know numbers alone.
 """
 
 from . import (
