@@ -257,7 +257,7 @@ def on_paper_data(kind: str, records: Records) -> Figure:
         except MissingRun:
             title += "\n(runs are missing)"
         ax.axhline(0, color="black", linewidth=0.8)
-        ax.set(title=title)
+        ax.set(title=title, xlim=(-1, {"negatives": 31, "positives": 41}[kind]))
     what = {"negatives": "false ones (% of the negatives)", "positives": "false ones added (%)"}
     for ax in axes[1]:
         ax.set(xlabel=what[kind])

@@ -61,7 +61,7 @@ def test_what_twice_the_epochs_add_and_how_high_a_bench_stands(records):
     assert state.added[loss] == pytest.approx(0.05)
     assert state.preliminary == f"twice the epochs add 5.0 % to {loss}"
     line = state.line(str.upper)
-    assert line["twice the epochs add (%)"] == f"SOFTMAX +0.0, {loss.upper()} +5.0"
+    assert line["twice adds (%)"] == f"SOFTMAX +0.0, {loss.upper()} +5.0"
     assert line["users"] == f"{facts_of('movielens-small')['users']:,}"
 
 

@@ -49,19 +49,17 @@ class State(NamedTuple):
     def line(self, label: Callable[[str], str] = str) -> dict[str, str]:
         """A row of a table, in which losses are called as ``label`` says."""
         counts = facts_of(self.data)
-        added = {label(loss): x for loss, x in self.added.items()}
-        more = ", ".join(f"{loss} {100 * x:+.1f}" for loss, x in added.items())
+        more = ", ".join(f"{label(loss)} {100 * x:+.1f}" for loss, x in self.added.items())
         return {
             "data": SOURCES[self.data].title,
+            "preliminary": "yes" if self.preliminary else "no",
+            "model": self.backbone,
+            "epochs": str(self.epochs),
+            "twice adds (%)": more,
+            "level (%)": f"{100 * self.level:.0f} of {label(self.best)}",
+            "seeds": str(self.seeds),
             "users": f"{counts['users']:,}",
             "items": f"{counts['items']:,}",
-            "model": self.backbone,
-            "seeds": str(self.seeds),
-            "epochs": str(self.epochs),
-            "level of SL (%)": f"{100 * self.level:.0f}",
-            "of": label(self.best),
-            "twice the epochs add (%)": more,
-            "preliminary": verdicts.preliminary(added, self.level) or "no",
         }
 
 
