@@ -260,6 +260,11 @@ def flatter(by):
     return wrap
 
 
+def higher(by):
+    """People whose scores are all higher."""
+    return lambda some: lambda: (some()[0] + by, some()[1])
+
+
 def one_positive(rows):
     """Rows in which there is nothing to pool."""
     return lambda: [(pos[:, :1], neg) for pos, neg in rows()]
@@ -512,7 +517,10 @@ BREAK = {
         (dro, "variance_coefficient", scaled(1.001)),
         (variance, "CASES", lambda cases: cases[1:]),
     ],
-    "variance-only-sl": [(variance, "curvature", constant(0.0))],
+    "variance-only-sl": [
+        (variance, "curvature", constant(0.0)),
+        (trained_models, "some", higher(2.0)),  # all scores on one side of the kink
+    ],
     "sampling-bias": [(dro, "sampling_bias", scaled(2.0)), (dro, "sampling_bias", scaled(-1.0))],
     "variance-temperature": [(trained_models, "spread", constant(0.1))],
     "variance-least": [

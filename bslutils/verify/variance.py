@@ -160,6 +160,19 @@ def curvature(name, params, side, mean=0.1, other=0.5):
     return 0.0 if second is None else second.item() / 2
 
 
+def price_of_spread(name, params):
+    """Loss of real negatives less that at their mean, over their variance and the push."""
+    loss, charged, due = losses.make_loss(name, **params), 0.0, 0.0
+    pos = torch.ones(1, 1, dtype=torch.float64)
+    for f, p in zip(*trained_models.some(), strict=True):
+        neg = torch.tensor(f[p > 0])[None].requires_grad_()
+        value = loss(pos, neg)
+        (push,) = torch.autograd.grad(value, neg)
+        charged += (value - loss(pos, neg.mean().expand_as(neg))).item()
+        due += (neg.var(correction=0) * push.sum()).item()
+    return charged / due
+
+
 @claim(
     "variance-coefficients",
     "The implicit variance coefficient of every loss is half its curvature at the mean.",
@@ -188,8 +201,9 @@ def coefficients():
     source=f"a common reading of {WU}",
     verdict="does not hold",
     about=2,
-    conditions="a matter of degree: every strictly convex loss on negatives does, and a hinge does "
-    "where scores lie on both sides of its kink",
+    conditions="a matter of degree: every strictly convex loss on negatives does; the coefficient "
+    "is that of a small spread, and CCL, which has none, penalises the spread of real scores, "
+    "which lie on both sides of its kink",
 )
 def others():
     found = {
@@ -199,9 +213,12 @@ def others():
         "BPR": curvature("bpr", {}, "neg"),
     }
     effect = ", ".join(f"{name} {value:.2g}" for name, value in found.items())
+    real = price_of_spread("softmax_risk", {"tau": 0.2}), price_of_spread("ccl", {"margin": 0.1})
     return Finding(
-        f"coefficients of the variance: {effect}",
+        f"coefficients of the variance: {effect}; at real scores, per unit of variance and push: "
+        f"SL (τ = 0.2) {real[0]:.1f}, CCL (margin 0.1) {real[1]:.1f}",
         [
+            fails("price of spread at real scores, CCL over SL", real[1] / real[0], at_least=0.5),
             fails("coefficient of MSE", found["MSE"], at_least=0.9),
             fails("coefficient of BCE", found["BCE"], at_least=0.9 / 8),
             fails("coefficient of BPR", found["BPR"], at_least=0.9 / 8),
