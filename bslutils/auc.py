@@ -49,7 +49,8 @@ def auc(
         >>> 0.4 < auc(model, data) < 0.6  # before training it is chance
         True
 
-    Used in the chapter *Shifted negatives*.
+    Source: at e = 0, Rendle et al., *BPR: Bayesian Personalized Ranking from Implicit Feedback*,
+    UAI 2009, section 4.1.1, with ties counted half; the weights, this book.
     """
     if not 0 <= power < math.inf:
         raise ValueError(f"power must be at least 0 and finite, got {power!r}")

@@ -246,7 +246,7 @@ def on_paper_data(kind: str, records: Records) -> Figure:
     for ax, bench in zip(axes.flat, BENCHES, strict=True):
         runs = Runs(bench, records)
         found = Readings(lambda loss, r=runs: curve(r, loss, kind), LOSSES)
-        for loss, (amounts, changes, _) in found.items():
+        for loss, (amounts, changes) in found.items():
             mean, low, high = 100 * np.array(changes).T
             x = 100 * np.array(amounts)
             ax.plot(x, mean, marker="o", ms=3, **plots.loss_style(loss))

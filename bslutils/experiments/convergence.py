@@ -34,7 +34,6 @@ class State(NamedTuple):
             are cheap.
         level: NDCG@20 of softmax loss on clean data, in parts of the best that is known.
         best: the loss of that best.
-        preliminary: why the bench carries no verdict; empty if it does.
     """
 
     data: str
@@ -44,7 +43,11 @@ class State(NamedTuple):
     added: dict[str, float]
     level: float
     best: str
-    preliminary: str
+
+    @property
+    def preliminary(self) -> str:
+        """Why the bench carries no verdict; empty if it does."""
+        return verdicts.preliminary(self.added, self.level)
 
     def line(self, label: Callable[[str], str] = str) -> dict[str, str]:
         """A row of a table, in which losses are called as ``label`` says."""
@@ -152,8 +155,7 @@ def _state(
 ) -> State:
     top = best_known(data, records, backbone)
     level = float(np.mean([r["test"][METRIC] for r in ours]) / top["test"][METRIC])
-    why = verdicts.preliminary(added, level)
-    return State(data, backbone, epochs, len(ours), added, level, top["loss"], why)
+    return State(data, backbone, epochs, len(ours), added, level, top["loss"])
 
 
 def best_known(data: str, records: Records, backbone: str = "MF") -> dict[str, Any]:

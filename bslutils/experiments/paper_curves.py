@@ -18,12 +18,10 @@ class Curve(NamedTuple):
             parts of the positives.
         changes: relative, with the intervals of :func:`bslutils.experiments.verdicts.estimate`;
             where there is one seed, over users alone.
-        level: NDCG@20 on clean data.
     """
 
     amounts: list[float]
     changes: list[Interval]
-    level: float
 
 
 def curve(runs: Runs, loss: str, kind: str) -> Curve:
@@ -51,8 +49,7 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
     for some in with_users(runs, *(some[:seeds] for some in trials)):
         alone = {"spread": 0.0, "freedom": 1} if seeds == 1 else {}
         changes.append(estimate(one_kind(lead(some, clean)), **alone).interval)
-    level = sum(record["test"]["ndcg@20"] for record in clean) / len(clean)
-    return Curve([x for x, _ in found], changes, level)
+    return Curve([x for x, _ in found], changes)
 
 
 def amount(data: str, level: Level, kind: str) -> float:
