@@ -135,11 +135,11 @@ def only_trains(source: str) -> bool:
 @pytest.mark.parametrize(
     "name",
     [
-        "11-overall",
-        "12-negative-noise",
-        "13-positive-noise",
-        "14-fairness",
-        "15-ablations",
+        "12-overall",
+        "13-negative-noise",
+        "14-positive-noise",
+        "15-fairness",
+        "16-ablations",
     ],
 )
 def test_a_page_says_which_runs_are_missing(name, lacking, monkeypatch):
