@@ -5,8 +5,8 @@ A room an experiment, with what is run and what its records say: :mod:`reference
 What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:`score` and
 :mod:`budget`. Noise on the paper's data has its benches in :mod:`paper_benches`, its trials in
 :mod:`paper_trials` and its plan in :mod:`paper_noise`; :mod:`verdicts` has the rules that
-:mod:`judged` applies, and :mod:`convergence` says how far training went. :mod:`ranking` and
-:mod:`knobs` know numbers alone.
+:mod:`judged` applies, and :mod:`convergence` says how far training went. :mod:`shift` trains on one
+distribution of items and tests on another. :mod:`ranking` and :mod:`knobs` know numbers alone.
 """
 
 from . import (
@@ -19,6 +19,7 @@ from . import (
     noise,
     paper_noise,
     reference,
+    shift,
 )
 from .records import (
     MissingRun,
@@ -50,7 +51,10 @@ SWEEPS: dict[str, Sweep] = {
         "paper_noise",
         "noise on the paper's data, models that have converged",
         paper_noise.paper_noise,
-        per_user=True,
+        per_user=lambda settings: True,
+    ),
+    "shift": Sweep(
+        "shift", "a test that is shifted to unpopular items", shift.shift, per_user=shift.is_final
     ),
     "overall": Sweep("overall", "every loss at its best setting", accuracy.overall),
     "score": Sweep("score", "cosines or inner products", accuracy.score),

@@ -123,21 +123,29 @@ def one_kind(ratio: Ratio) -> Ratio:
 def _judged(
     losses: Iterable[str], compare: Callable[[Runs, str], Ratio], records: Records
 ) -> dict[tuple[str, str], Judged]:
-    """Compare on every data set; where there is one seed, its spread is that of the others."""
     found: dict[tuple[str, str], Ratio] = {}
     for bench in BENCHES:
         runs = Runs(bench, records)
         for loss in losses:
             with suppress(MissingRun):
                 found[bench.data, loss] = one_kind(compare(runs, loss))
+    return judge(found)
+
+
+def judge(found: Mapping[tuple[str, str], Ratio]) -> dict[tuple[str, str], Judged]:
+    """Differences by data and by what is compared, each with its interval and its word.
+
+    Where there is one seed, the spread over seeds is that of the same comparison on other data; a
+    comparison without one is left out.
+    """
     estimates = {}
-    for (data, loss), ratio in found.items():
-        several = [r.seeds for (_, x), r in found.items() if x == loss and len(r.seeds) > 1]
+    for (data, what), ratio in found.items():
+        several = [r.seeds for (_, x), r in found.items() if x == what and len(r.seeds) > 1]
         if len(ratio.seeds) > 1:
-            estimates[data, loss] = estimate(ratio)
+            estimates[data, what] = estimate(ratio)
         elif several:
             spread, freedom = pooled(several)
-            estimates[data, loss] = estimate(ratio, spread=spread, freedom=freedom)
+            estimates[data, what] = estimate(ratio, spread=spread, freedom=freedom)
     words = verdicts.words(estimates)
     return {x: Judged(estimates[x], words[x], len(found[x].seeds)) for x in estimates}
 

@@ -7,7 +7,7 @@ from .facts import facts_of
 from .paper_benches import Bench, Level
 from .records import MissingRun, Records
 from .trial import Trial
-from .walk import Knob, Walk
+from .walk import Goal, Knob, Walk, valid
 
 # How each setting of a loss is moved when it is tuned, if it is set at all; last the L2 term.
 # Beyond a tau_pos of 2 the bilateral loss is all but softmax loss in its risk form: a quarter of
@@ -25,6 +25,7 @@ KNOBS: dict[str, dict[str, Knob]] = {
     },
     "mse": {"neg_weight": Knob(2.0)},
     "ccl": {"margin": Knob(0.1, add=True, high=0.9), "neg_weight": Knob(2.0)},
+    "psl_relu": {"tau": TAU},
 }
 STEPS = 12  # trials of a loss at a level
 
@@ -86,7 +87,14 @@ def start(bench: Bench, loss: str, records: Records) -> Trial:
     return Trial(bench.data, loss, params, replace(config, weight_decay=l2), "MF", model)
 
 
-def walk(origin: Trial, level: Level, names: tuple[str, ...] = ()) -> Walk:
+def walk(
+    origin: Trial,
+    level: Level,
+    names: tuple[str, ...] = (),
+    *,
+    steps: int = STEPS,
+    goal: Goal = valid,
+) -> Walk:
     """The tuning of a loss at a level, from a trial on; by default in all that the trial sets."""
     begin = {**origin.params, "weight_decay": origin.config.weight_decay}
     knobs = KNOBS[origin.loss] | {"weight_decay": L2}
@@ -97,4 +105,4 @@ def walk(origin: Trial, level: Level, names: tuple[str, ...] = ()) -> Walk:
         config = replace(origin.config, weight_decay=l2)
         return at(replace(origin, params=origin.params | values, config=config), level)
 
-    return Walk({name: begin[name] for name in knobs}, knobs, trial, STEPS)
+    return Walk({name: begin[name] for name in knobs}, knobs, trial, steps, goal)

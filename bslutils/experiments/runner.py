@@ -31,13 +31,13 @@ class Sweep:
         what: one line on what it compares.
         plan: ``plan(size, records)`` gives the trials that are wanted as far as the records
             tell: first those that tune, and once these are recorded, those with what they chose.
-        per_user: whether records keep a metric of every user.
+        per_user: whether the record of a run keeps a metric of every user, from its settings.
     """
 
     name: str
     what: str
     plan: Callable[[str, Records], Iterable[Trial]]
-    per_user: bool = False
+    per_user: Callable[[dict[str, Any]], bool] = lambda settings: False
 
     def trials(self, size: str = "small", records: Records | None = None) -> list[Trial]:
         """The trials wanted so far, each once; records default to those of the repository.
@@ -52,7 +52,7 @@ class Sweep:
 
     def satisfied_by(self, record: dict[str, Any] | None) -> bool:
         """Whether a record has all that is wanted of a run."""
-        return record is not None and (not self.per_user or "users" in record)
+        return record is not None and ("users" in record or not self.per_user(record))
 
 
 def best(trials: Iterable[Trial], records: Records) -> Trial:
@@ -121,7 +121,7 @@ def run_sweep(
         done = {id for id, record in records.items() if sweep.satisfied_by(record) and not again}
         costs = Costs(records.values(), device_kind(hardware(device)))
 
-        options = {"device": device, "progress": progress, "per_user": sweep.per_user}
+        options = {"device": device, "progress": progress}
 
         def wanted() -> list[Trial]:
             return [t for t in sweep.trials(size, records) if only in t.label]
@@ -134,6 +134,7 @@ def run_sweep(
                 begun = done | {trial.id for trial in running.values()}
                 for trial in (t for t in wanted() if t.id not in begun):
                     if len(running) < jobs and budget.has_room_for(costs.of(trial)):
+                        options["per_user"] = sweep.per_user(trial.settings)
                         run = submit(perform, trial, until=time.time() + budget.left(), **options)
                         running[run] = trial
                 if not running:

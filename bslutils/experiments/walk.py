@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .records import MissingRun, Records
 from .trial import Trial
 
 Point = tuple[int, ...]  # steps from the start, one number for every knob
+Goal = Callable[[dict[str, Any]], float]  # what is to be best, of a record
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Knob:
         return value if self.low <= value <= self.high else None
 
 
+def valid(record: dict[str, Any]) -> float:
+    """The validation of a run."""
+    return record["valid"]
+
+
 @dataclass(frozen=True)
 class Walk:
     """The search for the best setting near a start; every loss gets as many trials.
@@ -48,12 +55,14 @@ class Walk:
         knobs: how each is moved.
         trial: the trial at some values.
         budget: number of trials.
+        goal: what is to be best, of a record.
     """
 
     start: Mapping[str, float]
     knobs: Mapping[str, Knob]
     trial: Callable[[dict[str, float]], Trial]
     budget: int
+    goal: Goal = valid
 
     def values(self, point: Point) -> dict[str, float | None]:
         """The values of the knobs at a point; ``None`` for one that does not go there."""
@@ -76,7 +85,7 @@ class Walk:
         origin = (0,) * len(self.knobs)
         tried = {origin: self.trial(self.values(origin))}
         while len(tried) < self.budget and all(t.id in records for t in tried.values()):
-            ranked = sorted(tried, key=lambda p: -records[tried[p].id]["valid"])
+            ranked = sorted(tried, key=lambda p: -self.goal(records[tried[p].id]))
             new = [q for p in ranked for q in self.beside(p) if q not in tried]
             if not new:
                 break
@@ -84,7 +93,7 @@ class Walk:
         return tried
 
     def best(self, records: Records) -> tuple[Trial, bool]:
-        """The trial that is best on validation, and whether all beside it were tried.
+        """The trial that is best, and whether all beside it were tried.
 
         Raises:
             MissingRun: the walk has not come to its end.
@@ -93,5 +102,6 @@ class Walk:
         for trial in tried.values():
             if trial.id not in records:
                 raise MissingRun(f"a run is missing: {trial.label}, seed {trial.config.seed}")
-        top = max(tried, key=lambda p: records[tried[p].id]["valid"])  # of equals the first
+        # Of equals the first.
+        top = max(tried, key=lambda p: self.goal(records[tried[p].id]))
         return tried[top], all(q in tried for q in self.beside(top))

@@ -1,0 +1,243 @@
+"""Trained on one distribution of items, tested on another: the sweep ``shift``.
+
+The data are two splits of Yang et al. (PSL), NeurIPS 2024, section 5: the test pairs are drawn
+uniformly over items, and the training pairs that are left follow the popularity of items.
+Validation is a tenth of the training pairs, so it is *not* shifted. It chooses what one can choose;
+the shifted test chooses what was published (there is no shifted validation split). What chose is
+said of every number.
+
+How records become verdicts, written down before the first run:
+
+* What counts: NDCG@20 of the final runs on the shifted test. Settings are tuned for Recall@20,
+  twice from the same start and with the same number of trials: on validation, and on the shifted
+  test.
+* *The best temperature falls with shift*, on a data set with several seeds: of softmax loss on
+  cosines over :data:`TAUS`, all else as validation chose it, the best temperature on the shifted
+  test over the best one on validation. Both are vertices of a parabola
+  (:func:`bslutils.experiments.knobs.summits`), seed by seed, in logarithms. It *holds* if Student's
+  95 % interval of the ratio is below 1, *does not hold* if it is above, and is *undecided* else.
+  With one seed the ratio is described.
+* *Softmax loss leads BPR under shift*, at equal score: on cosines and on inner products, each with
+  its own temperature. The relative lead with the interval of
+  :func:`bslutils.experiments.verdicts.estimate`, over users and seeds; where there is one seed, the
+  spread over seeds is that of the other data. It is *equal*, *better*, *worse* or *undecided* as
+  :func:`bslutils.experiments.verdicts.words` has it, all data sets and scores together. Settings
+  chosen on validation decide; with settings chosen on test it is shown beside.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ..config import TrainConfig
+from ..intervals import Interval, t_interval
+from .judged import Judged, judge, one_kind, with_users
+from .knobs import summits
+from .paper_benches import CLEAN, FULL, ROWS
+from .paper_trials import at, walk
+from .records import MissingRun, Records
+from .runner import with_seeds
+from .testbeds import columns
+from .trial import Trial
+from .verdicts import Ratio, lead
+from .walk import Goal, Walk, valid
+
+MAIN = ("softmax", "bpr", "psl_relu")  # which a published table has, too
+LOSSES = (*MAIN, "bilateral_softmax", "mse", "bce", "ccl")
+SCORES = ("cosine", "dot")
+TAUS = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.39, 0.55)
+
+
+def on_test(record: dict[str, Any]) -> float:
+    """Recall@20 on the shifted test."""
+    return record["test"]["recall@20"]
+
+
+GOALS: dict[str, Goal] = {"validation": valid, "test": on_test}  # what chooses settings
+
+
+@dataclass(frozen=True)
+class Split:
+    """Data whose test is shifted, and how losses are trained on it.
+
+    Attributes:
+        data: name of the data set.
+        config: of the final runs, but for the L2 term.
+        tuning_epochs: of the trials that tune.
+        steps: trials of a loss, a score and a goal.
+        n_seeds: of the final runs.
+        published_as: its name in :data:`bslutils.published.SHIFTED`.
+    """
+
+    data: str
+    config: TrainConfig
+    tuning_epochs: int
+    steps: int
+    n_seeds: int
+    published_as: str
+
+
+SPLITS = (
+    Split("amazon-electronics-shift", ROWS, 15, 12, 3, "Amazon-Electronic"),
+    Split("gowalla-shift", FULL, 8, 9, 1, "Gowalla"),
+)
+
+# Where the tuning of a loss starts from, on either data set.
+STARTS: dict[tuple[str, str], dict[str, float]] = {
+    ("softmax", "cosine"): {"tau": 0.14},
+    ("softmax", "dot"): {"tau": 0.5},
+    ("bpr", "cosine"): {"tau": 0.14},
+    ("bpr", "dot"): {"tau": 1.0},
+    ("psl_relu", "cosine"): {"tau": 0.14},
+    ("psl_relu", "dot"): {"tau": 0.5},
+    ("bilateral_softmax", "cosine"): {"tau_neg": 0.14, "tau_pos": 0.5},
+    ("bilateral_softmax", "dot"): {"tau_neg": 0.5, "tau_pos": 1.0},
+    ("mse", "cosine"): {"neg_weight": 20.0},
+    ("mse", "dot"): {"neg_weight": 20.0},
+    ("bce", "cosine"): {"tau": 0.2, "neg_weight": 5.0},
+    ("bce", "dot"): {"tau": 1.0, "neg_weight": 5.0},
+    ("ccl", "cosine"): {"margin": 0.7, "neg_weight": 10.0},
+    ("ccl", "dot"): {"margin": 0.7, "neg_weight": 20.0},
+}
+START_L2 = {"cosine": 1e-3, "dot": 1e-5}
+
+
+class Runs:
+    """The runs on a split, as far as records tell which.
+
+    Every method raises :class:`MissingRun` where a run that it rests on is not recorded.
+    """
+
+    def __init__(self, split: Split, records: Records):
+        self.split, self.records = split, records
+        # What a plan asks for again and again, while it is made.
+        self.tuning, self.best = cache(self.tuning), cache(self.best)
+
+    def tuning(self, loss: str, score: str, goal: str) -> Walk:
+        """The tuning of a loss on a score, for validation or for the shifted test."""
+        config = replace(self.split.config, epochs=self.split.tuning_epochs)
+        config = replace(config, eval_every=config.epochs, weight_decay=START_L2[score])
+        model = {"user_dropout": 0.1} | ({"score": score} if score != "cosine" else {})
+        origin = Trial(self.split.data, loss, STARTS[loss, score], config, "MF", model)
+        return walk(origin, CLEAN, steps=self.split.steps, goal=GOALS[goal])
+
+    def best(self, loss: str, score: str, goal: str) -> Trial:
+        """What the tuning chose."""
+        return self.tuning(loss, score, goal).best(self.records)[0]
+
+    def final(self, loss: str, score: str, goal: str) -> list[Trial]:
+        """The setting that was chosen, trained to the end, with every seed."""
+        return self._long(self.best(loss, score, goal))
+
+    def plain(self) -> list[Trial]:
+        """BPR on inner products at τ = 1, as it is usually trained: the best L2 term tried."""
+        tried = self.tuning("bpr", "dot", "validation").tried(self.records).values()
+        plain = [trial for trial in tried if trial.params["tau"] == 1]
+        self.best("bpr", "dot", "validation")  # has come to its end
+        return self._long(max(plain, key=lambda trial: valid(self.records[trial.id])))
+
+    def over_tau(self, loss: str = "softmax") -> list[list[Trial]]:
+        """A loss on cosines at each of ``TAUS``, all else as validation chose it, every seed."""
+        best = self.best(loss, "cosine", "validation")
+        return [self._long(replace(best, params=best.params | {"tau": tau})) for tau in TAUS]
+
+    def as_published(self, loss: str, score: str) -> list[Trial]:
+        """What test chose, trained on all training pairs; test chooses the epoch, too."""
+        best = replace(self.best(loss, score, "test"), protocol="paper")
+        return self._long(best)
+
+    def tunings(self, losses: Iterable[str]) -> Iterator[Trial]:
+        """The tuning of some losses on either score and for either goal."""
+        for goal, loss, score in product(GOALS, losses, SCORES):
+            yield from self.tuning(loss, score, goal).tried(self.records).values()
+
+    def finals(self, losses: Iterable[str]) -> Iterator[Trial]:
+        """The final runs of some losses."""
+        for goal, loss, score in product(GOALS, losses, SCORES):
+            with suppress(MissingRun):
+                yield from self.final(loss, score, goal)
+
+    def rest(self) -> Iterator[Trial]:
+        """The curves over the temperature, and what stands beside published figures."""
+        for read in (self.over_tau, partial(self.over_tau, "bpr")):
+            with suppress(MissingRun):
+                for trials in read():
+                    yield from trials
+        with suppress(MissingRun):
+            yield from self.plain()
+        for loss, score in product(MAIN, SCORES):
+            with suppress(MissingRun):
+                yield from self.as_published(loss, score)
+
+    def _long(self, trial: Trial) -> list[Trial]:
+        l2 = trial.config.weight_decay
+        trial = at(replace(trial, config=replace(self.split.config, weight_decay=l2)), CLEAN)
+        return with_seeds(trial, range(self.split.n_seeds))
+
+
+STAGES: tuple[Callable[[Runs], Iterator[Trial]], ...] = (
+    lambda runs: runs.tunings(MAIN),
+    lambda runs: runs.finals(MAIN),
+    Runs.rest,
+    lambda runs: runs.tunings(LOSSES),
+    lambda runs: runs.finals(LOSSES),
+)
+
+
+def shift(size: str, records: Records) -> Iterator[Trial]:
+    """All trials, what decides first; ``small`` is Amazon-Electronics, ``full`` adds Gowalla."""
+    for split in SPLITS if size == "full" else SPLITS[:1]:
+        runs = Runs(split, records)
+        for stage in STAGES:
+            yield from stage(runs)
+
+
+def is_final(settings: dict[str, Any]) -> bool:
+    """Whether a run is a final one, whose users are kept; the trials of a tuning are shorter."""
+    return settings["config"]["epochs"] in {split.config.epochs for split in SPLITS}
+
+
+# What the records say --------------------------------------------------------------------------
+
+
+def moved(runs: Runs, loss: str = "softmax") -> np.ndarray:
+    """The best temperature on the shifted test over the best one on validation, by seed.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    settings = runs.over_tau(loss)
+    unshifted = columns(settings, runs.records, "valid")
+    shifted = columns(settings, runs.records, "recall@20", "test")
+    return summits(TAUS, shifted) / summits(TAUS, unshifted)
+
+
+def moved_interval(runs: Runs, loss: str = "softmax") -> Interval:
+    """Mean of :func:`moved` over seeds, in logarithms, with Student's 95 % interval.
+
+    Raises:
+        MissingRun: a run is not recorded.
+        ValueError: a split with one seed.
+    """
+    return Interval(*(float(np.exp(x)) for x in t_interval(np.log(moved(runs, loss)))))
+
+
+def leads(records: Records, *, goal: str = "validation") -> dict[tuple[str, str], Judged]:
+    """The lead of softmax loss over BPR on the shifted test, by data and score.
+
+    Args:
+        records: by id; a comparison that lacks a run is left out.
+        goal: what chose the settings, ``"validation"`` or ``"test"``.
+    """
+    found: dict[tuple[str, str], Ratio] = {}
+    for split, score in product(SPLITS, SCORES):
+        runs = Runs(split, records)
+        with suppress(MissingRun):
+            sides = with_users(runs, *(runs.final(x, score, goal) for x in ("softmax", "bpr")))
+            found[split.data, score] = one_kind(lead(*sides))
+    return judge(found)

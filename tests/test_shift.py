@@ -1,0 +1,144 @@
+"""The plan of the sweep on shifted tests, and what is read off its records."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bslutils.experiments import MissingRun
+from bslutils.experiments.per_user import pack
+from bslutils.experiments.shift import (
+    GOALS,
+    LOSSES,
+    MAIN,
+    SCORES,
+    SPLITS,
+    TAUS,
+    Runs,
+    is_final,
+    leads,
+    moved,
+    moved_interval,
+    shift,
+)
+
+BEST = {"validation": 0.2, "test": 0.1}  # the temperature that the made-up records have best
+AMAZON, GOWALLA = SPLITS
+
+
+def fake(trial):
+    """A record: validation is best at one temperature, test at a lower one; softmax loss leads."""
+    tau = trial.params.get("tau", trial.params.get("tau_neg", 0.2)) * (1, 0.2)[trial.score == "dot"]
+    off = {goal: 0.01 * math.log(tau / best) ** 2 for goal, best in BEST.items()}
+    l2 = 0.001 * math.log(trial.config.weight_decay * {"cosine": 3e2, "dot": 3e4}[trial.score]) ** 2
+    lead = 0.02 * (trial.loss == "softmax") + 0.0001 * trial.config.seed
+    test = 0.1 + lead - off["test"] - l2
+    record = {
+        "id": trial.id,
+        "label": trial.label,
+        "valid": 0.2 + lead - off["validation"] - l2,
+        "test": {"recall@20": test, "ndcg@20": test},
+        "hardware": "2 cores",
+    }
+    if is_final(trial.settings):
+        users = test + 0.05 * np.sin(np.arange(500))
+        record["users"] = {"ndcg@20": pack(users)}
+    return record | trial.settings
+
+
+@pytest.fixture(scope="module")
+def finished():
+    records, order = {}, []
+    while missing := [t for t in shift("full", records) if t.id not in records]:
+        for trial in missing:
+            if trial.id not in records:
+                order.append(trial)
+                records[trial.id] = fake(trial)
+    return records, order
+
+
+def test_every_loss_is_tuned_for_either_goal_from_one_start_with_one_budget(finished):
+    records, _ = finished
+    for split in SPLITS:
+        runs = Runs(split, records)
+        for loss in LOSSES:
+            for score in SCORES:
+                walks = [runs.tuning(loss, score, goal) for goal in GOALS]
+                starts = {next(iter(walk.tried(records).values())).id for walk in walks}
+                assert len(starts) == 1
+                assert {len(walk.tried(records)) for walk in walks} == {split.steps}
+
+
+def test_each_goal_finds_its_own_temperature_and_not_at_an_edge(finished):
+    runs = Runs(AMAZON, finished[0])
+    for loss in MAIN:
+        for goal, best in BEST.items():
+            found, closed = runs.tuning(loss, "cosine", goal).best(finished[0])
+            assert closed and abs(math.log(found.params["tau"] / best)) < math.log(1.4)
+            assert [t.config.seed for t in runs.final(loss, "cosine", goal)] == [0, 1, 2]
+
+
+def test_only_final_runs_keep_users_and_only_published_ones_see_test(finished):
+    records, order = finished
+    runs = Runs(AMAZON, records)
+    tried = {
+        t.id
+        for g in GOALS
+        for x in LOSSES
+        for s in SCORES
+        for t in runs.tuning(x, s, g).tried(records).values()
+    }
+    assert not any(is_final(t.settings) for t in order if t.id in tried)
+    assert all(is_final(t.settings) for t in runs.final("bpr", "dot", "test"))
+    published = {
+        t.id
+        for split in SPLITS
+        for x in MAIN
+        for s in SCORES
+        for t in Runs(split, records).as_published(x, s)
+    }
+    assert {t.id for t in order if t.protocol == "paper"} == published
+
+
+def test_what_decides_is_run_first(finished):
+    planned = list({t.id: t for t in shift("small", finished[0])}.values())
+    last_main = max(k for k, t in enumerate(planned) if t.loss in MAIN)
+    first_other = min(k for k, t in enumerate(planned) if t.loss not in MAIN)
+    assert last_main < first_other
+
+
+def test_bpr_as_usual_has_a_temperature_of_one(finished):
+    trials = Runs(AMAZON, finished[0]).plain()
+    assert {(t.loss, t.score, t.params["tau"]) for t in trials} == {("bpr", "dot", 1.0)}
+
+
+def test_the_best_temperature_moves_as_the_records_have_it(finished):
+    runs = Runs(AMAZON, finished[0])
+    assert [t.params["tau"] for t, *_ in runs.over_tau()] == list(TAUS)
+    assert moved(runs) == pytest.approx([0.5, 0.5, 0.5])
+    mean, low, high = moved_interval(runs)
+    assert low <= mean <= high and mean == pytest.approx(0.5)
+    with pytest.raises(ValueError):
+        moved_interval(Runs(GOWALLA, finished[0]))
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_softmax_loss_leads_as_the_records_have_it(finished, goal):
+    found = leads(finished[0], goal=goal)
+    assert set(found) == {(split.data, score) for split in SPLITS for score in SCORES}
+    for (data, score), judged in found.items():
+        runs = Runs(next(s for s in SPLITS if s.data == data), finished[0])
+        sides = [
+            np.mean([finished[0][t.id]["test"]["ndcg@20"] for t in runs.final(x, score, goal)])
+            for x in ("softmax", "bpr")
+        ]
+        assert judged.estimate.interval.mean == pytest.approx(sides[0] / sides[1] - 1, abs=0.01)
+        assert judged.word == "better" and judged.seeds == runs.split.n_seeds
+
+
+def test_a_missing_run_is_named():
+    runs = Runs(AMAZON, {})
+    for read in (moved, moved_interval, Runs.plain, Runs.over_tau):
+        with pytest.raises(MissingRun, match="a run is missing"):
+            read(runs)
+    assert leads({}) == {}
