@@ -63,9 +63,9 @@ def auc(
     values = np.empty(len(active))
     for k, user in enumerate(active):
         scores = items @ users[user]
-        own = target[[user]].indices
+        own, known = (x.indices[x.indptr[user] : x.indptr[user + 1]] for x in (target, seen))
         free = np.ones(data.n_items, dtype=bool)
-        free[own] = free[seen[[user]].indices] = False
+        free[own] = free[known] = False
         order = np.argsort(scores[free])
         below, mass = scores[free][order], np.append(0, weight[free][order].cumsum())
         if mass[-1] == 0:

@@ -13,7 +13,7 @@ How records become verdicts, written down before the first run:
   test.
 * *The best temperature falls with shift*, on a data set with several seeds: of softmax loss on
   cosines over :data:`TAUS`, all else as validation chose it, the best temperature on the shifted
-  test over the best one on validation. Both are vertices of a parabola
+  test over the best one on validation, both by Recall@20. They are vertices of a parabola
   (:func:`bslutils.experiments.knobs.summits`), seed by seed, in logarithms. It *holds* if Student's
   95 % interval of the ratio is below 1, *does not hold* if it is above, and is *undecided* else.
   With one seed the ratio is described.

@@ -25,6 +25,7 @@ from . import (
     public_code,
     recorded_fairness,
     recorded_noise,
+    shifted,
     surrogates,
     training,
     variance,
@@ -35,6 +36,7 @@ from .scope import Scope
 # In the order of the ledger: these modules one by one, each from its top to its end.
 MODULES = (
     negatives,
+    shifted,
     variance,
     positives,
     public_code,
