@@ -19,7 +19,10 @@ from bslutils.experiments.shift import (
     leads,
     moved,
     moved_interval,
+    published_way,
     shift,
+    steps,
+    tried,
 )
 
 BEST = {"validation": 0.2, "test": 0.1}  # the temperature that the made-up records have best
@@ -136,9 +139,42 @@ def test_softmax_loss_leads_as_the_records_have_it(finished, goal):
         assert judged.word == "better" and judged.seeds == runs.split.n_seeds
 
 
+def test_one_thing_changes_from_bpr_to_softmax_loss_at_a_time(finished):
+    found = [t for t, *_ in steps(Runs(AMAZON, finished[0])).values()]
+    assert [(t.loss, t.score) for t in found] == [
+        ("bpr", "dot"),
+        ("bpr", "dot"),
+        ("bpr", "cosine"),
+        ("softmax", "cosine"),
+    ]
+    assert found[0].params["tau"] == 1
+
+
+def test_the_published_way_lets_the_test_choose_the_score_too(finished):
+    records, runs = finished[0], Runs(AMAZON, finished[0])
+    for loss in MAIN:
+        chosen = published_way(runs, loss)
+        means = {
+            score: np.mean([records[t.id]["test"]["recall@20"] for t in trials])
+            for score in SCORES
+            if (trials := runs.as_published(loss, score))
+        }
+        assert chosen[0].protocol == "paper"
+        assert chosen[0].score == max(means, key=means.__getitem__)
+
+
+def test_all_trials_of_the_tuning_are_read_once(finished):
+    runs = Runs(AMAZON, finished[0])
+    found = tried(runs)
+    assert list(found) == list(LOSSES)
+    for points in found.values():
+        assert AMAZON.steps * 2 <= len(points) <= AMAZON.steps * 4
+        assert points.shape[1] == 2 and (points[:, 0] > points[:, 1]).all()
+
+
 def test_a_missing_run_is_named():
     runs = Runs(AMAZON, {})
-    for read in (moved, moved_interval, Runs.plain, Runs.over_tau):
+    for read in (moved, moved_interval, Runs.plain, Runs.over_tau, steps, tried):
         with pytest.raises(MissingRun, match="a run is missing"):
             read(runs)
     assert leads({}) == {}

@@ -42,7 +42,7 @@ from .paper_benches import CLEAN, FULL, ROWS
 from .paper_trials import at, walk
 from .records import MissingRun, Records
 from .runner import with_seeds
-from .testbeds import columns
+from .testbeds import columns, measured
 from .trial import Trial
 from .verdicts import Ratio, lead
 from .walk import Goal, Walk, valid
@@ -241,3 +241,49 @@ def leads(records: Records, *, goal: str = "validation") -> dict[tuple[str, str]
             sides = with_users(runs, *(runs.final(x, score, goal) for x in ("softmax", "bpr")))
             found[split.data, score] = one_kind(lead(*sides))
     return judge(found)
+
+
+def steps(runs: Runs) -> dict[str, list[Trial]]:
+    """From BPR as it is usually trained to softmax loss, one thing changed at a time.
+
+    Raises:
+        MissingRun: a run of a tuning is not recorded.
+    """
+    final = partial(runs.final, goal="validation")
+    return {
+        "BPR on inner products, τ = 1": runs.plain(),
+        "… with its temperature tuned": final("bpr", "dot"),
+        "… on cosines": final("bpr", "cosine"),
+        "SL on cosines": final("softmax", "cosine"),
+    }
+
+
+def published_way(runs: Runs, loss: str) -> list[Trial]:
+    """A loss as the published table has it: of either score the one that the test has better.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    either = [runs.as_published(loss, score) for score in SCORES]
+    return max(
+        either, key=lambda trials: measured(trials, runs.records, "recall@20", "test").mean()
+    )
+
+
+def tried(runs: Runs) -> dict[str, np.ndarray]:
+    """Recall@20 on validation and on the shifted test of all trials of the tuning, by loss.
+
+    Returns:
+        name of the loss -> ``(n_trials, 2)``.
+
+    Raises:
+        MissingRun: a tuning has not come to its end.
+    """
+    found = {}
+    for loss in LOSSES:
+        trials = {}
+        for score, goal in product(SCORES, GOALS):
+            runs.best(loss, score, goal)  # has come to its end
+            trials |= {t.id: t for t in runs.tuning(loss, score, goal).tried(runs.records).values()}
+        found[loss] = np.array([(valid(r), on_test(r)) for r in map(runs.records.get, trials)])
+    return found
