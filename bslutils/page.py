@@ -108,7 +108,7 @@ class Page:
                 raise AssertionError(f"{claim.id} no longer stands: {result.finding.effect}")
             note = f": {claim.conditions}" if claim.conditions else ""
             lines.append(
-                f"* **{claim.sentence}** *{claim.verdict.capitalize()}*{note}. "
+                f"* **{claim.sentence}** *{result.verdict.capitalize()}*{note}. "
                 f"Measured: {result.finding.effect}. (`{claim.id}`)"
             )
         return lines

@@ -135,6 +135,7 @@ def only_trains(source: str) -> bool:
 @pytest.mark.parametrize(
     "name",
     [
+        "06-shifted-negatives",
         "12-overall",
         "13-negative-noise",
         "14-positive-noise",
