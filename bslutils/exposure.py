@@ -67,7 +67,7 @@ def exposure(
         >>> sorted(exposure(model, data))
         ['coverage', 'gap', 'gini', 'popularity', 'variance over items', 'variance over users']
 
-    Used in the chapter *Variance and fairness*.
+    Used in the chapter *Fairness at equal accuracy*.
     """
     lists = [items.flatten().cpu() for _, items, _ in ranked(model, data, split=split, k=k)]
     if not lists:
