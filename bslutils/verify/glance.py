@@ -73,7 +73,8 @@ ROWS = (
         f"with false negatives drawn {NEGATIVE.levels[-1]:g} times as often and settings kept",
         "SL falls less by (%)",
         True,
-        "If negatives may be false, raise τ before you change the loss; tune it under the noise.",
+        "If negatives may be false, raise τ before you change the loss, tuned under the noise; if "
+        "those that users meet differ from those of training, lower it.",
         "trained-temperature",
     ),
     Row(
