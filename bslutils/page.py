@@ -274,9 +274,18 @@ def on_paper_data(kind: str, records: Records) -> Figure:
 def verdicts_on(
     judged: dict[tuple[str, str], Judged], records: Records, losses: Iterable[str]
 ) -> pd.DataFrame:
-    """The table of what was judged of a claim on the paper's data."""
-    rows = lines(judged, records, losses)
-    rows = [row | {"loss": label(row["loss"])} for row in rows]
+    """The table of what was judged of a claim on the paper's data.
+
+    Losses of a data set that follow each other and are not run share a line.
+    """
+    rows: list[dict[str, str]] = []
+    for row in lines(judged, records, losses):
+        row = row | {"loss": label(row["loss"])}
+        alike = ("data", "difference (%)")
+        if "seeds" not in row and rows and all(rows[-1][x] == row[x] for x in alike):
+            rows[-1] |= row | {"loss": f"{rows[-1]['loss']}, {row['loss']}"}  # not run either
+        else:
+            rows.append(row)
     return pd.DataFrame(rows).fillna("").set_index(["data", "loss"])
 
 

@@ -242,3 +242,5 @@ def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
     assert set(states({})["preliminary"]) == {"runs are missing"}
     table = verdicts_on({}, {}, ["bilateral_softmax"])
     assert set(table["verdict"]) == {"not run"} and len(table) == len(BENCHES)
+    table = verdicts_on({}, {}, ["bpr", "mse"])
+    assert [loss for _, loss in table.index] == ["BPR, MSE"] * len(BENCHES)
