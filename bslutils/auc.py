@@ -6,7 +6,7 @@ import numpy as np
 from torch import nn
 
 from .data import Interactions
-from .evaluate import embeddings
+from .evaluate import check_finite, embeddings
 
 
 def auc(
@@ -39,7 +39,8 @@ def auc(
 
     Raises:
         ValueError: an unknown or empty split, ``power`` negative or not finite, a model whose
-            sizes are not those of the data, a user for whom no negative is left.
+            sizes are not those of the data, a vector that is not finite, a user for whom no
+            negative is left.
 
     Example:
         >>> from bslutils import load
@@ -55,21 +56,24 @@ def auc(
     if not 0 <= power < math.inf:
         raise ValueError(f"power must be at least 0 and finite, got {power!r}")
     target, seen = data.split(split), data.seen(split)
-    users, items = (table.cpu().double().numpy() for table in embeddings(model, data))
+    vectors = embeddings(model, data)
+    check_finite(*vectors)
+    users, items = (table.cpu().double().numpy() for table in vectors)
     active = np.flatnonzero(np.diff(target.indptr))
     if len(active) == 0:
         raise ValueError(f"there is no pair in the {split} split of {data.name}")
-    weight = np.asarray(data.item_degree, dtype=float) ** power
+    degree = np.asarray(data.item_degree if power else np.ones(data.n_items), dtype=float)
     values = np.empty(len(active))
     for k, user in enumerate(active):
         scores = items @ users[user]
         own, known = (x.indices[x.indptr[user] : x.indptr[user + 1]] for x in (target, seen))
         free = np.ones(data.n_items, dtype=bool)
         free[own] = free[known] = False
-        order = np.argsort(scores[free])
-        below, mass = scores[free][order], np.append(0, weight[free][order].cumsum())
-        if mass[-1] == 0:
+        if not degree[free].any():
             raise ValueError(f"no negative is left for user {user}")
+        weight = (degree[free] / degree[free].max()) ** power  # no power is too large
+        order = np.argsort(scores[free])
+        below, mass = scores[free][order], np.append(0, weight[order].cumsum())
         less, up_to = (
             mass[np.searchsorted(below, scores[own], side)] for side in ("left", "right")
         )

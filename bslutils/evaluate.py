@@ -87,6 +87,15 @@ def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
     return users, items
 
 
+def check_finite(users: Tensor, items: Tensor) -> None:
+    """Refuse vectors ``(n, d)`` of which one is not finite: ``ValueError``, which names it."""
+    for name, vectors in (("user", users), ("item", items)):
+        bad = (~vectors.isfinite()).any(1).nonzero()
+        if len(bad):
+            first = f"{name} {int(bad[0])}"
+            raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
+
+
 @torch.no_grad()
 def ranked(
     model: nn.Module,
@@ -115,11 +124,7 @@ def ranked(
     for name, value in (("k", k), ("chunk", chunk)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    for name, vectors in (("user", user_vectors), ("item", item_vectors)):
-        bad = (~vectors.isfinite()).any(1).nonzero()
-        if len(bad):
-            first = f"{name} {int(bad[0])}"
-            raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
+    check_finite(user_vectors, item_vectors)
     check_lists(user_vectors, item_vectors)
     device = user_vectors.device
     k = min(k, data.n_items)

@@ -22,6 +22,7 @@ from .experiments.paper_curves import curve
 from .experiments.paper_noise import Runs
 from .experiments.records import Records
 from .experiments.testbeds import Testbed
+from .experiments.trial import Trial
 from .intervals import adjusted as adjusted  # what pages say of many comparisons
 
 GREY, BLUE, GOLD, RED = (
@@ -39,7 +40,7 @@ class Page:
     Attributes:
         records: of all sweeps there are, by id.
         trials: name of a sweep of the page -> the trials that it wants.
-        missing: those of them that have no record.
+        missing: those of them that have no record, or one without the users that are wanted.
         complete: whether there is none. A reading that misses a run then reads what no sweep of
             the page makes: that is a bug, and raised.
         gaps: name of what could not be said -> the run that it lacks.
@@ -51,18 +52,22 @@ class Page:
     def __init__(self, *sweeps: str, size: str = "small"):
         self.records = known_records(path_of(""))
         self.trials = {name: sweep(name).trials(size, self.records) for name in sweeps}
-        wanted = {trial.id: trial for trials in self.trials.values() for trial in trials}
-        self.missing = [trial for id, trial in wanted.items() if id not in self.records]
+        lacking = {t.id: t for name in sweeps for t in self._lacking(name)}
+        self.missing = [*lacking.values()]
         self.complete = not self.missing
         self.gaps: dict[str, str] = {}
 
     def origins(self) -> list[str]:
         """Where the records come from, and which sweeps lack some: lines of Markdown."""
         lines = [f"* {origin(sweep(name))}" for name in self.trials]
-        for name, trials in self.trials.items():
-            if any(trial.id not in self.records for trial in trials):
+        for name in self.trials:
+            if self._lacking(name):
                 lines.append(f"* a run is missing: python -m bslutils sweep {name}")
         return lines
+
+    def _lacking(self, name: str) -> list[Trial]:
+        wants = sweep(name).satisfied_by
+        return [trial for trial in self.trials[name] if not wants(self.records.get(trial.id))]
 
     def attempt(self, read: Callable[[], Any], otherwise: Any = None) -> Any:
         """What ``read()`` finds, or something else while a run is missing."""

@@ -82,3 +82,37 @@ def test_bad_splits_and_sizes(data):
         auc(Fixed(np.zeros((data.n_users, data.n_items))), whole, split="valid")
     with pytest.raises(ValueError, match="split"):
         auc(Fixed(np.zeros((data.n_users, data.n_items))), data, split="later")
+
+
+@pytest.mark.filterwarnings("error")
+def test_at_a_huge_power_the_most_popular_free_item_is_the_only_negative(data):
+    scores = np.random.default_rng(0).normal(size=(data.n_users, data.n_items))
+    found = auc(Fixed(scores), data, power=1e9, per_user=True)
+    target, seen = data.test.toarray() > 0, data.seen("test").toarray() > 0
+    users = np.flatnonzero(target.any(1))
+    for value, u in zip(found[:50], users[:50], strict=True):
+        degree = np.where(target[u] | seen[u], -1, data.item_degree)
+        worst = degree == degree.max()
+        beaten = (scores[u][worst][:, None] < scores[u][target[u]]).mean()
+        assert value == pytest.approx(beaten)
+    almost = auc(Fixed(scores), data, power=400, per_user=True)  # degree ** 400 is beyond a float
+    assert np.isfinite(almost).all() and abs(almost - found).mean() < 0.05
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_model_that_diverged_has_no_curve(data, wrong):
+    scores = np.zeros((data.n_users, data.n_items))
+    scores[3, 5] = wrong
+    with pytest.raises(ValueError, match="NaN or infinite vectors, first for user 3"):
+        auc(Fixed(scores), data)
+
+
+def test_a_user_who_knows_all_popular_items_has_negatives_at_power_0_alone():
+    pairs = np.array([[0, 0], [1, 0], [1, 1]])
+    lone = bsl.data.from_pairs(
+        pairs, np.array([[0, 1], [1, 2]]), name="lone", n_items=4, valid_fraction=0
+    )
+    model = Fixed(np.arange(8.0).reshape(2, 4))
+    assert auc(model, lone, per_user=True).tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="no negative is left for user 0"):
+        auc(model, lone, power=0.5)

@@ -514,6 +514,19 @@ def test_merge(at_once, tmp_path):
         merge(here, [tmp_path / "nowhere"])
 
 
+def test_merge_takes_the_users_of_an_equal_run(at_once, tmp_path):
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    record, *_ = next(run_sweep(GRID, path=here))
+    with writer(there) as file:
+        file.append(record | {"users": {"ndcg@20": "packed"}})
+    assert merge(here, [there]) == (1, [])
+    assert read_records(here)[record["id"]]["users"] == {"ndcg@20": "packed"}
+    assert merge(here, [there]) == (0, [])
+    with writer(there) as file:  # the same without them adds nothing, and takes nothing away
+        file.append(record)
+    assert merge(here, [there]) == (0, [])
+
+
 def test_bad_sweeps_name_what_is_wrong(at_once, tmp_path):
     path = tmp_path / "grid.jsonl"
     with pytest.raises(ValueError, match="unknown sweep 'fair'; choose one of reference"):

@@ -101,6 +101,30 @@ def test_the_ends_of_the_joint_ball():
         assert dro.joint_radius_of_tau(f, tau=tau, **ask) == pytest.approx(radius, rel=1e-6)
 
 
+@pytest.mark.parametrize("n", [6, 20, 49])
+@pytest.mark.parametrize("radius", [0.0, 1e-30, 1e-16, 0.1])
+def test_equal_scores_have_nothing_to_choose(n, radius):
+    """n weights of 1/n do not always add up to one."""
+    flat = np.full((2, n), 0.1)
+    assert dro.joint_radius_of_tau(flat, tau=0) == dro.largest_radius(flat[0]) == 0
+    tau = math.inf if radius == 0 else 0
+    assert dro.joint_tau_of_radius(flat, radius=radius) == tau
+    assert dro.tau_of_radius(flat[0], radius=radius) == tau
+    assert dro.joint_robust_value(flat, radius=radius) == pytest.approx(0.1, rel=1e-12)
+
+
+def test_a_best_item_that_is_all_but_never_shown():
+    """The search passes temperatures at which nothing at all is left of the slack."""
+    f, p = [[0.0, 0.01, 0.03, 1.0]], [0.9, 0.1 - 2e-12, 1e-12, 1e-12]
+    radius = 0.9 * dro.largest_radius(f[0], weights=p)
+    for tau in (
+        dro.joint_tau_of_radius(f, radius=radius, weights=p),
+        dro.tau_of_radius(f[0], radius=radius, weights=p),
+    ):
+        spent = dro.joint_radius_of_tau(f, tau=tau, weights=p)
+        assert spent == pytest.approx(radius, rel=1e-9)
+
+
 @pytest.mark.parametrize(("n", "lacking"), [(32, 0.03), (128, 0.015), (512, 0.01)])
 def test_the_calibrated_ball_covers_the_mean(n, lacking):
     """Of skewed scores, nearly as often as it says; a small sample lacks a little."""
@@ -125,6 +149,18 @@ def test_what_is_covered_agrees_with_the_worst_case(n, draw, mean):
     assert found.tolist() == [dro.robust_value(row, radius=radius) > mean for row in draws]
     assert dro.covers(draws[0], mean, radius=radius) is bool(found[0])
     assert not dro.covers(np.zeros(n), 0.0, radius=1.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_a_row_covers_does_not_depend_on_the_others():
+    row = np.array([-1.0, 0.0, 0.0, 1.0])
+    stack = np.outer([1e-12, 1e-6, 1.0, 1e6, 1e300], row)
+    for mean, held in ((0.5, False), (0.2, True)):  # 0.1 of a radius reaches 0.3 of the row
+        for unit in stack:
+            assert dro.covers(unit, mean * unit[-1], radius=0.1) is held
+    together = dro.covers(np.stack([row, 1e9 * (row - 0.5) + 0.5]), 0.5, radius=0.1)
+    alone = [dro.covers(x, 0.5, radius=0.1) for x in (row, 1e9 * (row - 0.5) + 0.5)]
+    assert together.tolist() == alone
 
 
 def test_a_covering_ball_shrinks_with_the_sample_and_grows_with_the_level():
@@ -164,6 +200,10 @@ def test_a_covering_ball_shrinks_with_the_sample_and_grows_with_the_level():
         ),
         (lambda: dro.covers([], 0.0, radius=1), "scores must be"),
         (lambda: dro.covers([1.0], math.nan, radius=1), "mean must be finite, got nan"),
+        (lambda: dro.covers([1.0], "x", radius=1), "mean must be finite, got 'x'"),
+        (lambda: dro.covers([1.0], [0.0, 1.0], radius=1), "mean must be finite, got"),
+        (lambda: dro.covers([1.0], 1j, radius=1), "mean must be finite, got 1j"),
+        (lambda: dro.covering_radius(10, level="x"), "level must lie in .* got 'x'"),
         (lambda: dro.covers([1.0], 0.0, radius=-1), "radius must be at least 0"),
         (lambda: dro.covering_radius(0), "n must be an integer of at least 1"),
         (lambda: dro.covering_radius(10, level=1.0), r"level must lie in \(0.5, 1\), got 1.0"),

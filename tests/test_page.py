@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,16 @@ def test_a_page_says_where_its_records_come_from(complete):
     command = "python -m bslutils sweep published"
     [line] = complete.origins()
     assert line.startswith(f"* `{command}`: 37 of 37 runs")
+
+
+def test_a_run_without_the_users_that_are_wanted_is_missing(complete, said, monkeypatch):
+    plain = SWEEPS["published"]
+    monkeypatch.setitem(SWEEPS, "published", replace(plain, per_user=lambda settings: True))
+    page = Page("published")
+    assert page.missing == complete.trials["published"] and not page.complete
+    assert page.origins()[1:] == ["* a run is missing: python -m bslutils sweep published"]
+    page.say("it", lost)  # is no bug, then
+    assert page.gaps == {"it": RUN}
 
 
 def test_a_page_says_which_sweep_lacks_a_run(partial):

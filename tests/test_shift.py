@@ -81,6 +81,24 @@ def test_each_goal_finds_its_own_temperature_and_not_at_an_edge(finished):
             assert [t.config.seed for t in runs.final(loss, "cosine", goal)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("goal", GOALS)
+def test_a_run_that_diverged_is_never_chosen(goal):
+    """Not even where its last weights were the best of all on test."""
+    tuning, records, k = Runs(AMAZON, {}).tuning("softmax", "cosine", goal), {}, 0
+    while missing := [t for t in tuning.tried(records).values() if t.id not in records]:
+        record = fake(missing[0])
+        if k == 1:
+            diverged = missing[0]
+            record |= {
+                "valid": 0.0,
+                "test": {"recall@20": 0.9},
+                "stopped": "diverged",
+                "history": [],
+            }
+        records[missing[0].id], k = record, k + 1
+    assert tuning.best(records)[0].id != diverged.id
+
+
 def test_only_final_runs_keep_users_and_only_published_ones_see_test(finished):
     records, order = finished
     runs = Runs(AMAZON, records)

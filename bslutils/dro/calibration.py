@@ -1,5 +1,7 @@
 """How large a ball has to be to hold what a sample leaves open, and no more."""
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -38,7 +40,7 @@ def covering_radius(n: int, *, level: float = 0.95) -> float:
     *Temperature is a radius*.
     """
     n = check_count("n", n)
-    if isinstance(level, bool) or not np.isscalar(level) or not 0.5 < level < 1:
+    if not isinstance(level, Real) or not 0.5 < level < 1:
         raise ValueError(f"level must lie in (0.5, 1), got {level!r}")
     return float(stats.chi2.ppf(2 * level - 1, 1) / (2 * n))
 
@@ -72,16 +74,17 @@ def covers(draws: ArrayLike, mean: float, *, radius: float) -> bool | np.ndarray
     """
     f, p = check_scores(draws, None)
     radius = check_number("radius", radius)
-    if not np.isfinite(mean):
+    if not isinstance(mean, Real) or not np.isfinite(mean):
         raise ValueError(f"mean must be finite, got {mean!r}")
     f = f - mean  # the tilted mean is sought at 0
-    scale = max(float(np.abs(f).max()), 1e-100)
+    scale = np.abs(f).max(-1, keepdims=True)
+    f = f / np.where(scale > 0, scale, 1)  # each row in units of its own
     s = np.zeros(f.shape[:-1])
     for _ in range(40):  # Newton for K'(s) = 0, in steps that cannot run away
         q = tilt(f, p, s[..., None])
         gap = (q * f).sum(-1)
         spread = np.sqrt((q * (f - gap[..., None]) ** 2).sum(-1))
-        spread = np.maximum(spread, 1e-9 * scale)  # where the mean is out of reach
+        spread = np.maximum(spread, 1e-9)  # where the mean is out of reach
         step = np.clip(-gap / spread**2, -1 / spread, 1 / spread)
         s = np.maximum(s + step, 0)
         if (np.abs(step * spread) < 1e-9).all():

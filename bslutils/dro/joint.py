@@ -9,10 +9,9 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
-from .checks import check_number, check_scores, top
-from .kl import kl_value, worst_case_radius, worst_case_slack
+from .checks import check_number, check_scores
+from .kl import kl_value, most, solve_tau, worst_case_radius, worst_case_slack
 
 
 def joint_radius_of_tau(
@@ -117,7 +116,7 @@ def joint_robust_value(
 
 def _radius(f: np.ndarray, p: np.ndarray, a: np.ndarray, tau: float) -> float:
     if tau == 0:
-        return float(a @ -np.log((p * (f == top(f, p))).sum(-1)))
+        return float(a @ most(f, p))
     return 0.0 if math.isinf(tau) else float(a @ worst_case_radius(f, p, 1 / tau))
 
 
@@ -125,24 +124,13 @@ def _tau(f: np.ndarray, p: np.ndarray, a: np.ndarray, radius: float) -> float:
     largest = _radius(f, p, a, 0.0)
     if radius >= largest or radius == 0:
         return math.inf if radius == 0 else 0.0
-    slack = largest - radius
-    # In x = -log tau; near either end the quantity that goes to zero is matched.
-    if radius <= largest / 2:
-
-        def gap(x: float) -> float:
-            return math.log(max(a @ worst_case_radius(f, p, math.exp(x)), 5e-324) / radius)
-    else:
-
-        def gap(x: float) -> float:
-            return -math.log(max(a @ worst_case_slack(f, p, math.exp(x)), 5e-324) / slack)
-
-    variance = (p * (f - (p * f).sum(-1, keepdims=True)) ** 2).sum(-1)
-    low = high = 0.5 * math.log(2 * radius / (a @ variance))  # the small-radius law
-    while gap(low) > 0:
-        low -= 1.0
-    while gap(high) < 0:
-        high += 1.0
-    return 1 / math.exp(brentq(gap, low, high, xtol=1e-15, rtol=4 * np.finfo(float).eps))
+    return solve_tau(
+        lambda s: float(a @ worst_case_radius(f, p, s)),
+        lambda s: float(a @ worst_case_slack(f, p, s)),
+        radius=radius,
+        slack=largest - radius,
+        variance=float(a @ (p * (f - (p * f).sum(-1, keepdims=True)) ** 2).sum(-1)),
+    )
 
 
 def _checked(

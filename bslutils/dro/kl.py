@@ -6,6 +6,7 @@ Everything is NumPy in float64.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,6 +44,13 @@ def kl_value(f: np.ndarray, p: np.ndarray, tau: float) -> np.ndarray:
     best = top(f, p)
     shifted = np.where(p > 0, f - best, 0)  # below zero: a cold tau cannot overflow
     return best[..., 0] + tau * log_mean_exp(shifted, p, 1 / tau)
+
+
+def most(f: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """``-log P(argmax f)``, the largest radius that changes anything; 0 where all are equal."""
+    best = top(f, p)
+    here, rest = (p * (f == best)).sum(-1), (p * (f < best)).sum(-1)  # take the small one
+    return -np.where(rest < 0.5, np.log1p(-np.minimum(rest, 0.5)), np.log(here))
 
 
 def worst_case_radius(f: np.ndarray, p: np.ndarray, s: float) -> np.ndarray:
@@ -100,7 +108,7 @@ def radius_of_tau(
     f, p = check_scores(scores, weights)
     tau = check_number("tau", tau)
     if tau == 0:
-        result = -np.log((p * (f == top(f, p))).sum(-1))
+        result = most(f, p)
     elif math.isinf(tau):
         result = np.zeros(f.shape[:-1])
     else:
@@ -128,7 +136,7 @@ def slack_of_tau(
     f, p = check_scores(scores, weights)
     tau = check_number("tau", tau)
     if math.isinf(tau):
-        result = -np.log((p * (f == top(f, p))).sum(-1))
+        result = most(f, p)
     else:
         result = np.zeros(f.shape[:-1]) if tau == 0 else worst_case_slack(f, p, 1 / tau)
     return result if f.ndim > 1 else float(result)
@@ -173,7 +181,7 @@ def tau_of_radius(
     one_row(f)
     if (radius is None) == (slack is None):
         raise ValueError("give either radius or slack")
-    largest = -math.log((p * (f == top(f, p))).sum())
+    largest = float(most(f, p))
     if radius is None:
         slack = check_number("slack", slack)
         radius = max(largest - slack, 0.0)
@@ -184,18 +192,35 @@ def tau_of_radius(
         return math.inf if radius == 0 else 0.0
     if radius == 0:
         return math.inf
-    # Solve in log s = -log tau. Near either end the quantity that goes to zero is matched.
-    if radius <= largest / 2:
+    return solve_tau(
+        lambda s: float(worst_case_radius(f, p, s)),
+        lambda s: float(worst_case_slack(f, p, s)),
+        radius=radius,
+        slack=slack,
+        variance=float((p * (f - (p * f).sum()) ** 2).sum()),
+    )
 
-        def gap(x):
-            return math.log(max(worst_case_radius(f, p, math.exp(x)), 5e-324) / radius)
-    else:
 
-        def gap(x):
-            return -math.log(max(worst_case_slack(f, p, math.exp(x)), 5e-324) / slack)
+def solve_tau(
+    spent: Callable[[float], float],
+    left: Callable[[float], float],
+    *,
+    radius: float,
+    slack: float,
+    variance: float,
+) -> float:
+    """The temperature at which a radius is spent and a slack is left, both more than 0.
 
-    deviation = math.sqrt((p * (f - (p * f).sum()) ** 2).sum())
-    low = high = 0.5 * math.log(2 * radius) - math.log(deviation)  # the small-radius law
+    ``spent(s)`` rises and ``left(s)`` falls in ``s = 1/τ``; they add up to the largest radius.
+    """
+    low = high = 0.5 * (math.log(2 * radius) - math.log(variance))  # the small-radius law
+
+    # Solve in x = log s. Near either end the quantity that goes to zero is matched.
+    def gap(x: float) -> float:
+        if radius <= slack:
+            return math.log(max(spent(math.exp(x)), 5e-324)) - math.log(radius)
+        return math.log(slack) - math.log(max(left(math.exp(x)), 5e-324))
+
     while gap(low) > 0:
         low -= 1.0
     while gap(high) < 0:

@@ -188,6 +188,8 @@ class Writer:
 def merge(path: Path, sources: list[Path]) -> tuple[int, list[str]]:
     """Add the records of other files that a file lacks, as from another machine.
 
+    So are those of equal runs that keep users, where its own do not.
+
     Returns:
         How many were added, and the ids that are in both with other results; of these the file
         keeps its own.
@@ -203,10 +205,11 @@ def merge(path: Path, sources: list[Path]) -> tuple[int, list[str]]:
         known = {record["id"]: record for record in _lines(path)}
         for source in sources:
             for record in _lines(source):
-                mine = known.setdefault(record["id"], record)
-                if mine is record:
+                mine = known.get(record["id"])
+                if mine and mine["test"] != record["test"]:
+                    conflicts.append(record["id"])
+                elif mine is None or ("users" in record and "users" not in mine):
+                    known[record["id"]] = record
                     file.append(record)
                     added += 1
-                elif mine["test"] != record["test"]:
-                    conflicts.append(record["id"])
     return added, conflicts
