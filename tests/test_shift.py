@@ -1,6 +1,7 @@
 """The plan of the sweep on shifted tests, and what is read off its records."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from bslutils.experiments.shift import (
     SPLITS,
     TAUS,
     Runs,
+    at_an_edge,
     is_final,
     leads,
     moved,
     moved_interval,
+    preliminary,
     published_way,
     shift,
     steps,
@@ -137,10 +140,10 @@ def test_the_best_temperature_moves_as_the_records_have_it(finished):
     runs = Runs(AMAZON, finished[0])
     assert [t.params["tau"] for t, *_ in runs.over_tau()] == list(TAUS)
     assert moved(runs) == pytest.approx([0.5, 0.5, 0.5])
-    mean, low, high = moved_interval(runs)
+    mean, low, high = moved_interval(moved(runs))
     assert low <= mean <= high and mean == pytest.approx(0.5)
     with pytest.raises(ValueError):
-        moved_interval(Runs(GOWALLA, finished[0]))
+        moved_interval(moved(Runs(GOWALLA, finished[0])))
 
 
 @pytest.mark.parametrize("goal", GOALS)
@@ -190,9 +193,21 @@ def test_all_trials_of_the_tuning_are_read_once(finished):
         assert points.shape[1] == 2 and (points[:, 0] > points[:, 1]).all()
 
 
+def test_a_lead_is_preliminary_without_a_top_or_while_longer_training_helps(finished):
+    records, runs = dict(finished[0]), Runs(AMAZON, finished[0])
+    assert preliminary(runs, "cosine") == ""
+    once, twice = runs.doubled("bpr", "cosine")
+    assert twice.config == replace(once.config, epochs=2 * once.config.epochs)
+    records[twice.id] = records[twice.id] | {"valid": 1.03 * records[once.id]["valid"]}
+    assert preliminary(Runs(AMAZON, records), "cosine") == "bpr: twice the epochs add 3.0 %"
+    short = Runs(replace(AMAZON, steps=2), finished[0])
+    assert preliminary(short, "cosine").startswith("softmax: its tuning has not come to a top")
+    assert not at_an_edge(runs)
+
+
 def test_a_missing_run_is_named():
     runs = Runs(AMAZON, {})
-    for read in (moved, moved_interval, Runs.plain, Runs.over_tau, steps, tried):
+    for read in (moved, at_an_edge, Runs.plain, Runs.over_tau, steps, tried):
         with pytest.raises(MissingRun, match="a run is missing"):
             read(runs)
     assert leads({}) == {}

@@ -10,9 +10,7 @@ import torch
 from bslutils import dro, losses, optim, scoring, store, verify
 from bslutils.cli import main
 from bslutils.experiments import every_loss as field
-from bslutils.experiments import fairness, judged, noise, shift
-from bslutils.experiments.judged import Judged
-from bslutils.experiments.verdicts import Estimate
+from bslutils.experiments import fairness, judged, noise
 from bslutils.intervals import Interval
 from bslutils.verify import (
     Claim,
@@ -362,12 +360,6 @@ def sure(mean):
     return Interval(mean, mean - 0.001, mean + 0.001)
 
 
-def leads(word):
-    """The comparisons under shift, all of one word."""
-    one = Judged(Estimate(sure(0.0), 1.0), word, 3)
-    return constant({(s.data, score): one for s in shift.SPLITS for score in shift.SCORES})
-
-
 BREAK = {
     # Verdicts by the rules: one break for each that there may be.
     "paper-negatives": [
@@ -391,14 +383,14 @@ BREAK = {
         (field, "difference", constant(Interval(0.0, -1.0, 1.0))),
     ],
     "shift-temperature": [
-        (shift, "moved", constant(np.array([0.5, 0.51, 0.49]))),
-        (shift, "moved", constant(np.array([2.0, 2.1, 1.9]))),
-        (shift, "moved", constant(np.array([0.5, 1.0, 2.0]))),
+        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), False))),
+        (of_shift, "_fall", constant((np.array([2.0, 2.1, 1.9]), False))),
+        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), True))),
     ],
     "shift-lead": [
-        (shift, "leads", leads("better")),
-        (shift, "leads", leads("equal")),
-        (shift, "leads", leads("undecided")),
+        (of_shift, "_word", constant("better")),
+        (of_shift, "_word", constant("equal")),
+        (of_shift, "_word", constant("undecided")),
     ],
     "trained-negatives": [
         (noise, "change", softmax_falls(0.2)),
