@@ -199,9 +199,9 @@ def test_a_lead_is_preliminary_without_a_top_or_while_longer_training_helps(fini
     once, twice = runs.doubled("bpr", "cosine")
     assert twice.config == replace(once.config, epochs=2 * once.config.epochs)
     records[twice.id] = records[twice.id] | {"valid": 1.03 * records[once.id]["valid"]}
-    assert preliminary(Runs(AMAZON, records), "cosine") == "bpr: twice the epochs add 3.0 %"
+    assert preliminary(Runs(AMAZON, records), "cosine") == "twice the epochs add 3.0 % to bpr"
     short = Runs(replace(AMAZON, steps=2), finished[0])
-    assert preliminary(short, "cosine").startswith("softmax: its tuning has not come to a top")
+    assert preliminary(short, "cosine") == "the tuning of softmax has not come to a top"
     assert not at_an_edge(runs)
 
 

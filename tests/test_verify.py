@@ -383,9 +383,9 @@ BREAK = {
         (field, "difference", constant(Interval(0.0, -1.0, 1.0))),
     ],
     "shift-temperature": [
-        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), False))),
-        (of_shift, "_fall", constant((np.array([2.0, 2.1, 1.9]), False))),
-        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), True))),
+        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), ""))),
+        (of_shift, "_fall", constant((np.array([2.0, 2.1, 1.9]), ""))),
+        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), "why"))),
     ],
     "shift-lead": [
         (of_shift, "_word", constant("better")),

@@ -134,8 +134,13 @@ def run_sweep(
                 begun = done | {trial.id for trial in running.values()}
                 for trial in (t for t in wanted() if t.id not in begun):
                     if len(running) < jobs and budget.has_room_for(costs.of(trial)):
-                        options["per_user"] = sweep.per_user(trial.settings)
-                        run = submit(perform, trial, until=time.time() + budget.left(), **options)
+                        run = submit(
+                            perform,
+                            trial,
+                            until=time.time() + budget.left(),
+                            per_user=sweep.per_user(trial.settings),
+                            **options,
+                        )
                         running[run] = trial
                 if not running:
                     return

@@ -10,7 +10,7 @@ In the shifted test the *positives* are other ones; the negatives, all that a us
 are what they were. What robust optimisation bounds is a mean over negatives, so nothing is proved
 about this test. It is the shift that published tables speak of.
 
-How records become verdicts. A pilot of seven runs had been looked at when the rules were written
+How records become verdicts. A pilot of eight runs had been looked at when the rules were written
 (softmax loss at τ = 0.1 and 0.2, and BPR at τ = 1, on Amazon-Electronics), and no recorded run.
 The rule on preliminary comparisons, the larger number of trials, and what is said of a top at an
 edge were added when 53 trials of the tuning on Amazon-Electronics and no final run were recorded.
@@ -30,9 +30,9 @@ edge were added when 53 trials of the tuning on Amazon-Electronics and no final 
   spread over seeds is that of the other data. It is *equal*, *better*, *worse* or *undecided* as
   :func:`bslutils.experiments.verdicts.words` has it, all data sets and scores together. Settings
   chosen on validation decide; with settings chosen on test it is shown beside.
-* That comparison is *preliminary*, and has no verdict, if a tuning ended before all settings
-  beside the chosen one were tried, or if twice the epochs add 2 % or more to the validation of
-  either loss.
+* A comparison is *preliminary*, and has no verdict, if the tuning of one of its losses ended
+  before all settings beside the chosen one were tried, or if twice the epochs add 2 % or more to
+  the validation of one.
 * On a data set the lead has the verdict of :func:`bslutils.experiments.verdicts.verdict` over both
   scores; over the data sets a claim *holds under conditions* if it holds, or is mixed, on one.
 """
@@ -48,6 +48,7 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..intervals import Interval, t_interval
+from . import verdicts
 from .judged import Judged, judge, one_kind, with_users
 from .knobs import summits
 from .paper_benches import CLEAN, FULL, ROWS
@@ -56,7 +57,7 @@ from .records import MissingRun, Records
 from .runner import with_seeds
 from .testbeds import columns, measured
 from .trial import Trial
-from .verdicts import ADDED, Ratio, lead
+from .verdicts import Ratio, lead
 from .walk import Goal, Walk, valid
 
 MAIN = ("softmax", "bpr", "psl_relu")  # which a published table has, too
@@ -156,9 +157,9 @@ class Runs:
         self.best("bpr", "dot", "validation")  # has come to its end
         return self._long(max(plain, key=lambda trial: valid(self.records[trial.id])))
 
-    def over_tau(self, loss: str = "softmax") -> list[list[Trial]]:
-        """A loss on cosines at each of ``TAUS``, all else as validation chose it, every seed."""
-        best = self.best(loss, "cosine", "validation")
+    def over_tau(self) -> list[list[Trial]]:
+        """Softmax loss on cosines at each of ``TAUS``, else as validation chose it, every seed."""
+        best = self.best("softmax", "cosine", "validation")
         return [self._long(replace(best, params=best.params | {"tau": tau})) for tau in TAUS]
 
     def doubled(self, loss: str, score: str) -> list[Trial]:
@@ -166,15 +167,6 @@ class Runs:
         once = self.final(loss, score, "validation")[0]
         config = replace(once.config, epochs=2 * once.config.epochs)
         return [once, at(replace(once, config=config), CLEAN)]
-
-    def unsettled(self, loss: str, score: str) -> str:
-        """Why a loss on a score carries no verdict; empty if it does."""
-        _, closed = self.tuning(loss, score, "validation").best(self.records)
-        if not closed:
-            return "its tuning has not come to a top"
-        once, twice = measured(self.doubled(loss, score), self.records, "valid")
-        added = twice / once - 1
-        return f"twice the epochs add {added:.1%}".replace("%", " %") if added >= ADDED else ""
 
     def as_published(self, loss: str, score: str) -> list[Trial]:
         """What test chose, trained on all training pairs; test chooses the epoch, too."""
@@ -193,11 +185,10 @@ class Runs:
                 yield from self.final(loss, score, goal)
 
     def rest(self) -> Iterator[Trial]:
-        """The curves over the temperature, and what stands beside published figures."""
-        for read in (self.over_tau, partial(self.over_tau, "bpr")):
-            with suppress(MissingRun):
-                for trials in read():
-                    yield from trials
+        """The curve over the temperature, and what stands beside published figures."""
+        with suppress(MissingRun):
+            for trials in self.over_tau():
+                yield from trials
         with suppress(MissingRun):
             yield from self.plain()
         for loss, score in product(MAIN, SCORES):
@@ -236,16 +227,26 @@ def is_final(settings: dict[str, Any]) -> bool:
 # What the records say --------------------------------------------------------------------------
 
 
-def moved(runs: Runs, loss: str = "softmax") -> np.ndarray:
-    """The best temperature on the shifted test over the best one on validation, by seed.
+def curves(runs: Runs) -> dict[str, np.ndarray]:
+    """Recall@20 of softmax loss on cosines over ``TAUS``, on validation and on the shifted test.
+
+    Returns:
+        ``"validation"`` and ``"test"`` -> ``(n_seeds, n_taus)``.
 
     Raises:
-        MissingRun: a run is not recorded.
+        MissingRun: a run is not recorded, here and below.
     """
-    settings = runs.over_tau(loss)
-    unshifted = columns(settings, runs.records, "valid")
-    shifted = columns(settings, runs.records, "recall@20", "test")
-    return summits(TAUS, shifted) / summits(TAUS, unshifted)
+    settings = runs.over_tau()
+    return {
+        "validation": columns(settings, runs.records, "valid"),
+        "test": columns(settings, runs.records, "recall@20", "test"),
+    }
+
+
+def moved(runs: Runs) -> np.ndarray:
+    """The best temperature on the shifted test over the best one on validation, by seed."""
+    found = curves(runs)
+    return summits(TAUS, found["test"]) / summits(TAUS, found["validation"])
 
 
 def moved_interval(ratios: np.ndarray) -> Interval:
@@ -273,25 +274,21 @@ def leads(records: Records, *, goal: str = "validation") -> dict[tuple[str, str]
     return judge(found)
 
 
-def preliminary(runs: Runs, score: str) -> str:
-    """Why the lead on a score carries no verdict, with the loss; empty if it does.
+def preliminary(runs: Runs, score: str, losses: Iterable[str] = ("softmax", "bpr")) -> str:
+    """Why what losses do on a score carries no verdict; empty if it does."""
+    added = {}
+    for loss in losses:
+        _, closed = runs.tuning(loss, score, "validation").best(runs.records)
+        if not closed:
+            return f"the tuning of {loss} has not come to a top"
+        once, twice = measured(runs.doubled(loss, score), runs.records, "valid")
+        added[loss] = twice / once - 1
+    return verdicts.preliminary(added, level=1.0)  # a score has a level of its own
 
-    Raises:
-        MissingRun: a run is not recorded.
-    """
-    why = {loss: runs.unsettled(loss, score) for loss in ("softmax", "bpr")}
-    return "; ".join(f"{loss}: {reason}" for loss, reason in why.items() if reason)
 
-
-def at_an_edge(runs: Runs, loss: str = "softmax") -> bool:
-    """Whether a best temperature of :func:`moved` is an end of the grid.
-
-    Raises:
-        MissingRun: a run is not recorded.
-    """
-    settings = runs.over_tau(loss)
-    views = (("valid", ""), ("recall@20", "test"))
-    tops = [columns(settings, runs.records, m, v).argmax(1) for m, v in views]
+def at_an_edge(runs: Runs) -> bool:
+    """Whether a best temperature of :func:`moved` is an end of the grid."""
+    tops = [values.argmax(1) for values in curves(runs).values()]
     return bool(np.isin(tops, (0, len(TAUS) - 1)).any())
 
 

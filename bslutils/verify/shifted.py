@@ -127,7 +127,7 @@ def tightest():
     for f, p in zip(*trained_models.some(8), strict=True):
         grid = np.geomspace(0.02, 3, 120)
         values = np.array([dro.robust_value(f, tau=tau, weights=p) for tau in grid])
-        found = []
+        taus = []
         for radius in radii:
             tau = dro.tau_of_radius(f, radius=radius, weights=p)
             least = dro.robust_value(f, tau=tau, weights=p) + tau * radius
@@ -135,8 +135,8 @@ def tightest():
             k = bound.argmin()
             off.append(abs(np.log(grid[k] / tau)))
             above.append(bound.min() - least)
-            found.append(tau)
-        falls.append(-np.diff(found))
+            taus.append(tau)
+        falls.append(-np.diff(taus))
     step = float(np.log(grid[1] / grid[0]))
     return Finding(
         f"for {len(falls)} people and shifts of {radii[0]:g} to {radii[-1]:g} nats the bound is "
@@ -183,35 +183,28 @@ def taken():
     hidden = trained_models.data().test
     people = np.flatnonzero(np.diff(hidden.indptr) > 0)[::10]
     law, slope, fulfil, monotone, other, rises = [], [], [], [], [], []
+    share = 0.05
     for user in people:
-        f, own = trained_models.scores()[user], hidden[[user]].toarray()[0] > 0
-        rest = trained_models.negatives()[user] * ~own
+        f, (weights, false) = trained_models.scores()[user], mislabelled(user, share)
+        sides = false / share, (weights - false) / (1 - share)
 
-        def gap(tau: float, f=f, own=own, rest=rest) -> float:
+        def gap(tau: float, f=f, sides=sides) -> float:
             """Tilted mean of the mislabelled less that of the rest."""
-            q, p = (dro.worst_case_weights(f, tau=tau, weights=w) for w in (own / own.sum(), rest))
+            q, p = (dro.worst_case_weights(f, tau=tau, weights=w) for w in sides)
             return float((q - p) @ f)
 
-        rest /= rest.sum()
-        share, part = 0.05, np.array([push(user, 0.05, tau) for tau in TAUS])
-        values = [
-            [dro.robust_value(f, tau=tau, weights=w) / tau for tau in TAUS]
-            for w in (own / own.sum(), rest)
-        ]
+        part = np.array([push(user, share, tau) for tau in TAUS])
+        values = [[dro.robust_value(f, tau=tau, weights=w) / tau for tau in TAUS] for w in sides]
         odds = share / (1 - share) * np.exp(np.subtract(*values))
         law.append(np.abs(part / (odds / (1 + odds)) - 1).max())
-        gaps = np.array([gap(tau) for tau in TAUS])
         tau, h = 0.2, 1e-6
-        low, high = (push(user, share, tau * (1 + x)) for x in (-h, h))
-        exact = -low * (1 - low) * gap(tau) / tau
-        slope.append(abs((high - low) / (2 * h * tau) / exact * tau - 1))
-        fulfil.append(bool((gaps > 0).all()))
-        if not fulfil[-1]:
-            other.append(np.diff(part).max())
-        else:
-            monotone.append(np.diff(part).max())
-            if push(user, 0.02, TAUS[0]) > 0.1:
-                rises.append(tau_of_part(user, 0.04, 0.1) - tau_of_part(user, 0.02, 0.1))
+        low, here, high = (push(user, share, tau * (1 + x)) for x in (-h, 0, h))
+        exact = -here * (1 - here) * gap(tau) / tau**2
+        slope.append(abs((high - low) / (2 * h * tau) / exact - 1))
+        fulfil.append(all(gap(tau) > 0 for tau in TAUS))
+        (monotone if fulfil[-1] else other).append(np.diff(part).max())
+        if fulfil[-1] and push(user, 0.02, TAUS[0]) > 0.1:
+            rises.append(tau_of_part(user, 0.04, 0.1) - tau_of_part(user, 0.02, 0.1))
     return Finding(
         f"the law to {max(law):.0e}; at temperatures from {TAUS[0]:g} on {np.mean(fulfil):.0%} of "
         f"{len(people)} people fulfil the condition, and of all of these it is true; with 4 "
@@ -265,9 +258,10 @@ def word_of(ratio: Interval) -> str:
     return "does not hold" if ratio.low > 1 else "undecided"
 
 
-def _fall(runs: Runs) -> tuple[np.ndarray, bool]:
-    """How the best temperature moves, by seed, and whether a best one is an end of the grid."""
-    return shift.moved(runs), shift.at_an_edge(runs)
+def _fall(runs: Runs) -> tuple[np.ndarray, str]:
+    """How the best temperature moves, by seed, and why that has no verdict; empty if it has."""
+    edge = "a top at the edge" if shift.at_an_edge(runs) else ""
+    return shift.moved(runs), shift.preliminary(runs, "cosine", ("softmax",)) or edge
 
 
 @claim(
@@ -286,15 +280,16 @@ def temperature():
     for split in SPLITS:
         runs = Runs(split, records())
         try:
-            ratios, edge = found("shift", lambda known, r=runs: _fall(r))
+            ratios, why = found("shift", lambda known, r=runs: _fall(r))
         except MissingRun:
             texts.append(f"{SOURCES[split.data].title}: not run")
             scopes.append(Scope(split.data, "MF", 0))
             continue
         if len(ratios) > 1:
             interval = shift.moved_interval(ratios)
-            words.append("undecided" if edge else word_of(interval))
-            texts.append(f"{SOURCES[split.data].title}: times {interval.text(2)}, {words[-1]}")
+            words.append("undecided" if why else word_of(interval))
+            word = f"{words[-1]} ({why})" if why else words[-1]
+            texts.append(f"{SOURCES[split.data].title}: times {interval.text(2)}, {word}")
         else:
             texts.append(f"{SOURCES[split.data].title}: times {ratios[0]:.2f}, one seed")
         scopes.append(_scope(runs, ("cosine",)))
