@@ -9,8 +9,8 @@ import torch
 
 from bslutils import dro, losses, optim, scoring, store, verify
 from bslutils.cli import main
+from bslutils.experiments import accuracy, fairness, judged, noise
 from bslutils.experiments import every_loss as field
-from bslutils.experiments import fairness, judged, noise
 from bslutils.intervals import Interval
 from bslutils.verify import (
     Claim,
@@ -856,6 +856,14 @@ def test_claims_by_the_rules_need_no_run(monkeypatch):
         assert all(data in result.finding.effect for data in names)
         assert "not run" in result.finding.effect
         assert all("not run" in str(scope) for scope in result.finding.scope)
+
+
+def test_variance_and_fairness_are_compared_at_the_settings_that_validation_chose(monkeypatch):
+    monkeypatch.setattr(trained_models, "trained", lambda loss, **params: (loss, params))
+    testbed = accuracy.testbeds()[0]
+    for loss, params in variance._models().values():
+        chosen, *_ = accuracy.chosen(testbed, loss, recorded.records())
+        assert testbed.data == "movielens-small" and params == chosen.params
 
 
 def test_over_data_a_verdict_is_what_was_seen():
