@@ -6,7 +6,7 @@ import numpy as np
 from torch import nn
 
 from .data import Interactions
-from .evaluate import check_finite, embeddings
+from .rank import check_finite, embeddings
 
 
 def auc(

@@ -18,6 +18,7 @@ from .data import SOURCES, facts
 from .flags import EVERY_LOSS, add_flags, given
 from .losses import make_loss
 from .models import MODELS, make_model
+from .rank import check_cutoff
 
 # Experiments and claims take long to import: the commands that need them do it themselves.
 
@@ -154,10 +155,10 @@ def _train(args: argparse.Namespace) -> None:
     config = TrainConfig(**given(args, "training"), progress=not args.no_progress)
     if args.out is not None and not args.out.resolve().parent.is_dir():
         raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")
-    if min(args.ks) < 1:
-        raise ValueError(f"--ks must be at least 1, got {min(args.ks)}")
 
     data = _load(args)
+    for k in args.ks:
+        check_cutoff(k, data, "--ks")
     if args.protocol == "paper":
         data = data.paper_protocol()
     model = make_model(args.model, data, seed=config.seed, **given(args, "model"))

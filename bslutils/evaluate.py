@@ -1,147 +1,15 @@
-"""Full ranking of all items for every user, and the metrics read off it."""
+"""Metrics of a ranking of all items for every user."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
-from torch import Tensor, nn
+from torch import Tensor
 
 from .data import Interactions
-from .scoring import check_lists
+from .rank import Scorer, check_cutoff, ranked
 
 METRICS = ("recall", "ndcg", "precision", "mrr", "hit")
-
-
-WIDTH = 64  # items in a block whose maximum is looked at first
-# Scores held at a time by default: 32 MB in float32, about a cache; on a GPU 512 MB.
-CHUNK = {"cpu": 1 << 23, "cuda": 1 << 27}
-
-
-def _fill(rows: csr_array, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Coordinates (row, column) of the pairs in a block of users."""
-    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    return torch.as_tensor(row).to(device), torch.as_tensor(rows.indices).long().to(device)
-
-
-def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """What ``scores.topk(k)`` gives, sooner: the largest entries of each row, and where.
-
-    An entry among the k largest lies in one of the k blocks with the largest maxima, so only
-    those blocks and what is left after the last whole one are sorted.
-    """
-    n_blocks = scores.shape[1] // WIDTH
-    if n_blocks <= 2 * k:
-        return scores.topk(k, dim=1)
-    whole = n_blocks * WIDTH
-    blocks = scores[:, :whole].unflatten(1, (n_blocks, WIDTH)).amax(2).topk(k, dim=1).indices
-    place = torch.arange(WIDTH, device=scores.device)
-    columns = (blocks.unsqueeze(2) * WIDTH + place).flatten(1)  # (C, k · WIDTH)
-    rest = torch.arange(whole, scores.shape[1], device=scores.device)
-    columns = torch.cat([columns, rest.expand(len(scores), -1)], dim=1)
-    value, order = scores.gather(1, columns).topk(k, dim=1)
-    return value, columns.gather(1, order)
-
-
-def _top(scores: Tensor, target: csr_array, k: int) -> tuple[Tensor, Tensor]:
-    """Best ``k`` items of each row, ties resolved against the items of ``target``.
-
-    ``scores (C, n_items)`` with ``-inf`` for masked items, ``target (C, n_items)``; returns
-    scores and ids, ``(C, k)``. Among equal scores the items that are not in the target come
-    first, so a model cannot gain by giving everything the same score.
-    """
-    value, item = _largest(scores, min(k + 1, scores.shape[1]))
-    # Ties come in any order so far; rows where that can matter are sorted in full.
-    equal = (value[:, 1:] == value[:, :-1]) & value[:, 1:].isfinite()
-    tied = equal.any(1).nonzero().squeeze(1)
-    value, item = value[:, :k], item[:, :k]
-    for rows in tied.split(256):
-        relevant = torch.as_tensor(target[rows.cpu().numpy()].toarray()).to(scores.device)
-        irrelevant_first = relevant.to(torch.int8).argsort(dim=1, stable=True)
-        sorted_scores, order = (
-            scores[rows].gather(1, irrelevant_first).sort(dim=1, descending=True, stable=True)
-        )
-        value[rows] = sorted_scores[:, :k]
-        item[rows] = irrelevant_first.gather(1, order[:, :k])
-    return value, item
-
-
-@torch.no_grad()
-def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
-    """``model.embed()`` in evaluation mode, checked against the sizes of the data.
-
-    Raises:
-        ValueError: a model whose numbers of users and items are not those of the data.
-    """
-    was_training = model.training
-    model.eval()
-    try:
-        users, items = model.embed()
-    finally:
-        model.train(was_training)
-    if (len(users), len(items)) != (data.n_users, data.n_items):
-        raise ValueError(
-            f"the model has {len(users)} users and {len(items)} items, "
-            f"{data.name} has {data.n_users} and {data.n_items}"
-        )
-    return users, items
-
-
-def check_finite(users: Tensor, items: Tensor) -> None:
-    """Refuse vectors ``(n, d)`` of which one is not finite: ``ValueError``, which names it."""
-    for name, vectors in (("user", users), ("item", items)):
-        bad = (~vectors.isfinite()).any(1).nonzero()
-        if len(bad):
-            first = f"{name} {int(bad[0])}"
-            raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
-
-
-@torch.no_grad()
-def ranked(
-    model: nn.Module,
-    data: Interactions,
-    *,
-    split: str = "test",
-    k: int = 20,
-    chunk: int | None = None,
-) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Rank all items for every user that has something in ``split``, in chunks of users.
-
-    Items already seen (``data.seen(split)``) are left out. Yields ``(users (C,), items (C, k),
-    hits (C, k))``: ids, best first, and whether each is in the split. A list shorter than ``k``
-    is padded with item ``-1``. Ties are resolved against the items of the split. ``chunk`` is
-    the number of users ranked at a time; by default what keeps the scores in a cache.
-
-    Raises:
-        ValueError: an unknown split, ``k`` or ``chunk`` below 1, a model whose sizes are not
-            those of the data, a vector that is not finite.
-    """
-    target, seen = data.split(split), data.seen(split)
-    user_vectors, item_vectors = embeddings(model, data)
-    if chunk is None:
-        kind = "cuda" if user_vectors.device.type == "cuda" else "cpu"
-        chunk = max(1, CHUNK[kind] // data.n_items)
-    for name, value in (("k", k), ("chunk", chunk)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-    check_finite(user_vectors, item_vectors)
-    check_lists(user_vectors, item_vectors)
-    device = user_vectors.device
-    k = min(k, data.n_items)
-    active = np.flatnonzero(np.diff(target.indptr))
-    owner, item = data.pairs(split)
-    keys = torch.as_tensor(owner * data.n_items + item).to(device)  # sorted
-    # One piece of memory for all chunks: a fresh one each time costs as much as the product.
-    memory = item_vectors.new_empty(min(chunk, len(active)), data.n_items)
-    for start in range(0, len(active), chunk):
-        users = active[start : start + chunk]
-        ids = torch.as_tensor(users).to(device)
-        scores = torch.mm(user_vectors[ids], item_vectors.T, out=memory[: len(ids)])
-        scores[_fill(seen[users], device)] = -torch.inf
-        value, item = _top(scores, target[users], k)
-        wanted = ids.unsqueeze(1) * data.n_items + item
-        place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
-        yield users, item.masked_fill(value == -torch.inf, -1), keys[place] == wanted
 
 
 def user_metrics(hits: Tensor, n_relevant: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:
@@ -181,7 +49,7 @@ def user_metrics(hits: Tensor, n_relevant: Tensor, ks: Sequence[int]) -> dict[st
 
 
 def evaluate(
-    model: nn.Module,
+    model: Scorer,
     data: Interactions,
     *,
     split: str = "test",
@@ -200,7 +68,9 @@ def evaluate(
     the whole.
 
     Args:
-        model: has ``embed() -> (users (n_users, d), items (n_items, d))``, ready to score.
+        model: has ``embed() -> (users (n_users, d), items (n_items, d))``, ready to score; or is a
+            function of the ids of some users, ``(C,)``, that gives their scores of all items,
+            ``(C, n_items)``: a tensor, an array, or a sparse one, which is 0 elsewhere.
         data: the interactions.
         split: ``"test"``, ``"valid"`` or ``"train"``.
         ks: cut-offs K.
@@ -214,8 +84,9 @@ def evaluate(
         with ``groups`` ``"recall@20 by group"`` and ``"ndcg@20 by group"``, ``(n_groups,)`` each.
 
     Raises:
-        ValueError: an unknown split, an empty split, no cut-off or one below 1, groups that do
-            not fit the items, a model that does not fit the data or gives NaN or infinity.
+        ValueError: an unknown split, an empty split, no cut-off, one below 1 or one beyond the
+            number of items, groups that do not fit the items, a model that does not fit the data
+            or gives NaN or infinity, as where a product of vectors overflows.
 
     Example:
         >>> import bslutils as bsl
@@ -223,11 +94,16 @@ def evaluate(
         >>> model = bsl.models.MatrixFactorization(data.n_users, data.n_items)
         >>> sorted(bsl.evaluate(model, data, ks=(10,)))
         ['hit@10', 'mrr@10', 'ndcg@10', 'precision@10', 'recall@10']
+        >>> popular = bsl.evaluate(lambda users: np.tile(data.item_degree, (len(users), 1)), data)
+        >>> popular["recall@20"] > bsl.evaluate(model, data)["recall@20"]
+        True
 
     Derived in the chapter *Implicit feedback*.
     """
-    if len(ks) == 0 or min(ks) < 1:
-        raise ValueError(f"ks must hold cut-offs of at least 1, got {tuple(ks)}")
+    if len(ks) == 0:
+        raise ValueError("ks must hold at least one cut-off, got none")
+    for k in ks:
+        check_cutoff(k, data, "a cut-off in ks")
     target = data.split(split)
     if target.nnz == 0:
         raise ValueError(f"the {split} split of {data.name} is empty, there is nothing to evaluate")

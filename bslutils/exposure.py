@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .data import Interactions
-from .evaluate import embeddings, ranked
+from .rank import CHUNK, Scorer, embeddings, ranked, table_of
 
 
 def gini(count: np.ndarray) -> float:
@@ -34,7 +34,7 @@ def gini(count: np.ndarray) -> float:
 
 
 def exposure(
-    model: nn.Module, data: Interactions, *, split: str = "test", k: int = 20
+    model: Scorer, data: Interactions, *, split: str = "test", k: int = 20
 ) -> dict[str, float]:
     r"""What the lists of k items give to whom, and the spread of all scores.
 
@@ -46,12 +46,13 @@ def exposure(
     * ``gap``: mean score of a user's training items less that of all items, mean over users. A
       variance over its square does not change when all scores are multiplied.
 
-    The lists are those of :func:`bslutils.evaluate.ranked`. Scores are inner products, so a
+    The lists are those of :func:`bslutils.rank.ranked`. Where scores are inner products, a
     variance is a quadratic form of the covariance of the vectors, and no table of all scores is
     made: :math:`\operatorname{Var}_i f(u, i) = a_u^\top \operatorname{Cov}(b)\, a_u`.
 
     Args:
-        model: has ``embed() -> (users (n_users, d), items (n_items, d))``.
+        model: has ``embed() -> (users (n_users, d), items (n_items, d))``, or is a function of
+            users, as in :func:`bslutils.evaluate`.
         data: the interactions.
         split: whose users are given lists, and what is left out of them.
         k: length of a list.
@@ -75,14 +76,47 @@ def exposure(
     shown = torch.cat(lists).numpy()
     shown = shown[shown >= 0]  # a list may be shorter than k
     count = np.bincount(shown, minlength=data.n_items)
-    users, items = (vectors.detach().double() for vectors in embeddings(model, data))
+    spread = _of_vectors if hasattr(model, "embed") else _of_table
     return {
         "gini": gini(count),
         "coverage": float((count > 0).mean()),
         "popularity": float(data.item_degree[shown].mean()),
+    } | spread(model, data)
+
+
+def _of_vectors(model: Scorer, data: Interactions) -> dict[str, float]:
+    """The spread of scores that are inner products."""
+    users, items = (vectors.detach().double() for vectors in embeddings(model, data))
+    return {
         "variance over items": _mean_variance(users, items),
         "variance over users": _mean_variance(items, users),
         "gap": _gap(users, items, data),
+    }
+
+
+def _of_table(model: Scorer, data: Interactions) -> dict[str, float]:
+    """The spread of scores, read a block of users at a time."""
+    scores_of, _ = table_of(model, data)
+    over_items, gaps = [], []
+    mean, squares = np.zeros(data.n_items), np.zeros(data.n_items)  # of the users so far, by item
+    chunk = max(1, CHUNK["cpu"] // data.n_items)
+    for start in range(0, data.n_users, chunk):
+        users = np.arange(start, min(start + chunk, data.n_users))
+        scores = scores_of(users).double().numpy()  # (C, n_items)
+        over_items.append(scores.var(1))
+        # Chan, Golub and LeVeque: sums of squares about the mean are added without cancellation.
+        step = scores.mean(0) - mean
+        mean += step * len(users) / (start + len(users))
+        squares += ((scores - scores.mean(0)) ** 2).sum(0)
+        squares += step**2 * start * len(users) / (start + len(users))
+        degree = data.user_degree[users]
+        own = data.train[users].multiply(scores).sum(1)
+        some = degree > 0
+        gaps.append(own[some] / degree[some] - scores[some].mean(1))
+    return {
+        "variance over items": float(np.concatenate(over_items).mean()),
+        "variance over users": float((squares / data.n_users).mean()),
+        "gap": float(np.concatenate(gaps).mean()),
     }
 
 

@@ -16,8 +16,9 @@ from tqdm import tqdm
 from .batch import batch_scores
 from .config import TrainConfig
 from .data import Interactions
-from .evaluate import embeddings, evaluate
+from .evaluate import evaluate
 from .optim import RowAdam
+from .rank import check_cutoff, embeddings
 from .replay import Replay, replayable
 from .sampling import NoisyNegatives, batches, same_user_mask
 
@@ -87,8 +88,9 @@ def fit(
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
     Raises:
-        ValueError: no training pair, a model whose sizes are not those of the data, or row-wise
-            updates of a model that has no rows to update.
+        ValueError: no training pair, a model whose sizes are not those of the data, a metric with
+            more places than there are items, or row-wise updates of a model that has no rows to
+            update.
         MemoryError: memory ran out; the message names the settings that ask for it, and the model
             is left with the weights of the last good epoch.
         FloatingPointError: the loss became NaN or infinite; the message says at which step,
@@ -138,6 +140,8 @@ def fit(
         step = Replay(step, generator)
     validate = data.valid.nnz > 0
     cutoff = int(config.metric.partition("@")[2])
+    if validate:
+        check_cutoff(cutoff, data, f"the cut-off of metric={config.metric!r}")
     rows = int((-(-data.user_degree // config.positives)).sum())
     steps = -(-rows // config.batch_size)  # of an epoch
     best_value, best_state = -float("inf"), _state(model)

@@ -131,8 +131,11 @@ def test_train_on_files(capsys, tmp_path):
     )
     (tmp_path / "test.txt").write_text("0 5\n", encoding="utf-8")
     files = ["--data", str(tmp_path / "train.txt"), "--test-file", str(tmp_path / "test.txt")]
-    assert main(["train", *files, "--loss", "bpr", "--epochs", "1", "--no-progress"]) == 0
-    assert "test recall@20" in capsys.readouterr().out
+    train = ["train", *files, "--loss", "bpr", "--epochs", "1", "--no-progress"]
+    assert main([*train, "--metric", "ndcg@5", "--ks", "5"]) == 0
+    assert "test recall@5" in capsys.readouterr().out
+    assert main(train) == 2
+    assert "--ks must be at most 11, the number of items of train" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_train_on_files(capsys, tmp_path):
             ["--loss", "llpauc", "--beta", "0.5", "--model-beta", "0"],
             "model 'MF' has no parameter 'beta'; it takes",
         ),
-        (["--loss", "bpr", "--ks", "0"], "--ks must be at least 1, got 0"),
+        (["--loss", "bpr", "--ks", "0"], "--ks must be a whole number of at least 1, got 0"),
         (["--loss", "bpr", "--device", "gpu"], "device must be cpu, cuda or another that torch"),
         (["--loss", "bpr", "--device", "cuda:7"], "device 'cuda:7' was asked for"),
     ],

@@ -7,11 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import pessimistic_order
+from scipy.sparse import csr_array
 
 from bslutils.data import from_pairs
-from bslutils.evaluate import _largest, evaluate, ranked
+from bslutils.evaluate import evaluate
+from bslutils.rank import _largest, ranked
 
-KS = (1, 3, 10, 50)
+KS = (1, 3, 10, 30)
 OURS = {"recall": "R", "ndcg": "nDCG", "precision": "P", "mrr": "RR", "hit": "Success"}
 
 
@@ -101,6 +103,36 @@ def test_the_paper_protocol_hides_nothing_that_is_to_be_found():
     assert evaluate(oracle, data.paper_protocol(), split="test", ks=(30,))["recall@30"] == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_a_function_ranks_as_a_model_does(dtype):
+    """Whatever its scores come in; they are not written to."""
+    data, scores, _ = random_case(8)
+    table = (6 * scores).astype(dtype)
+    expected = evaluate(Table(table.astype(float)), data, ks=KS, chunk=5)
+    forms = {
+        "array": lambda users: table[users],
+        "view": lambda users: table[users.min() : users.max() + 1][users - users.min()],
+        "tensor": lambda users: torch.as_tensor(table)[users],
+        "sparse": lambda users: csr_array(table)[users],
+    }
+    kept = table.copy()
+    for name, scorer in forms.items():
+        assert evaluate(scorer, data, ks=KS, chunk=5) == expected, name
+        assert (table == kept).all(), name  # what the caller keeps is not masked
+
+
+def test_scores_that_overflow_are_refused():
+    """Their order is lost: vectors of 1e19 in float32 give infinity everywhere."""
+    data, scores, _ = random_case(9)
+    large = Table(scores.astype(np.float32))
+    large.embed = lambda: (1e19 * large.scores, 1e20 * torch.eye(30))
+    with pytest.raises(ValueError, match="scores must be finite, got NaN or infinity"):
+        evaluate(large, data)
+    large.embed = lambda: (1e19 * large.scores, 1e19 * torch.eye(30))
+    expected = evaluate(Table(scores), data)
+    assert evaluate(large, data) == expected  # near the limit, and within it
+
+
 def test_lists_are_padded_where_candidates_run_out():
     data, scores, _ = random_case(5)
     (users, items, hits), *_ = ranked(Table(scores), data, split="test", k=10)
@@ -125,9 +157,12 @@ def test_bad_input():
     data, scores, _ = random_case(7)
     with pytest.raises(ValueError, match="unknown split 'dev'"):
         evaluate(Table(scores), data, split="dev")
-    with pytest.raises(ValueError, match=r"ks must hold cut-offs of at least 1, got \(0,\)"):
-        evaluate(Table(scores), data, ks=(0,))
-    with pytest.raises(ValueError, match=r"ks must hold .* got \(\)"):
+    for k in (0, -3, 2.5, True, "20"):
+        with pytest.raises(ValueError, match=f"ks must be a whole number of at least 1, got {k!r}"):
+            evaluate(Table(scores), data, ks=(5, k))
+    with pytest.raises(ValueError, match="ks must be at most 30, the number of items of custom"):
+        evaluate(Table(scores), data, ks=(31,))
+    with pytest.raises(ValueError, match="ks must hold at least one cut-off"):
         evaluate(Table(scores), data, ks=())
     with pytest.raises(ValueError, match="chunk must be at least 1, got 0"):
         evaluate(Table(scores), data, chunk=0)
@@ -137,9 +172,15 @@ def test_bad_input():
     bad[5, 3] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite vectors, first for user 5"):
         evaluate(Table(bad), data)
+    with pytest.raises(ValueError, match="finite, got NaN or infinity, first for user 5"):
+        evaluate(lambda users: bad[users], data)
+    with pytest.raises(ValueError, match=r"scores must be \(10, 30\), users by items of custom"):
+        evaluate(lambda users: scores[users, :-1], data, chunk=10)
+    with pytest.raises(ValueError, match=r"embed\(\), or be a function .* got ndarray"):
+        evaluate(scores, data)
     empty = from_pairs([[0, 0]], [[0, 1]], valid_fraction=0)
     with pytest.raises(ValueError, match="the valid split of custom is empty"):
-        evaluate(Table(np.zeros((1, 2))), empty, split="valid")
+        evaluate(Table(np.zeros((1, 2))), empty, split="valid", ks=(1,))
 
 
 @given(st.integers(0, 100_000), st.sampled_from([3, 50, 10**6]))

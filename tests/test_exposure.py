@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bslutils as bsl
-from bslutils.evaluate import ranked
 from bslutils.exposure import exposure, gini
+from bslutils.rank import ranked
 
 counts = st.lists(st.integers(0, 50), min_size=1, max_size=12).filter(any)
 
@@ -66,6 +66,19 @@ def test_exposure_is_what_the_lists_and_the_table_say(synthetic, score):
     assert found == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("score", ["cosine", "dot"])
+def test_a_function_is_seen_as_the_model_that_it_stands_for(synthetic, score, monkeypatch):
+    """Its scores are read in blocks, without the vectors."""
+    model = bsl.models.MatrixFactorization(synthetic.n_users, synthetic.n_items, score=score)
+    with torch.no_grad():
+        users, items = model.embed()
+        table = users.double() @ items.double().T
+    expected = exposure(model, synthetic)
+    monkeypatch.setattr("bslutils.exposure.CHUNK", {"cpu": 7 * synthetic.n_items})
+    found = exposure(lambda users: table[torch.as_tensor(users)] + 100, synthetic)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
 def test_who_shows_the_most_popular_to_everybody_is_the_most_unequal(synthetic):
     class Popular(torch.nn.Module):
         def embed(self):
@@ -82,7 +95,7 @@ def test_who_shows_the_most_popular_to_everybody_is_the_most_unequal(synthetic):
 
 
 def test_lists_that_are_short_are_counted_as_they_are(synthetic):
-    """With k beyond the catalogue a list is all that the user has not seen."""
+    """With k the catalogue a list is all that the user has not seen."""
     model = bsl.models.MatrixFactorization(synthetic.n_users, synthetic.n_items)
     found = exposure(model, synthetic, k=synthetic.n_items)
     active = np.flatnonzero(np.diff(synthetic.test.indptr))
@@ -95,7 +108,7 @@ def test_bad_input_is_named(synthetic):
     model = bsl.models.MatrixFactorization(synthetic.n_users, synthetic.n_items)
     with pytest.raises(ValueError, match="unknown split 'tset'"):
         exposure(model, synthetic, split="tset")
-    with pytest.raises(ValueError, match="k must be at least 1"):
+    with pytest.raises(ValueError, match="k must be a whole number of at least 1"):
         exposure(model, synthetic, k=0)
     with pytest.raises(ValueError, match="the model has 3 users"):
         exposure(bsl.models.MatrixFactorization(3, synthetic.n_items), synthetic)

@@ -17,7 +17,7 @@ FLOORS = (
     "losses",
     "data graph",
     "models",
-    "auc batch config evaluate exposure intervals optim replay store train",
+    "auc baselines batch config evaluate exposure intervals optim rank replay store train",
     "experiments",
     "interactive page plots",
     "verify",

@@ -573,6 +573,17 @@ def test_bad_settings(setting, message):
         TrainConfig(**setting)
 
 
+def test_a_metric_with_more_places_than_items_is_refused_before_training():
+    pairs = torch.ones(4, 10).nonzero().numpy()
+    data = bsl.data.from_pairs(pairs, [[0, 10]], name="tiny")
+    model = bsl.models.MatrixFactorization(4, 11)
+    before = [x.clone() for x in model.parameters()]
+    with pytest.raises(ValueError, match="metric=.ndcg@20. must be at most 11"):
+        bsl.fit(model, data, bsl.losses.SoftmaxLoss(tau=0.2), config(metric="ndcg@20"))
+    assert all(map(torch.equal, before, model.parameters()))
+    bsl.fit(model, data, bsl.losses.SoftmaxLoss(tau=0.2), config(metric="ndcg@11"))
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_cuda_where_there_is_none():
     with pytest.raises(ValueError, match="device 'cuda' was asked for, but torch sees no CUDA"):

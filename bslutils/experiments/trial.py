@@ -14,11 +14,12 @@ from torch import nn
 
 from ..config import TrainConfig
 from ..data import SOURCES, Interactions, load
-from ..evaluate import embeddings, evaluate
+from ..evaluate import evaluate
 from ..exposure import exposure
 from ..losses import make_loss
 from ..models import MODELS, make_model
 from ..provenance import provenance
+from ..rank import embeddings
 from ..train import Run, fit
 from .per_user import METRIC, pack
 

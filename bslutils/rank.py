@@ -1,0 +1,217 @@
+"""Scores of all items for every user, from whatever gives them, and the lists that they make."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+
+from .data import Interactions
+from .scoring import check_lists
+
+# What can be ranked: a model with ``embed()``, or a function from ids of users, ``(C,)``, to their
+# scores of all items, ``(C, n_items)``: a tensor, an array, or a sparse one that is 0 elsewhere.
+Scorer = nn.Module | Callable[[np.ndarray], Tensor | np.ndarray | sparse.sparray]
+
+WIDTH = 64  # items in a block whose maximum is looked at first
+# Scores held at a time by default: 32 MB in float32, about a cache; on a GPU 512 MB.
+CHUNK = {"cpu": 1 << 23, "cuda": 1 << 27}
+
+
+def _fill(rows: csr_array, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Coordinates (row, column) of the pairs in a block of users."""
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    return torch.as_tensor(row).to(device), torch.as_tensor(rows.indices).long().to(device)
+
+
+def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """What ``scores.topk(k)`` gives, sooner: the largest entries of each row, and where.
+
+    An entry among the k largest lies in one of the k blocks with the largest maxima, so only
+    those blocks and what is left after the last whole one are sorted.
+    """
+    n_blocks = scores.shape[1] // WIDTH
+    if n_blocks <= 2 * k:
+        return scores.topk(k, dim=1)
+    whole = n_blocks * WIDTH
+    blocks = scores[:, :whole].unflatten(1, (n_blocks, WIDTH)).amax(2).topk(k, dim=1).indices
+    place = torch.arange(WIDTH, device=scores.device)
+    columns = (blocks.unsqueeze(2) * WIDTH + place).flatten(1)  # (C, k · WIDTH)
+    rest = torch.arange(whole, scores.shape[1], device=scores.device)
+    columns = torch.cat([columns, rest.expand(len(scores), -1)], dim=1)
+    value, order = scores.gather(1, columns).topk(k, dim=1)
+    return value, columns.gather(1, order)
+
+
+def _top(scores: Tensor, target: csr_array, k: int) -> tuple[Tensor, Tensor]:
+    """Best ``k`` items of each row, ties resolved against the items of ``target``.
+
+    ``scores (C, n_items)`` with ``-inf`` for masked items, ``target (C, n_items)``; returns
+    scores and ids, ``(C, k)``. Among equal scores the items that are not in the target come
+    first, so a model cannot gain by giving everything the same score.
+    """
+    value, item = _largest(scores, min(k + 1, scores.shape[1]))
+    # Ties come in any order so far; rows where that can matter are sorted in full.
+    equal = (value[:, 1:] == value[:, :-1]) & value[:, 1:].isfinite()
+    tied = equal.any(1).nonzero().squeeze(1)
+    value, item = value[:, :k], item[:, :k]
+    for rows in tied.split(256):
+        relevant = torch.as_tensor(target[rows.cpu().numpy()].toarray()).to(scores.device)
+        irrelevant_first = relevant.to(torch.int8).argsort(dim=1, stable=True)
+        sorted_scores, order = (
+            scores[rows].gather(1, irrelevant_first).sort(dim=1, descending=True, stable=True)
+        )
+        value[rows] = sorted_scores[:, :k]
+        item[rows] = irrelevant_first.gather(1, order[:, :k])
+    return value, item
+
+
+@torch.no_grad()
+def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
+    """``model.embed()`` in evaluation mode, checked against the sizes of the data.
+
+    Raises:
+        ValueError: a model whose numbers of users and items are not those of the data.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        users, items = model.embed()
+    finally:
+        model.train(was_training)
+    if (len(users), len(items)) != (data.n_users, data.n_items):
+        raise ValueError(
+            f"the model has {len(users)} users and {len(items)} items, "
+            f"{data.name} has {data.n_users} and {data.n_items}"
+        )
+    return users, items
+
+
+def check_finite(users: Tensor, items: Tensor) -> None:
+    """Refuse vectors ``(n, d)`` of which one is not finite: ``ValueError``, which names it."""
+    for name, vectors in (("user", users), ("item", items)):
+        bad = (~vectors.isfinite()).any(1).nonzero()
+        if len(bad):
+            first = f"{name} {int(bad[0])}"
+            raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
+
+
+@torch.no_grad()
+def table_of(
+    model: Scorer, data: Interactions
+) -> tuple[Callable[[np.ndarray], Tensor], torch.device]:
+    """A function from ids of users, ``(C,)``, to their scores ``(C, n_items)``; and its device.
+
+    The scores are checked and may be written to, until the next ones are asked for.
+
+    Raises:
+        ValueError: a model whose sizes are not those of the data, or vectors that are not finite;
+            and, once scores are asked for, scores of another shape or not finite.
+    """
+    if not hasattr(model, "embed"):
+        if not callable(model):
+            raise ValueError(
+                "what is ranked must have embed(), or be a function from users to scores, got "
+                f"{type(model).__name__}"
+            )
+        return lambda users: _given(model, users, data), torch.device("cpu")
+    user_vectors, item_vectors = embeddings(model, data)
+    check_finite(user_vectors, item_vectors)
+    check_lists(user_vectors, item_vectors)
+    # No score is larger than the product of two lengths, so there is seldom a need to look.
+    lengths = (x.double().norm(dim=1).max().item() for x in (user_vectors, item_vectors))
+    may_overflow = math.prod(lengths) > torch.finfo(item_vectors.dtype).max / 2
+    memory = item_vectors.new_empty(0)
+
+    def product(users: np.ndarray) -> Tensor:
+        nonlocal memory
+        # One piece of memory for all chunks: a fresh one each time costs as much as the product.
+        if len(memory) < len(users):
+            memory = item_vectors.new_empty(len(users), data.n_items)
+        ids = torch.as_tensor(users).to(item_vectors.device)
+        scores = torch.mm(user_vectors[ids], item_vectors.T, out=memory[: len(ids)])
+        if may_overflow:
+            _check_scores(scores, users)
+        return scores
+
+    return product, item_vectors.device
+
+
+def _given(model: Callable, users: np.ndarray, data: Interactions) -> Tensor:
+    """What a function gives, as scores that may be written to."""
+    found = model(users)
+    if sparse.issparse(found):
+        found = found.toarray()
+    scores = torch.as_tensor(found).detach().cpu()
+    shape = (len(users), data.n_items)
+    if scores.shape != shape:
+        raise ValueError(
+            f"scores must be {shape}, users by items of {data.name}, got {tuple(scores.shape)}"
+        )
+    if not scores.is_floating_point():
+        scores = scores.double()
+    _check_scores(scores, users)
+    return scores.clone()
+
+
+def _check_scores(scores: Tensor, users: np.ndarray) -> None:
+    bad = (~scores.isfinite()).any(1).nonzero()
+    if len(bad):
+        user = users[int(bad[0])]
+        raise ValueError(f"scores must be finite, got NaN or infinity, first for user {user}")
+
+
+def check_cutoff(k: int, data: Interactions, name: str = "k") -> None:
+    """Refuse a length of lists that is not a whole number from 1 to the number of items."""
+    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {k!r}")
+    if k > data.n_items:
+        raise ValueError(
+            f"{name} must be at most {data.n_items}, the number of items of {data.name}, got {k}: "
+            "choose a shorter list"
+        )
+
+
+@torch.no_grad()
+def ranked(
+    model: Scorer,
+    data: Interactions,
+    *,
+    split: str = "test",
+    k: int = 20,
+    chunk: int | None = None,
+) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+    """Rank all items for every user that has something in ``split``, in chunks of users.
+
+    Items already seen (``data.seen(split)``) are left out. Yields ``(users (C,), items (C, k),
+    hits (C, k))``: ids, best first, and whether each is in the split. A list shorter than ``k``,
+    where a user has fewer candidates, is padded with item ``-1``. Ties are resolved against the
+    items of the split. ``chunk`` is the number of users ranked at a time; by default what keeps
+    the scores in a cache.
+
+    Raises:
+        ValueError: an unknown split, ``k`` or ``chunk`` below 1, ``k`` beyond the number of items,
+            a model whose sizes are not those of the data, a vector or a score that is not finite.
+    """
+    target, seen = data.split(split), data.seen(split)
+    check_cutoff(k, data)
+    scores_of, device = table_of(model, data)
+    if chunk is None:
+        chunk = max(1, CHUNK["cuda" if device.type == "cuda" else "cpu"] // data.n_items)
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    active = np.flatnonzero(np.diff(target.indptr))
+    owner, item = data.pairs(split)
+    keys = torch.as_tensor(owner * data.n_items + item).to(device)  # sorted
+    for start in range(0, len(active), chunk):
+        users = active[start : start + chunk]
+        ids = torch.as_tensor(users).to(device)
+        scores = scores_of(users)
+        scores[_fill(seen[users], device)] = -torch.inf
+        value, item = _top(scores, target[users], k)
+        wanted = ids.unsqueeze(1) * data.n_items + item
+        place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
+        yield users, item.masked_fill(value == -torch.inf, -1), keys[place] == wanted
