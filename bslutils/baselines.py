@@ -91,7 +91,7 @@ def _largest(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def ease(
-    data: Interactions, *, l2: float = 500.0, dtype: type = np.float64, memory: float = MEMORY
+    data: Interactions, *, l2: float = 500.0, dtype: type | None = None, memory: float = MEMORY
 ) -> Scores:
     r"""The best linear model of every item on all the others, in closed form.
 
@@ -102,7 +102,7 @@ def ease(
     Args:
         data: the interactions.
         l2: λ, positive.
-        dtype: ``np.float64``, or ``np.float32`` for half of the memory and of the time.
+        dtype: ``np.float64``, or ``np.float32``; by default the first, if ``memory`` is enough.
         memory: bytes that the table of items by items may take.
 
     Raises:
@@ -118,15 +118,17 @@ def ease(
     Source: Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019, eq. 8.
     """
     check_positive(l2=l2)
+    n = data.n_items
+    if dtype is None:
+        dtype = np.float64 if 8 * n * n <= memory else np.float32
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be np.float32 or np.float64, got {dtype!r}")
-    n = data.n_items
     need = n * n * np.dtype(dtype).itemsize
     if need > memory:
         raise ValueError(
             f"EASE on {data.name} needs {need / 1e9:.1f} GB for a table of {n:,} by {n:,} items, "
-            f"memory is {memory / 1e9:g} GB: give it more (memory=), halve the table "
-            "(dtype=np.float32), or use item_knn, ials or gf_cf, which make no such table"
+            f"memory is {memory / 1e9:g} GB: give it more (memory=), or use item_knn, ials or "
+            "gf_cf, which make no such table"
         )
     train = data.train.astype(dtype)
     columns = train.T.tocsr()

@@ -99,7 +99,6 @@ def check_finite(users: Tensor, items: Tensor) -> None:
             raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
 
 
-@torch.no_grad()
 def table_of(
     model: Scorer, data: Interactions
 ) -> tuple[Callable[[np.ndarray], Tensor], torch.device]:
@@ -118,7 +117,7 @@ def table_of(
                 f"{type(model).__name__}"
             )
         return lambda users: _given(model, users, data), torch.device("cpu")
-    user_vectors, item_vectors = embeddings(model, data)
+    user_vectors, item_vectors = (x.detach() for x in embeddings(model, data))
     check_finite(user_vectors, item_vectors)
     check_lists(user_vectors, item_vectors)
     # No score is larger than the product of two lengths, so there is seldom a need to look.

@@ -39,10 +39,12 @@ from bslutils.experiments import (
 from bslutils.experiments import records as records_module
 from bslutils.experiments import trial as trial_module
 from bslutils.experiments.cost import Costs
+from bslutils.experiments.per_user import unpack
+from bslutils.experiments.perform import Late
 from bslutils.experiments.records import lacks, recorded, writer
 from bslutils.experiments.reference import named, reference
 from bslutils.experiments.testbeds import columns, measured
-from bslutils.experiments.trial import Late
+from bslutils.experiments.trial import NO_LOSS
 
 CONFIG = bsl.TrainConfig(epochs=2, n_negatives=64, progress=False)
 
@@ -129,7 +131,7 @@ def test_a_loss_that_diverges_is_recorded(monkeypatch):
     def diverge(*args, **kwargs):
         raise FloatingPointError("the loss became nan at step 3 of epoch 1")
 
-    monkeypatch.setattr(trial_module, "fit", diverge)
+    monkeypatch.setitem(perform.__globals__, "fit", diverge)
     record = perform(trial())
     assert record["stopped"] == "diverged: the loss became nan at step 3 of epoch 1"
     assert record["valid"] == 0.0 and record["history"] == []
@@ -153,9 +155,36 @@ def test_data_that_is_not_the_pinned_one_is_refused(monkeypatch):
         perform(wanted)
 
 
+def test_what_needs_no_loss_is_fitted_and_recorded():
+    wanted = Trial("synthetic", NO_LOSS, {"dim": 8, "epochs": 2}, bsl.TrainConfig(seed=3), "ials")
+    assert wanted.label == "synthetic/honest/ials dim=8 epochs=2" and not wanted.trains
+    assert wanted.settings["config"] == {"metric": "ndcg@20", "seed": 3.0}
+    assert replace(wanted, config=bsl.TrainConfig(seed=3, lr=0.5)).id == wanted.id
+    record = json.loads(json.dumps(perform(wanted, per_user=True, device="cuda")))
+    assert Trial.of(record).id == wanted.id
+    data = bsl.load("synthetic")
+    model = bsl.baselines.ials(data, dim=8, epochs=2, seed=3)
+    valid = bsl.evaluate(model, data, split="valid")
+    assert record["valid"] == valid["ndcg@20"] and record["stopped"] == "fitted"
+    assert record["test"]["recall@20"] == pytest.approx(
+        bsl.evaluate(model, data)["recall@20"], abs=1e-6
+    )
+    assert record["exposure"].keys() == perform(trial())["exposure"].keys()
+    assert unpack(record["users"]["ndcg@20"]).mean() == pytest.approx(
+        record["test"]["ndcg@20"], abs=2e-4
+    )
+    costs = Costs([record], "CPU")
+    assert costs.of(wanted) == record["seconds"]
+    assert costs.of(replace(wanted, backbone="ease", params={})) is None
+    assert Costs([perform(trial())], "CPU").of(wanted) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"loss": "none"}, "backbone must be one of popularity, .* got 'MF'"),
+        ({"loss": "none", "backbone": "ease"}, "ease: got an unexpected keyword argument 'tau'"),
+        ({"backbone": "ease"}, "backbone must be one of MF, .* got 'ease'"),
         ({"data": "netflix"}, "data must be one of movielens-small, .* got 'netflix'"),
         ({"backbone": "BERT"}, "backbone must be one of MF, .* got 'BERT'"),
         ({"protocol": "best"}, "protocol must be one of honest, paper, got 'best'"),

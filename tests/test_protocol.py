@@ -24,6 +24,7 @@ def long_runs(data="yelp2018", loss="bpr", history=HISTORY, best_epoch=8):
     entries = [{"epoch": k, "recall@20": x, "ndcg@20": x / 2} for k, x in history.items()]
     top = max(history.values())
     records[paper.id] = {
+        "loss": loss,
         "protocol": "paper",
         "test": {"recall@20": top, "ndcg@20": top / 2},
         "history": [{"epoch": 1, "loss": 3.0}, *entries],
@@ -74,6 +75,7 @@ def test_on_gowalla_losses_are_compared_once_they_are_recorded():
 
 def test_runs_that_look_at_test_are_those_under_the_paper_protocol():
     records, _, paper = long_runs()
+    records["fitted"] = records[paper.id] | {"loss": "none"}
     assert on_test(records) == [records[paper.id]]
     assert on_test({}) == []
 

@@ -6,7 +6,8 @@ What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:
 :mod:`budget`. Noise on the paper's data has its benches in :mod:`paper_benches`, its trials in
 :mod:`paper_trials` and its plan in :mod:`paper_noise`; :mod:`verdicts` has the rules that
 :mod:`judged` applies, and :mod:`convergence` says how far training went. :mod:`shift` trains on one
-distribution of items and tests on another. :mod:`ranking` and :mod:`knobs` know numbers alone.
+distribution of items and tests on another, :mod:`without_loss` trains nothing. :mod:`ranking` and
+:mod:`knobs` know numbers alone.
 """
 
 from . import (
@@ -20,7 +21,9 @@ from . import (
     paper_noise,
     reference,
     shift,
+    without_loss,
 )
+from .perform import perform
 from .records import (
     MissingRun,
     known_records,
@@ -31,7 +34,7 @@ from .records import (
     superseded,
 )
 from .runner import SIZES, Sweep, best, origin, repeat, run_sweep, status, to_do, with_seeds
-from .trial import CODE, HASHES, Trial, perform
+from .trial import CODE, HASHES, Trial
 
 SWEEPS: dict[str, Sweep] = {
     "reference": Sweep("reference", "SL and BSL beside the authors' own logs", reference.reference),
@@ -58,6 +61,12 @@ SWEEPS: dict[str, Sweep] = {
     ),
     "overall": Sweep("overall", "every loss at its best setting", accuracy.overall),
     "score": Sweep("score", "cosines or inner products", accuracy.score),
+    "without_loss": Sweep(
+        "without_loss",
+        "what needs no loss",
+        without_loss.without_loss,
+        per_user=lambda settings: True,
+    ),
     "fairness": Sweep("fairness", "accuracy against fairness over settings", fairness.fairness),
     "convergence": Sweep("convergence", "what twice the epochs add", convergence.convergence),
     "published": Sweep("published", "the losses of the paper's first figure", figure1.published),

@@ -13,7 +13,7 @@ from . import every_loss, figure1
 from .records import MissingRun, Records
 from .reference import reference
 from .testbeds import measured
-from .trial import Trial
+from .trial import NO_LOSS, Trial
 
 METRICS = ("recall@20", "ndcg@20")
 LOGS, BARS = "training logs of BSL", "Figure 1 of BSL"
@@ -167,9 +167,9 @@ def compare(records: Records) -> list[Row]:
 
 
 def clean(data: str, records: Records) -> list[dict[str, Any]]:
-    """The records of a data set without added noise."""
-    found = [r for r in records.values() if r["data"] == data and not r["false_positives"]]
-    return [r for r in found if r["config"]["negative_noise"] == 1]
+    """The records of trainings on a data set without added noise."""
+    found = [r for r in records.values() if (r["data"], r["false_positives"]) == (data, 0)]
+    return [r for r in found if r["loss"] != NO_LOSS and r["config"]["negative_noise"] == 1]
 
 
 def strongest(data: str, protocol: str, records: Records) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..provenance import device_kind
-from .trial import Trial
+from .trial import NO_LOSS, Trial
 
 CAREFUL = 0.9  # the quantile of what like runs took that a run is expected to take
 
@@ -53,12 +53,16 @@ class Costs:
         """Seconds that the trial is expected to take; ``None`` before the first record."""
         for key in _likeness(trial.settings, self.kind):
             if key in self._rates:
-                return trial.config.epochs * float(np.quantile(self._rates[key], CAREFUL))
+                epochs = trial.config.epochs if trial.trains else 1
+                return epochs * float(np.quantile(self._rates[key], CAREFUL))
         return None
 
 
 def _likeness(settings: dict[str, Any], kind: str) -> list[tuple]:
     """What a run has in common with others, from the closest likeness to none."""
+    if settings["loss"] == NO_LOSS:  # nothing is trained: like the same fit, on the same data
+        fit = NO_LOSS, settings["backbone"]
+        return [(kind, *fit, settings["data"]), ("anywhere", *fit, settings["data"])]
     config = settings["config"]
     batches = "batch_size", "positives", "n_negatives", "n_lists", "sampler", "optimizer"
     noise = config["negative_noise"]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .figure1 import HONEST, SETTINGS, long_run
 from .records import Records, lacks
+from .trial import NO_LOSS
 
 
 class Protocols(NamedTuple):
@@ -74,8 +75,9 @@ def both_ways(records: Records) -> list[tuple[str, str]]:
 
 
 def on_test(records: Records) -> list[dict[str, Any]]:
-    """The records of all runs under the paper protocol, of whatever sweep."""
-    return [record for record in records.values() if record["protocol"] == "paper"]
+    """The records of all trainings under the paper protocol, of whatever sweep."""
+    found = [record for record in records.values() if record["protocol"] == "paper"]
+    return [record for record in found if record["loss"] != NO_LOSS]
 
 
 def looks(record: dict[str, Any], metric: str = "recall@20") -> dict[int, float]:

@@ -16,8 +16,9 @@ import torch
 
 from ..provenance import device_kind, hardware
 from .cost import Costs
+from .perform import Late, perform
 from .records import Records, known_records, path_of, recorded, writer
-from .trial import Late, Trial, perform
+from .trial import Trial
 
 SIZES = ("small", "full")
 

@@ -1,27 +1,19 @@
-"""One run, declared: everything that decides its outcome, and what is recorded of it."""
+"""One run, declared: everything that decides its outcome."""
 
-import datetime
 import hashlib
+import inspect
 import json
-import math
-import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
-import numpy as np
 from torch import nn
 
+from ..baselines import BASELINES
 from ..config import TrainConfig
 from ..data import SOURCES, Interactions, load
-from ..evaluate import evaluate
-from ..exposure import exposure
 from ..losses import make_loss
 from ..models import MODELS, make_model
-from ..provenance import provenance
-from ..rank import embeddings
-from ..train import Run, fit
-from .per_user import METRIC, pack
 
 # Enters the identity of every run. Raise it when a change of the code changes what equal settings
 # compute: the records made before are then kept apart. tests/test_experiments.py pins a run.
@@ -30,6 +22,7 @@ CODE = 1
 # SHA-256 of the data sets that experiments are defined on.
 HASHES = {name: source.hash for name, source in SOURCES.items()}
 
+NO_LOSS = "none"  # in place of the name of a loss, for what needs none
 FREE = ("device", "replay", "progress")  # settings that do not change what is computed
 
 
@@ -41,10 +34,11 @@ class Trial:
 
     Args:
         data: name of a data set in ``HASHES``.
-        loss: name of a loss, as :func:`bslutils.losses.make_loss` knows it.
-        params: its parameters.
-        config: settings of the training.
-        backbone: name of a model in :data:`bslutils.models.MODELS`.
+        loss: name of a loss, as :func:`bslutils.losses.make_loss` knows it, or ``NO_LOSS``.
+        params: its parameters; without a loss those of the backbone.
+        config: settings of the training; without a loss its ``seed`` and its ``metric`` count.
+        backbone: name of a model in :data:`bslutils.models.MODELS`, or, without a loss, of a
+            recommender in :data:`bslutils.baselines.BASELINES`.
         model: arguments of the model beside its sizes and its seed.
         protocol: ``"honest"`` or ``"paper"`` (:meth:`bslutils.Interactions.paper_protocol`).
         false_positives: pairs added to train, as a fraction of each user's training pairs.
@@ -54,6 +48,7 @@ class Trial:
         ValueError: an unknown data set, backbone, loss or protocol, or a bad fraction.
 
     Example:
+        >>> from dataclasses import replace
         >>> trial = Trial("synthetic", "softmax", {"tau": 0.2}, TrainConfig(epochs=1))
         >>> trial.label, trial.id == replace(trial, label="mine").id
         ('synthetic/honest/MF/softmax tau=0.2', True)
@@ -72,7 +67,7 @@ class Trial:
     def __post_init__(self):
         for name, choices in (
             ("data", HASHES),
-            ("backbone", MODELS),
+            ("backbone", MODELS if self.trains else BASELINES),
             ("protocol", ("honest", "paper")),
         ):
             if getattr(self, name) not in choices:
@@ -81,13 +76,25 @@ class Trial:
                 )
         if not 0 <= self.false_positives < float("inf"):
             raise ValueError(f"false_positives must be at least 0, got {self.false_positives}")
-        _check_loss(self.loss, tuple(self.params.items()))
+        if self.trains:
+            _check_loss(self.loss, tuple(self.params.items()))
+        else:
+            try:
+                inspect.signature(BASELINES[self.backbone]).bind(None, **self.params)
+            except TypeError as error:
+                raise ValueError(f"{self.backbone}: {error}") from None
         if not self.label:
             params = " ".join(f"{name}={value:g}" for name, value in self.params.items())
-            label = f"{self.data}/{self.protocol}/{self.backbone}/{self.loss} {params}"
+            what = f"{self.backbone}/{self.loss}" if self.trains else self.backbone
+            label = f"{self.data}/{self.protocol}/{what} {params}"
             if self.noise != "clean":
                 label += f" {self.noise}"
             object.__setattr__(self, "label", label.strip())
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model is trained with a loss, and not a recommender fitted without one."""
+        return self.loss != NO_LOSS
 
     @property
     def score(self) -> str:
@@ -110,10 +117,10 @@ class Trial:
             trial = cls(
                 record["data"],
                 record["loss"],
-                _whole(record["params"]),
-                TrainConfig(**_whole(record["config"])),
+                whole(record["params"]),
+                TrainConfig(**whole(record["config"])),
                 record["backbone"],
-                _whole(record["model"]),
+                whole(record["model"]),
                 record["protocol"],
                 record["false_positives"],
                 record["label"],
@@ -139,11 +146,13 @@ class Trial:
         """All that decides the outcome, ready for JSON."""
         settings = asdict(self)
         del settings["label"]
+        if not self.trains:
+            settings["config"] = {name: settings["config"][name] for name in ("metric", "seed")}
         for name in FREE:
-            del settings["config"][name]
+            settings["config"].pop(name, None)
         # Runs that were recorded before there were these settings.
         for name, usual in (("n_lists", 1), ("pool_users", False)):
-            if settings["config"][name] == usual:
+            if settings["config"].get(name) == usual:
                 del settings["config"][name]
         for part in ("params", "config", "model"):  # 1 and 1.0 are one setting
             settings[part] = {name: _number(value) for name, value in settings[part].items()}
@@ -183,7 +192,7 @@ def _check_loss(name: str, params: tuple[tuple[str, float], ...]) -> None:
     make_loss(name, **dict(params))
 
 
-def _whole(settings: dict[str, Any]) -> dict[str, Any]:
+def whole(settings: dict[str, Any]) -> dict[str, Any]:
     """Numbers as they are written in code: a record has floats alone."""
     return {
         name: int(value) if isinstance(value, float) and value.is_integer() else value
@@ -199,101 +208,3 @@ def identity(settings: dict[str, Any]) -> str:
     """The id that belongs to ``settings``."""
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class Late(Exception):
-    """A run was not through in time."""
-
-
-def perform(
-    trial: Trial,
-    *,
-    device: str = "cpu",
-    progress: bool | None = None,
-    per_user: bool = False,
-    until: float = math.inf,
-) -> dict[str, Any]:
-    """Train, look at test once, and give the record; nothing is written.
-
-    Validation masks what was added to train, as it would in practice. Test is ranked among all
-    items that are not in the *clean* training pairs (``test``), and, where pairs were added,
-    with these masked, too (``test masked``). ``exposure`` says who is in the lists of ``test``
-    (:func:`bslutils.exposure.exposure`). Where the truth is known, ``truth`` says how far the
-    ranking of the candidates of ``test`` agrees with it (:meth:`Truth.agreement`). A loss that
-    became NaN or infinite is recorded as ``stopped``, with 0 as its validation. With ``per_user``
-    the record keeps NDCG@20 of every user of ``test``, too
-    (:func:`bslutils.experiments.per_user.pack`).
-
-    Raises:
-        KeyboardInterrupt: training was interrupted; there is no record then.
-        Late: training was not through at the time ``until``; nor is there one then.
-
-    Example:
-        >>> config = TrainConfig(epochs=1, n_negatives=64, progress=False)
-        >>> record = perform(Trial("synthetic", "softmax", {"tau": 0.2}, config))
-        >>> record["label"], len(record["history"]), len(record["test"]["recall@20 by group"])
-        ('synthetic/honest/MF/softmax tau=0.2', 1, 10)
-    """
-    source = provenance(device)  # of the code that is loaded, whatever happens to the files later
-    config = replace(trial.config, device=device, progress=progress)
-    noisy, clean = trial.load()
-    start = time.perf_counter()
-    model, loss = trial.build(noisy), make_loss(trial.loss, **trial.params)
-
-    def look_at_the_clock(*_) -> None:
-        if time.time() > until:
-            raise Late(f"{trial.label} was not through in time")
-
-    # After each epoch, and in each step but those that a GPU replays.
-    loss.register_forward_pre_hook(look_at_the_clock)
-    try:
-        trained = fit(model, noisy, loss, config, on_epoch=look_at_the_clock)
-    except FloatingPointError as error:  # a setting that diverges is a finding, too
-        trained = Run(model, config, {}, stopped=f"diverged: {error}")
-    seconds = time.perf_counter() - start
-    if trained.stopped == "interrupted":
-        raise KeyboardInterrupt
-    groups = clean.popularity_groups()
-
-    def test(data: Interactions) -> dict[str, np.ndarray]:
-        found = evaluate(trained.model, data, split="test", groups=groups, per_user=True)
-        del found["user"]
-        return found
-
-    def means(found: dict[str, np.ndarray]) -> dict[str, Any]:
-        return {name: values.mean(0).round(6).tolist() for name, values in found.items()}
-
-    of_users = test(clean)
-
-    record = {
-        "id": trial.id,
-        "label": trial.label,
-        **trial.settings,
-        "history": [_rounded(entry) for entry in trained.history],
-        "best_epoch": trained.best_epoch,
-        "stopped": trained.stopped,
-        "valid": trained.best.get(config.metric, 0.0),
-        "test": means(of_users),
-    }
-    if per_user:
-        record["users"] = {METRIC: pack(of_users[METRIC])}
-    if noisy is not clean:
-        record["test masked"] = means(test(noisy))
-    record["exposure"] = _rounded(exposure(trained.model, clean))
-    if clean.truth is not None:
-        users, items = embeddings(trained.model, clean)
-        found = clean.truth.agreement(
-            (users @ items.T).cpu().numpy(), clean.seen("test").toarray() == 0
-        )
-        record["truth"] = _rounded(found)
-    return record | {
-        "train_seconds": round(trained.history[-1]["seconds"], 2) if trained.history else 0.0,
-        "seconds": round(seconds, 2),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        **source,
-    }
-
-
-def _rounded(entry: dict[str, float]) -> dict[str, float]:
-    digits = {"seconds": 2}
-    return {name: round(value, digits.get(name, 6)) for name, value in entry.items()}
