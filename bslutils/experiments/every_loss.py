@@ -245,9 +245,14 @@ def level(data: str, loss: str, records: Records, *, metric: str = "ndcg@20") ->
 
 
 def difference(
-    first: list[Trial], second: list[Trial], records: Records, metric: str = "recall@20"
+    first: list[Trial],
+    second: list[Trial],
+    records: Records,
+    metric: str = "recall@20",
+    *,
+    relative: bool = False,
 ) -> Interval:
-    """A metric of one loss less that of another on test, over seeds.
+    """A metric of one loss less that of another on test, over seeds; ``relative`` in parts of it.
 
     Seed by seed where both ran on one kind of device. A GPU draws other batches from the same
     seed, so runs of different kinds are no pairs, and are compared as independent (Welch).
@@ -260,6 +265,10 @@ def difference(
         device_kind(one["hardware"]) == device_kind(other["hardware"]) for one, other in pairs
     )
     a, b = (measured(trials, records, metric, "test") for trials in (first, second))
+    if relative and alike:
+        return t_interval(a / b - 1)
+    if relative:
+        return Interval(*(float(x) for x in np.expm1(welch_interval(np.log(a), np.log(b)))))
     return t_interval(a - b) if alike else welch_interval(a, b)
 
 

@@ -1,0 +1,144 @@
+"""The lead of softmax loss over the best of its baselines, wherever it was measured.
+
+A row for every data set, model, score and budget, published and recorded here. The baseline is the
+one of BPR, MSE and BCE that validation prefers (of published figures the best one), so that test
+chooses nothing; every loss is at its tuned setting.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from ..data import SOURCES
+from ..intervals import Interval
+from ..published import FIGURE_1
+from . import accuracy, every_loss, figure1, paper_noise
+from .accuracy import grid
+from .figure1 import BASELINES
+from .paper_benches import BENCHES, CLEAN
+from .ranking import best_first, lead
+from .records import MissingRun, Records
+from .score import SCORES
+from .testbeds import measured
+from .trial import Trial
+
+METRIC = "recall@20"
+COSINES = next(iter(SCORES))
+EITHER = "each its own"  # score: the one that validation prefers for the loss
+
+# Budgets, as columns call them.
+PUBLISHED = "published"
+SMALL = "six or eight settings, short training"
+LONGER = "six settings, long training"
+LARGE = "sixteen settings or more, 30 epochs"
+EIGHT = "eight settings, 30 epochs"
+CONVERGED = "converged"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        data: its title.
+        model: the model.
+        score: what vectors are compared by.
+        budget: how losses were tuned and trained.
+        over: the baseline.
+        by: the lead in Recall@20, in parts of the baseline; where there is one run of each, or a
+            published figure, no wider than its mean.
+        seeds: how many; 0 of a published figure.
+    """
+
+    data: str
+    model: str
+    score: str
+    budget: str
+    over: str
+    by: Interval
+    seeds: int
+
+
+def published() -> list[Row]:
+    """The leads in the first figure of the paper, and in a later one that has BPR alone.
+
+    Example:
+        >>> [(row.data, row.model, round(row.by.mean, 2)) for row in published()][:2]
+        [('Yelp2018', 'MF', 0.31), ('Yelp2018', 'LightGCN', 0.13)]
+    """
+    rows = []
+    for model, values in FIGURE_1.items():
+        over, by = lead(values)
+        point = Interval(by, by, by)
+        rows.append(Row("Yelp2018", model, "as published", PUBLISHED, over, point, 0))
+    for data, by in figure1.later_leads().items():
+        title, point = data.replace("Electronic", "Electronics"), Interval(by, by, by)
+        rows.append(Row(f"{title} (PSL)", "MF", "as published", PUBLISHED, "bpr", point, 0))
+    return rows
+
+
+def recorded(records: Records) -> list[Row]:
+    """The leads in our own runs; a comparison that lacks a run is left out."""
+    rows = []
+    with suppress(MissingRun):
+        rows.append(_headline("yelp2018", records))
+    for comparison in _comparisons(records):
+        with suppress(MissingRun):
+            rows.append(comparison.read(records))
+    return rows
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """What a row is read off; ``runs`` gives those of a loss, with all their seeds."""
+
+    data: str
+    model: str
+    score: str
+    budget: str
+    runs: Callable[[str], list[Trial]]
+    baselines: tuple[str, ...] = BASELINES
+
+    def read(self, records: Records) -> Row:
+        valid = {x: measured(self.runs(x), records, "valid").mean() for x in self.baselines}
+        over = best_first(valid)[0]
+        ours, theirs = self.runs("softmax"), self.runs(over)
+        seeds = min(len(ours), len(theirs))
+        if seeds > 1:
+            sides = ours[:seeds], theirs[:seeds]
+            by = every_loss.difference(*sides, records, METRIC, relative=True)
+        else:
+            a, b = (measured(x[:1], records, METRIC, "test").item() for x in (ours, theirs))
+            by = Interval(*[a / b - 1] * 3)
+        title = SOURCES[self.data].title
+        return Row(title, self.model, self.score, self.budget, over, by, seeds)
+
+
+def _comparisons(records: Records) -> Iterator[_Comparison]:
+    """What is planned and has seeds."""
+    for bench in accuracy.testbeds():
+        ways = {**SCORES, EITHER: accuracy.either} if bench.backbone == "MF" else {COSINES: grid}
+        for score, settings in ways.items():
+            runs = partial(accuracy.chosen, bench, records=records, settings=settings)
+            yield _Comparison(bench.data, bench.backbone, score, SMALL, runs)
+    for data in every_loss.TUNING:
+        runs = partial(_field, data, "MF", records)
+        yield _Comparison(data, "MF", EITHER, LARGE, runs)
+    for bench in BENCHES:
+        runs = partial(paper_noise.Runs(bench, records).kept, level=CLEAN)
+        yield _Comparison(bench.data, "MF", EITHER, CONVERGED, runs)
+    for model in every_loss.BACKBONES:
+        data = "amazon-electronics"
+        runs = partial(_field, data, model, records)
+        yield _Comparison(data, model, COSINES, EIGHT, runs, ("bpr",))
+
+
+def _field(data: str, model: str, records: Records, loss: str) -> list[Trial]:
+    return every_loss.choice(data, loss, records, model).final
+
+
+def _headline(data: str, records: Records) -> Row:
+    """The comparison of the paper's first figure, under its protocol: one run of each loss."""
+    over, by = lead({x: figure1.reached(data, x, records) for x in (*BASELINES, "softmax")})
+    return Row(SOURCES[data].title, "MF", EITHER, LONGER, over, Interval(by, by, by), 1)
