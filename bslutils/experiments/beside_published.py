@@ -172,11 +172,13 @@ def clean(data: str, records: Records) -> list[dict[str, Any]]:
     return [r for r in found if r["loss"] != NO_LOSS and r["config"]["negative_noise"] == 1]
 
 
-def strongest(data: str, protocol: str, records: Records) -> dict[str, Any]:
+def strongest(
+    data: str, protocol: str, records: Records, *, loss: str | None = None
+) -> dict[str, Any]:
     """The record of 64 dimensions with the best Recall@20 on the split that chose its epoch.
 
-    Of training without noise. Under the paper's protocol that split is test, so the choice
-    flatters, as it does in what is published.
+    Of training without noise, with any loss or with a certain one. Under the paper's protocol that
+    split is test, so the choice flatters, as it does in what is published.
 
     Raises:
         ValueError: an unknown protocol.
@@ -194,7 +196,9 @@ def strongest(data: str, protocol: str, records: Records) -> dict[str, Any]:
         return max((entry.get("recall@20", 0) for entry in record["history"]), default=0)
 
     fitting = [r for r in clean(data, records) if r["protocol"] == protocol]
+    fitting = [r for r in fitting if loss in (None, r["loss"])]
     fitting = [r for r in fitting if r["model"].get("dim", 64) == 64]
     if not fitting:
-        raise MissingRun(f"a run is missing: any on {data}, {protocol} protocol")
+        of = f" of {loss}" if loss else ""
+        raise MissingRun(f"a run is missing: any{of} on {data}, {protocol} protocol")
     return max(fitting, key=score)

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from ..config import TrainConfig
 from .records import MissingRun, Records, recorded
 from .runner import with_seeds
@@ -103,19 +105,22 @@ def without_loss(size: str, records: Records) -> Iterator[Trial]:
                     yield from final(data, method, protocol, records)
 
 
+# What the records say --------------------------------------------------------------------------
+
+
 class Reached(NamedTuple):
     """What a method reaches.
 
     Attributes:
-        trials: its final ones.
-        closed: whether everything beside what validation chose was tried.
-        test: of each final trial.
-        seconds: of the fit of the first.
+        params: as validation chose them.
+        closed: whether everything beside them was tried.
+        test: metric -> its value for every seed.
+        seconds: of a fit.
     """
 
-    trials: list[Trial]
+    params: dict[str, float]
     closed: bool
-    test: list[dict[str, float]]
+    test: dict[str, np.ndarray]
     seconds: float
 
 
@@ -128,4 +133,5 @@ def reached(data: str, method: Method, protocol: str, records: Records) -> Reach
     trials = final(data, method, protocol, records)
     found = recorded(trials, records)
     _, closed = tuning(data, method).best(records)
-    return Reached(trials, closed, [r["test"] for r in found], found[0]["train_seconds"])
+    test = {x: np.array([r["test"][x] for r in found]) for x in ("recall@20", "ndcg@20")}
+    return Reached(trials[0].params, closed, test, found[0]["train_seconds"])
