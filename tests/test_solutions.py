@@ -137,6 +137,7 @@ def only_trains(source: str) -> bool:
     [
         "06-shifted-negatives",
         "12-overall",
+        "13-score-budget-protocol",
         "14-negative-noise",
         "15-positive-noise",
         "16-fairness",
