@@ -137,10 +137,11 @@ def only_trains(source: str) -> bool:
     [
         "06-shifted-negatives",
         "12-overall",
-        "13-negative-noise",
-        "14-positive-noise",
-        "15-fairness",
-        "16-ablations",
+        "13-score-budget-protocol",
+        "14-negative-noise",
+        "15-positive-noise",
+        "16-fairness",
+        "17-ablations",
     ],
 )
 def test_a_page_says_which_runs_are_missing(name, lacking, monkeypatch):
