@@ -1,6 +1,7 @@
 """The ledger stands, and every check of it fails when what it rests on is broken."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,13 +10,14 @@ import torch
 
 from bslutils import dro, losses, optim, scoring, store, verify
 from bslutils.cli import main
-from bslutils.experiments import accuracy, fairness, judged, noise
+from bslutils.experiments import accuracy, fairness, judged, leads, noise, without_loss
 from bslutils.experiments import every_loss as field
 from bslutils.intervals import Interval
 from bslutils.verify import (
     Claim,
     Finding,
     Scope,
+    best_loss,
     every_loss,
     paper_data,
     public_code,
@@ -116,6 +118,25 @@ def scaled(by):
 
 def shifted(by):
     return lambda function: lambda *args, **kwargs: function(*args, **kwargs) + by
+
+
+def leading_by(more):
+    """Every lead of softmax loss is larger than it is, or smaller."""
+
+    def wrap(recorded):
+        return lambda records: [
+            replace(row, by=Interval(*(x + more for x in row.by))) for row in recorded(records)
+        ]
+
+    return wrap
+
+
+def scored(reached, by):
+    return reached._replace(test={name: by * x for name, x in reached.test.items()})
+
+
+def better_run(record):
+    return record | {"test": {name: 1.2 * np.array(x) for name, x in record["test"].items()}}
 
 
 def constant(value):
@@ -417,6 +438,14 @@ BREAK = {
     "trained-positive-temperature": [
         (noise, "peaks", constant(SEEDS)),
         (noise, "peaks", lambda f: lambda runs: f(runs) ** 2),
+    ],
+    "best-lead": [
+        (leads, "recorded", leading_by(0.2)),
+        (leads, "recorded", leading_by(-0.2)),
+    ],
+    "best-without-loss": [
+        (without_loss, "reached", lambda f: lambda *args: scored(f(*args), 0.9)),
+        (best_loss, "strongest", lambda f: lambda *a, **k: better_run(f(*a, **k))),
     ],
     "trained-fairness": [
         (fairness, "cloud", equally_fair),

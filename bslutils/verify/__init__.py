@@ -17,6 +17,7 @@ from dataclasses import replace
 from ..experiments import path_of
 from ..experiments.runner import start_worker
 from . import (
+    best_loss,
     every_loss,
     negatives,
     other_divergences,
@@ -47,6 +48,7 @@ MODULES = (
     recorded_noise,
     recorded_fairness,
     paper_data,
+    best_loss,
 )
 CLAIMS: dict[str, Claim] = {
     found.id: found
