@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -136,10 +136,9 @@ class Trial:
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides the outcome, ready for JSON."""
-        settings = asdict(self)
-        del settings["label"]
-        for name in FREE:
-            del settings["config"][name]
+        # By hand: ``asdict`` copies deeply, and a plan asks for the ids of thousands of trials.
+        settings = {name: value for name, value in vars(self).items() if name in FIELDS}
+        settings["config"] = {n: x for n, x in vars(self.config).items() if n not in FREE}
         # Runs that were recorded before there were these settings.
         for name, usual in (("n_lists", 1), ("pool_users", False)):
             if settings["config"][name] == usual:
@@ -174,6 +173,9 @@ class Trial:
     def build(self, data: Interactions) -> nn.Module:
         """The model before training."""
         return make_model(self.backbone, data, seed=self.config.seed, **self.model)
+
+
+FIELDS = {field.name for field in fields(Trial)} - {"label"}
 
 
 @cache
