@@ -79,7 +79,8 @@ def test_flags_have_the_types_of_the_parameters():
     assert given(args, "training") == {"patience": None, "replacement": False}
 
 
-def test_help_imports_neither_experiments_nor_claims():
+def test_package_and_help_import_neither_experiments_nor_claims_nor_figures():
+    """And the claims can be imported first of all."""
     code = """
 import sys
 from bslutils.cli import main
@@ -88,6 +89,7 @@ try:
 except SystemExit:
     heavy = ("bslutils.experiments", "bslutils.verify", "matplotlib")
     print([name for name in sys.modules if name.startswith(heavy)], file=sys.stderr)
+from bslutils import verify
 """
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True

@@ -139,7 +139,8 @@ def test_chi2_a_rounding_below_the_largest_radius():
 
 @pytest.mark.parametrize(("name", "order"), FAMILY)
 def test_balls_on_real_scores(trained, name, order):
-    for f, p in zip(*trained, strict=True):
+    every = 5 if name == "chi2" else 1  # whose search goes through the scores one by one
+    for f, p in zip(*(x[::every] for x in trained), strict=True):
         values = []
         largest = dro.BALLS[name].largest(p[np.argmax(np.where(p > 0, f, -9))])
         for radius in np.array([0, 1e-4, 1e-2, 0.1, 0.5, 1, 2]) * largest:

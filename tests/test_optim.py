@@ -35,7 +35,8 @@ def test_where_every_row_is_touched_it_is_adam(weight_decay):
 @pytest.mark.parametrize("eps", [1e-8, 1e-2])
 @pytest.mark.parametrize("scheduled", [False, True])
 def test_rarely_touched_rows_follow_dense_adam(eps, scheduled):
-    """Every row at every time, through idle stretches, a schedule and the growth of the record.
+    """Every row at every time, through idle stretches, a schedule and the growth of the record
+    (after 1,024 steps).
 
     With an ε far below the gradients the two agree to rounding. With one of their size the drift
     is only near, since it takes the second moment under the root for constant.
@@ -44,9 +45,9 @@ def test_rarely_touched_rows_follow_dense_adam(eps, scheduled):
     optimizers = RowAdam([ours], lr=0.01, eps=eps), torch.optim.Adam([theirs], lr=0.01, eps=eps)
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
-    for turn in range(2500):
+    for turn in range(1200):
         for optimizer in optimizers:
-            rate = 0.01 * (1 - turn / 2500) if scheduled else 0.01
+            rate = 0.01 * (1 - turn / 1200) if scheduled else 0.01
             optimizer.param_groups[0]["lr"] = rate
         # row r is touched with a chance of about 1 / r
         rows = (torch.rand(50, generator=generator) * torch.arange(50) < 1).nonzero()[:, 0]

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,17 @@ def outdated(path: Path) -> list[dict[str, Any]]:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
+    seen = path.stat()
+    records, complaints = _parsed(path, (seen.st_ino, seen.st_mtime_ns, seen.st_size))
+    for complaint in complaints:
+        warnings.warn(complaint, stacklevel=3)
+    yield from records
+
+
+@lru_cache(64)  # a process asks for the same files again and again; records are never changed
+def _parsed(path: Path, version: tuple[int, ...]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The records of a version of a file, and what is to be said of its other lines."""
+    records, complaints = [], []
     text = path.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -126,11 +138,10 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             if record["id"] != identity(settings) or "recall@20" not in record["test"]:
                 raise ValueError("its id is not that of its settings, or it has no result")
         except (ValueError, KeyError, TypeError) as error:
-            warnings.warn(
-                f"line {number} of {path} is not a record and is left out: {error!r}", stacklevel=3
-            )
+            complaints.append(f"line {number} of {path} is not a record and is left out: {error!r}")
             continue
-        yield record
+        records.append(record)
+    return records, complaints
 
 
 def _current(record: dict[str, Any]) -> bool:

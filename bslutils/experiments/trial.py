@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any
 
@@ -144,12 +144,11 @@ class Trial:
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides the outcome, ready for JSON."""
-        settings = asdict(self)
-        del settings["label"]
+        # By hand: ``asdict`` copies deeply, and a plan asks for the ids of thousands of trials.
+        settings = {name: value for name, value in vars(self).items() if name in FIELDS}
+        settings["config"] = {n: x for n, x in vars(self.config).items() if n not in FREE}
         if not self.trains:
             settings["config"] = {name: settings["config"][name] for name in ("metric", "seed")}
-        for name in FREE:
-            settings["config"].pop(name, None)
         # Runs that were recorded before there were these settings.
         for name, usual in (("n_lists", 1), ("pool_users", False)):
             if settings["config"].get(name) == usual:
@@ -184,6 +183,9 @@ class Trial:
     def build(self, data: Interactions) -> nn.Module:
         """The model before training."""
         return make_model(self.backbone, data, seed=self.config.seed, **self.model)
+
+
+FIELDS = {field.name for field in fields(Trial)} - {"label"}
 
 
 @cache

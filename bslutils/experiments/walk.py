@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from .records import MissingRun, Records
@@ -64,12 +65,21 @@ class Walk:
     budget: int
     goal: Goal = valid
 
+    def __post_init__(self):
+        # What a plan asks for again and again, while it is made.
+        object.__setattr__(self, "at", cache(self.at))
+        object.__setattr__(self, "beside", cache(self.beside))
+
     def values(self, point: Point) -> dict[str, float | None]:
         """The values of the knobs at a point; ``None`` for one that does not go there."""
         return {
             name: self.knobs[name].moved(self.start[name], steps)
             for name, steps in zip(self.knobs, point, strict=True)
         }
+
+    def at(self, point: Point) -> Trial:
+        """The trial at a point."""
+        return self.trial(self.values(point))
 
     def beside(self, point: Point) -> list[Point]:
         """The points one step away, in the order in which they are tried."""
@@ -83,13 +93,13 @@ class Walk:
     def tried(self, records: Records) -> dict[Point, Trial]:
         """The trials so far, in order; the last one may be missing yet."""
         origin = (0,) * len(self.knobs)
-        tried = {origin: self.trial(self.values(origin))}
+        tried = {origin: self.at(origin)}
         while len(tried) < self.budget and all(t.id in records for t in tried.values()):
             ranked = sorted(tried, key=lambda p: -self.goal(records[tried[p].id]))
-            new = [q for p in ranked for q in self.beside(p) if q not in tried]
-            if not new:
+            new = next((q for p in ranked for q in self.beside(p) if q not in tried), None)
+            if new is None:
                 break
-            tried[new[0]] = self.trial(self.values(new[0]))
+            tried[new] = self.at(new)
         return tried
 
     def best(self, records: Records) -> tuple[Trial, bool]:

@@ -22,6 +22,7 @@ from .recorded import best, found, records
 from .scope import Scope
 
 TAUS = np.geomspace(0.1, 2.0, 20)  # temperatures in use, and above
+STEP = 10  # one of so many people is looked at, of those who have hidden likes
 
 
 @claim(
@@ -181,7 +182,7 @@ def push(user: int, share: float, tau: float) -> float:
 def taken():
     """The law of that part, its slope, and how many people fulfil its condition."""
     hidden = trained_models.data().test
-    people = np.flatnonzero(np.diff(hidden.indptr) > 0)[::10]
+    people = np.flatnonzero(np.diff(hidden.indptr) > 0)[::STEP]
     law, slope, fulfil, monotone, other, rises = [], [], [], [], [], []
     share = 0.05
     for user in people:

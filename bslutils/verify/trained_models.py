@@ -60,7 +60,6 @@ def trained(
         positives=positives,
         n_negatives=512,
         lr=1e-2,
-        patience=None,
         seed=seed,
         progress=False,
     )
