@@ -445,7 +445,7 @@ def test_every_record_says_which_trial_it_is_of():
     known = known_records(path_of(""))
     for id, record in list(known.items())[::40]:
         assert Trial.of(record).id == id
-    record = next(iter(known.values()))
+    record = next(record for record in known.values() if record["loss"] != NO_LOSS)
     with pytest.raises(ValueError, match="is a record of other code or other data"):
         Trial.of(record | {"loss": "bpr", "params": {"tau": 0.2}})
     with pytest.raises(ValueError, match="not a record: KeyError"):
