@@ -7,6 +7,7 @@ Each is fitted to the training pairs of :class:`bslutils.Interactions` and gives
 """
 
 from collections.abc import Callable, Iterator
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -117,7 +118,7 @@ def ease(
 
     Source: Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019, eq. 8.
     """
-    check_positive(l2=l2)
+    check_positive(l2=l2, memory=memory)
     n = data.n_items
     if dtype is None:
         dtype = np.float64 if 8 * n * n <= memory else np.float32
@@ -182,8 +183,8 @@ def ials(
         seed: of the start.
 
     Raises:
-        ValueError: ``dim`` or ``epochs`` below 1, ``unobserved`` or ``l2`` not positive and finite,
-            ``frequency`` negative or not finite.
+        ValueError: ``dim`` or ``epochs`` below 1, ``unobserved`` or ``l2`` not positive and finite
+            or too small, ``frequency`` negative or not finite.
 
     Example:
         >>> import bslutils as bsl
@@ -207,7 +208,11 @@ def ials(
     for _ in range(epochs):
         for table, others, pairs in ((users, items, of_users), (items, users, of_items)):
             held = l2 * (np.diff(pairs.indptr) + unobserved * len(others)) ** frequency
-            solve_rows(table, others, pairs, unobserved=unobserved, held=held)
+            try:
+                solve_rows(table, others, pairs, unobserved=unobserved, held=held)
+            except torch.linalg.LinAlgError:
+                small = f"l2={l2} or unobserved={unobserved}"
+                raise ValueError(f"{small} is too small: iALS is singular") from None
     return model.eval()
 
 
@@ -261,8 +266,8 @@ def gf_cf(data: Interactions, *, rank: int = 256, weight: float = 0.3) -> Scores
         weight: w, at least 0.
 
     Raises:
-        ValueError: ``rank`` negative or not below the numbers of users and of items, ``weight``
-            negative or not finite.
+        ValueError: ``rank`` not whole, negative or not below the numbers of users and of items,
+            ``weight`` negative or not finite.
 
     Example:
         >>> import bslutils as bsl
@@ -274,8 +279,8 @@ def gf_cf(data: Interactions, *, rank: int = 256, weight: float = 0.3) -> Scores
     Recommendation?*, CIKM 2021.
     """
     limit = min(data.train.shape)
-    if not 0 <= rank < limit:
-        raise ValueError(f"rank must be at least 0 and below {limit}, got {rank}")
+    if not isinstance(rank, Integral) or isinstance(rank, bool) or not 0 <= rank < limit:
+        raise ValueError(f"rank must be a whole number from 0 to below {limit}, got {rank!r}")
     check_not_negative(weight=weight)
     train = data.train.astype(np.float64)
     root = np.sqrt(degrees(data.train))

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Iterable
-from numbers import Real
+from numbers import Integral, Real
 
 from torch import Tensor
 
@@ -36,8 +36,10 @@ def check_not_negative(**values: float) -> None:
 
 
 def check_sizes(**values: int) -> None:
-    """Numbers of at least 1."""
+    """Whole numbers of at least 1."""
     for name, value in values.items():
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
 

@@ -24,6 +24,8 @@ def made_up(data, losses, valid):
                 recall *= 1 + 0.01 * trial.config.seed
                 records[trial.id] = {
                     "valid": valid[loss] - 0.001 * k,
+                    "history": [{"recall@20": valid[loss]}],
+                    "best_epoch": 1,
                     "test": {"recall@20": recall, "ndcg@20": recall},
                     "hardware": "2 cores",
                 }
@@ -62,7 +64,11 @@ def test_recorded_leads_are_those_of_their_sweeps():
     records = known_records(path_of(""))
     rows = {(r.data, r.model, r.score, r.budget): r for r in leads.recorded(records)}
     bench = accuracy.testbeds()[0]
-    over = accuracy.preferred(bench, records)
+    valid = {
+        loss: np.mean(leads._valid(accuracy.chosen(bench, loss, records), records))
+        for loss in BASELINES
+    }
+    over = max(valid, key=valid.get)
     ours, theirs = (
         accuracy.level(bench, loss, records, metric="recall@20") for loss in ("softmax", over)
     )

@@ -173,9 +173,14 @@ def clean(data: str, records: Records) -> list[dict[str, Any]]:
 
 
 def strongest(
-    data: str, protocol: str, records: Records, *, loss: str | None = None
+    data: str,
+    protocol: str,
+    records: Records,
+    *,
+    loss: str | None = None,
+    metric: str = "recall@20",
 ) -> dict[str, Any]:
-    """The record of 64 dimensions with the best Recall@20 on the split that chose its epoch.
+    """The record of 64 dimensions that is best, by a metric, on the split that chose its epoch.
 
     Of training without noise, with any loss or with a certain one. Under the paper's protocol that
     split is test, so the choice flatters, as it does in what is published.
@@ -193,7 +198,7 @@ def strongest(
         raise ValueError(f"protocol must be 'paper' or 'honest', got {protocol!r}")
 
     def score(record: dict[str, Any]) -> float:
-        return max((entry.get("recall@20", 0) for entry in record["history"]), default=0)
+        return max((entry.get(metric, 0) for entry in record["history"]), default=0)
 
     fitting = [r for r in clean(data, records) if r["protocol"] == protocol]
     fitting = [r for r in fitting if loss in (None, r["loss"])]

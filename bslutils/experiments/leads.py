@@ -1,14 +1,18 @@
 """The lead of softmax loss over the best of its baselines, wherever it was measured.
 
-A row for every data set, model, score and budget, published and recorded here. The baseline is the
-one of BPR, MSE and BCE that validation prefers (of published figures the best one), so that test
-chooses nothing; every loss is at its tuned setting.
+A row for every data set, model, score and budget, published and recorded here. Every loss is at the
+setting that validation chose, and the baseline is the one of BPR, MSE and BCE that has the best
+Recall@20 on validation, so that test chooses nothing; but for published figures, where it is the
+best one, and for Yelp2018, which was trained under the paper's protocol, so that test chose the
+epoch.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from ..data import SOURCES
 from ..intervals import Interval
@@ -19,6 +23,7 @@ from .figure1 import BASELINES
 from .paper_benches import BENCHES, CLEAN
 from .ranking import best_first, lead
 from .records import MissingRun, Records
+from .records import recorded as recorded_runs
 from .score import SCORES
 from .testbeds import measured
 from .trial import Trial
@@ -103,7 +108,7 @@ class _Comparison:
     baselines: tuple[str, ...] = BASELINES
 
     def read(self, records: Records) -> Row:
-        valid = {x: measured(self.runs(x), records, "valid").mean() for x in self.baselines}
+        valid = {x: np.mean(_valid(self.runs(x), records)) for x in self.baselines}
         over = best_first(valid)[0]
         ours, theirs = self.runs("softmax"), self.runs(over)
         seeds = min(len(ours), len(theirs))
@@ -136,11 +141,20 @@ def _comparisons(records: Records) -> Iterator[_Comparison]:
         yield _Comparison(data, model, TRAINED, EIGHT, runs, ("bpr",))
 
 
+def _valid(trials: list[Trial], records: Records) -> list[float]:
+    """Recall@20 on validation at the epoch that was kept, whatever metric chose it."""
+    found = recorded_runs(trials, records)
+    return [record["history"][record["best_epoch"] - 1][METRIC] for record in found]
+
+
 def _field(data: str, model: str, records: Records, loss: str) -> list[Trial]:
     return every_loss.choice(data, loss, records, model).final
 
 
 def _headline(data: str, records: Records) -> Row:
     """The comparison of the paper's first figure, under its protocol: one run of each loss."""
-    over, by = lead({x: figure1.reached(data, x, records) for x in (*BASELINES, "softmax")})
+    short = {x: figure1.after_short(data, x, records, "cosine", "dot") for x in BASELINES}
+    over = best_first(short)[0]
+    ours, theirs = (figure1.reached(data, x, records) for x in ("softmax", over))
+    by = ours / theirs - 1
     return Row(SOURCES[data].title, "MF", EITHER, LONGER, over, Interval(by, by, by), 1)

@@ -73,7 +73,8 @@ def lead():
 )
 def without():
     """EASE and iALS against the best trained run, all as validation chose them."""
-    top = found("field", lambda known: strongest(ML, "honest", known))["test"][METRIC]
+    top = found("field", lambda known: strongest(ML, "honest", known, metric=METRIC))
+    top = top["test"][METRIC]
     methods = {m.title: m for m in without_loss.METHODS if m.fit in ("ease", "ials")}
     above, texts = [], []
     for title, method in methods.items():
@@ -94,5 +95,5 @@ def _reached(method, known):
 
 def _scope(data: str, seeds: int) -> Scope:
     """Of softmax loss at the level of its best run."""
-    level = strongest(data, "honest", records(), loss="softmax")["test"][METRIC]
+    level = strongest(data, "honest", records(), loss="softmax", metric=METRIC)["test"][METRIC]
     return Scope(data, "MF", seeds, level, max(level, best(data)))
