@@ -173,7 +173,7 @@ from bslutils import store
 store.FOLDER = pathlib.Path(sys.argv[1])
 data = bsl.load("synthetic")
 model = bsl.models.MatrixFactorization(data.n_users, data.n_items, dim=8)
-config = bsl.TrainConfig(epochs=20, n_negatives=64, patience=None, progress=False)
+config = bsl.TrainConfig(epochs=5, n_negatives=64, patience=None, progress=False)
 print("ready", flush=True)
 sys.stdin.readline()
 print(store.fit_once(model, data, bsl.losses.SoftmaxLoss(tau=0.1), config).history)

@@ -5,11 +5,13 @@ import math
 import warnings
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
 import bslutils as bsl
 from bslutils.batch import batch_scores
+from bslutils.data.interactions import from_pairs
 from bslutils.losses import LOSSES, VECTOR_LOSSES, DirectAULoss, SoftmaxLoss, make_loss
 from bslutils.models import MODELS, make_model
 from bslutils.sampling import SAMPLERS, batches
@@ -45,14 +47,22 @@ def config(**kwargs):
     return TrainConfig(**{"epochs": 2, "lr": 1e-2, "n_negatives": 64, "progress": False} | kwargs)
 
 
+@pytest.fixture(scope="module")
+def few(synthetic):
+    """The first sixty people, where size is not what is tested."""
+    pairs = {split: np.stack(synthetic.pairs(split), 1) for split in ("train", "valid", "test")}
+    pairs = {split: array[array[:, 0] < 60] for split, array in pairs.items()}
+    return from_pairs(**pairs, n_items=synthetic.n_items)
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("positives", [1, 4])
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.filterwarnings("ignore:with one positive per row")
-def test_every_loss_with_every_sampler(synthetic, name, positives, sampler):
+def test_every_loss_with_every_sampler(few, name, positives, sampler):
     run = fit(
-        model_for(synthetic),
-        synthetic,
+        model_for(few),
+        few,
         make_loss(name, **PARAMS.get(name, {})),
         config(sampler=sampler, positives=positives, batch_size=512, n_negatives=16, epochs=1),
     )
@@ -508,7 +518,7 @@ def test_more_lists_train_and_are_another_run(synthetic):
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
-def test_the_positives_of_a_user_in_a_batch_are_pooled(synthetic):
+def test_the_positives_of_a_user_in_a_batch_are_pooled(few):
     """One step, beside loops over the rows of the batch."""
     tau, weight, settings = 0.3, 1.2, config(epochs=1, batch_size=10**6, pool_users=True)
     losses = {}
@@ -516,15 +526,15 @@ def test_the_positives_of_a_user_in_a_batch_are_pooled(synthetic):
         bsl.losses.PooledSoftmaxLoss(tau=tau, neg_weight=weight),
         bsl.losses.ReweightedSoftmaxLoss(tau=tau, neg_weight=weight),
     ):
-        run = fit(model_for(synthetic), synthetic, loss, settings)
+        run = fit(model_for(few), few, loss, settings)
         losses[type(loss).__name__] = run.history[0]["loss"]
-    users, items = (t.detach() for t in model_for(synthetic).embed())
+    users, items = (t.detach() for t in model_for(few).embed())
     draw = torch.Generator().manual_seed(settings.seed)
-    [(user, _, _)] = bsl.sampling.batches(synthetic.train, 10**6, generator=draw)
-    neg = bsl.sampling.uniform_negatives(synthetic.n_items, (settings.n_negatives,), generator=draw)
+    [(user, _, _)] = bsl.sampling.batches(few.train, 10**6, generator=draw)
+    neg = bsl.sampling.uniform_negatives(few.n_items, (settings.n_negatives,), generator=draw)
     expected = []
-    for u in range(synthetic.n_users):  # the whole data is one batch: all of a user's positives
-        own = items[torch.tensor(synthetic.train[[u]].indices).long()] @ users[u]
+    for u in range(few.n_users):  # the whole data is one batch: all of a user's positives
+        own = items[torch.tensor(few.train[[u]].indices).long()] @ users[u]
         gain = (own / tau).exp().mean().log()
         pull = ((items[neg] @ users[u]) / tau).exp().mean().log()
         expected += [weight * pull - gain] * len(own)
@@ -532,7 +542,7 @@ def test_the_positives_of_a_user_in_a_batch_are_pooled(synthetic):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a bilateral loss has something to pool
         bilateral = bsl.losses.BilateralSoftmaxLoss(tau_pos=0.1, tau_neg=0.2)
-        fit(model_for(synthetic), synthetic, bilateral, settings)
+        fit(model_for(few), few, bilateral, settings)
 
 
 def test_progress_bar(synthetic, capfd):
