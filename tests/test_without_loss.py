@@ -58,6 +58,16 @@ def test_validation_chooses_for_both_protocols_and_test_does_not():
         assert found.test["ndcg@20"].shape == (3,) and found.seconds == 3
 
 
+def test_of_all_methods_validation_prefers_one():
+    records = run()
+    gf = next(method for method in METHODS if method.title == "GF-CF")
+    for trial in final("ml-1m", gf, "honest", records):
+        records[trial.id] = records[trial.id] | {"valid": 2.0}
+    assert without_loss.preferred("ml-1m", records) == gf
+    with pytest.raises(MissingRun):
+        without_loss.preferred("yelp2018", records)
+
+
 def test_what_is_not_run_is_missing():
     ease = next(method for method in METHODS if method.fit == "ease")
     with pytest.raises(MissingRun, match="ml-1m/honest/ease l2=300"):

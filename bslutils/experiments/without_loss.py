@@ -15,6 +15,7 @@ import numpy as np
 from ..config import TrainConfig
 from .records import MissingRun, Records, recorded
 from .runner import with_seeds
+from .testbeds import measured
 from .trial import NO_LOSS, Trial
 from .walk import Knob, Walk
 
@@ -135,3 +136,13 @@ def reached(data: str, method: Method, protocol: str, records: Records) -> Reach
     _, closed = tuning(data, method).best(records)
     test = {x: np.array([r["test"][x] for r in found]) for x in ("recall@20", "ndcg@20")}
     return Reached(trials[0].params, closed, test, found[0]["train_seconds"])
+
+
+def preferred(data: str, records: Records) -> Method:
+    """The method that validation prefers on a data set, each as it was tuned.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    valid = [measured(final(data, m, "honest", records), records, "valid").mean() for m in METHODS]
+    return METHODS[int(np.argmax(valid))]
