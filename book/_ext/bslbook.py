@@ -97,7 +97,9 @@ def execute_ahead(app: Sphinx, env, docnames: list[str]) -> None:
 
     wanted = {env.page_keys[name]: name for name in docnames if name in env.page_keys}
     pages = [name for key, name in wanted.items() if not is_whole(folder / key)]
-    pages.sort(key=lambda name: -seconds.get(name, float("inf")))
+    # Where times are not known yet, from back to front: at the back is the ledger, which is long.
+    pages.sort(key=lambda name: seconds.get(name, float("inf")))
+    pages.reverse()
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(execute, pages))
