@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 
 import bslutils as bsl
-from bslutils.evaluate import CHUNK
 from bslutils.graph import normalised_adjacency, spread
 from bslutils.models import MatrixFactorization, make_model
 from bslutils.optim import RowAdam
+from bslutils.rank import CHUNK
 from bslutils.sampling import batches
 from bslutils.scoring import ready, soft_maximum
 
