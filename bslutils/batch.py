@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from .config import TrainConfig
 from .losses import negative_form
+from .rows import distinct
 from .sampling import NoisyNegatives, in_batch_mask, uniform_negatives
 from .scoring import pair_scores, shared_scores, soft_maximum
 
@@ -34,11 +35,14 @@ def batch_scores(
     drawn: the vectors of the users ``(B, d)`` and of their positives ``(B, P, d)``, and ``None``.
     """
     if getattr(loss, "on_vectors", False):
-        return *model(user, pos), None
+        users, items = _vectors(model, user, [pos.flatten()], n_items)
+        return users, items.view(*pos.shape, -1), None
     batch, n_pos = pos.shape
     if config.sampler == "independent":
         neg = uniform_negatives(n_items, (batch, config.n_negatives), generator=generator)
-        scores = pair_scores(*model(user, torch.cat([pos, neg], 1)))  # (B, P + N)
+        both = torch.cat([pos, neg], 1)
+        users, items = _vectors(model, user, [both.flatten()], n_items)
+        scores = pair_scores(users, items.view(*both.shape, -1))  # (B, P + N)
         return scores[:, :n_pos], scores[:, n_pos:], None
 
     neg, neg_mask = _negatives(pos, config, n_items, generator)
@@ -47,8 +51,7 @@ def batch_scores(
         neg_mask = noise.kept(user, neg, generator)
     elif noise is not None:
         neg, columns = noise.mixed(user, neg, generator)
-    users, items = model(user, torch.cat([pos.flatten(), neg]))
-    pos_items, neg_items = items.split([pos.numel(), len(neg)])
+    users, pos_items, neg_items = _vectors(model, user, [pos.flatten(), neg], n_items)
     if config.sampler == "in-batch":
         neg_items = pos_items
         if pos_mask is not None:
@@ -70,6 +73,23 @@ def batch_scores(
     if columns is not None:
         neg_scores = neg_scores.gather(1, columns)
     return pos_scores, neg_scores, neg_mask
+
+
+def _vectors(
+    model: nn.Module, user: Tensor, lists: list[Tensor], n_items: int
+) -> tuple[Tensor, ...]:
+    """The vectors of users ``(B, d)`` and of every list of items ``(M,)``, each ``(M, d)``.
+
+    Popular items stand in a batch many times. They are looked up, and made ready, once.
+    """
+    items = torch.cat(lists)
+    if items.is_cuda:  # does not wait to hear how many there are
+        users, vectors = model(user, items)
+        return users, *vectors.split([len(part) for part in lists])
+    rows, place = distinct(items, n_items)
+    users, vectors = model(user, rows)
+    places = place.split([len(part) for part in lists])
+    return users, *(vectors.index_select(0, part) for part in places)
 
 
 def _negatives(

@@ -1,9 +1,30 @@
 """Row-wise Adam: an update that costs what the batch touches, not what the table holds."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
+
+from .rows import distinct, summed_rows
 
 WINDOW = 256  # steps after which a gradient is forgotten: 0.9004**256 is 2e-12
+PLAIN = {"amsgrad": False, "maximize": False}  # variants of Adam that this is not
+
+
+class Moments(NamedTuple):
+    """Of the rows of a table: both moments ``(n, d)`` and the step up to which they stand."""
+
+    m: Tensor
+    v: Tensor
+    last: Tensor  # (n,)
+
+    def read(self, rows: Tensor) -> "Moments":
+        return Moments(*(part.index_select(0, rows) for part in self))
+
+    def write(self, rows: Tensor, moments: "Moments") -> None:
+        for part, new in zip(self, moments, strict=True):
+            part.index_copy_(0, rows, new)
 
 
 class RowAdam(torch.optim.Optimizer):
@@ -66,7 +87,7 @@ class RowAdam(torch.optim.Optimizer):
         self.clock = 0  # steps so far
         # By table: rows and their moments, caught up and not yet written back, since the step
         # that follows wants them again.
-        self.held: dict[Tensor, tuple[Tensor, Tensor]] = {}
+        self.held: dict[Tensor, tuple[Tensor, Moments]] = {}
         for group in self.param_groups:
             beta1, beta2 = group["betas"]
             # owed[a]: the sum above for a row last touched at step a, up to now.
@@ -77,32 +98,30 @@ class RowAdam(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self) -> None:
         """Update the rows that have a gradient."""
-        self.clock += 1
+        before, self.clock = self.clock, self.clock + 1
         for group in self.param_groups:
             beta1, beta2 = group["betas"]
-            whole = 1 - beta1**self.clock, 1 - beta2**self.clock
+            settings = {name: group[name] for name in ("lr", "weight_decay", "eps")}
+            settings |= {"beta1": beta1, "beta2": beta2, "fused": True}
             for table in group["params"]:
                 if table.grad is None:
                     continue
                 if not table.grad.is_sparse:
                     raise ValueError("RowAdam needs sparse gradients: F.embedding(…, sparse=True)")
                 if table not in self.state:
-                    width = 2 * table.shape[1] + 1
-                    self.state[table]["moments"] = table.new_zeros(len(table), width)
+                    zeros, last = torch.zeros_like(table), torch.zeros_like(table[:, 0])
+                    self.state[table] = Moments(zeros, zeros.clone(), last.int())._asdict()
                 rows, grad = summed_rows(table.grad)  # (R,), (R, d)
-                value, state = table.index_select(0, rows), self._take(table, rows)
-                m, v, last = _parts(state)
-                if (last < self.clock - 1).any():
-                    self._pay(value, state, group, self.clock - 1)
-                if group["weight_decay"]:
-                    grad.add_(value, alpha=group["weight_decay"])
-                m.lerp_(grad, 1 - beta1)
-                v.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-                last.fill_(self.clock)
-                root = v.sqrt().div_(whole[1] ** 0.5).add_(group["eps"])
-                value.addcdiv_(m, root, value=-group["lr"] / whole[0])
-                self.state[table]["moments"].index_copy_(0, rows, state)
+                value, moments = table.index_select(0, rows), self._take(table, rows)
+                if (moments.last < before).any():
+                    self._pay(value, moments, group, before)
+                # One pass over the rows, for all that Adam does with them.
+                count = torch.tensor(float(before), device=table.device)
+                adam([value], [grad], [moments.m], [moments.v], [], [count], **PLAIN, **settings)
+                moments.last.fill_(self.clock)
+                Moments(**self.state[table]).write(rows, moments)
                 table.index_copy_(0, rows, value)
+            whole = 1 - beta1**self.clock, 1 - beta2**self.clock
             self._owe(group, group["lr"] * whole[1] ** 0.5 / whole[0])
 
     @torch.no_grad()
@@ -118,35 +137,36 @@ class RowAdam(torch.optim.Optimizer):
                 if other in self.state and (table is None or table is other):
                     # In blocks, so that there is no second copy of a large table.
                     device, size = other.device, len(other)
-                    rows = torch.arange(size, device=device) if ids is None else ids.unique()
+                    everything = torch.arange(size, device=device)
+                    rows = everything if ids is None else distinct(ids, size)[0]
                     for block in rows.split(1 << 16):
                         self._catch_up(other, block, group)
 
     def _catch_up(self, table: Tensor, rows: Tensor, group: dict) -> None:
-        value, state = table.index_select(0, rows), self._take(table, rows)
-        self._pay(value, state, group, self.clock)
-        self.held[table] = rows, state
+        value, moments = table.index_select(0, rows), self._take(table, rows)
+        self._pay(value, moments, group, self.clock)
+        self.held[table] = rows, moments
         table.index_copy_(0, rows, value)
 
-    def _take(self, table: Tensor, rows: Tensor) -> Tensor:
+    def _take(self, table: Tensor, rows: Tensor) -> Moments:
         """Moments of rows: those held if they are the same rows, else what is written down."""
-        moments = self.state[table]["moments"]
+        written = Moments(**self.state[table])
         if table in self.held:
-            held, state = self.held.pop(table)
+            held, moments = self.held.pop(table)
             if torch.equal(held, rows):
-                return state
-            moments.index_copy_(0, held, state)
-        return moments.index_select(0, rows)
+                return moments
+            written.write(held, moments)
+        return written.read(rows)
 
     @staticmethod
-    def _pay(value: Tensor, state: Tensor, group: dict, now: int) -> None:
-        """Drift ``value (R, d)`` and fade ``state (R, 2d + 1)``, in place, up to step ``now``."""
+    def _pay(value: Tensor, moments: Moments, group: dict, now: int) -> None:
+        """Drift ``value (R, d)`` and fade its moments, in place, up to step ``now``."""
         beta1, beta2 = group["betas"]
-        m, v, last = _parts(state)
-        owed = group["owed"][last.long()]  # (R, 1)
+        m, v, last = moments
+        owed = group["owed"].index_select(0, last).unsqueeze(1)  # (R, 1)
         root = v.sqrt().add_(group["eps"] * (1 - beta2 ** max(now, 1)) ** 0.5)
-        value.sub_((m / root).mul_(owed))
-        age = now - last
+        value.addcdiv_(m * owed, root, value=-1)
+        age = (now - last).unsqueeze(1).to(value)
         m.mul_(beta1**age)
         v.mul_(beta2**age)
         last.fill_(now)
@@ -157,16 +177,3 @@ class RowAdam(torch.optim.Optimizer):
             group["owed"] = torch.cat([group["owed"], torch.zeros_like(group["owed"])])
         window = min(WINDOW, self.clock)
         group["owed"][self.clock - window : self.clock] += rate * group["fade"][-window:]
-
-
-def _parts(state: Tensor) -> list[Tensor]:
-    """Views of m ``(R, d)``, v ``(R, d)`` and the step of the last update ``(R, 1)``."""
-    width = state.shape[1] // 2
-    return state.split([width, width, 1], dim=1)
-
-
-def summed_rows(grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct rows of a sparse gradient and the sum of each row's entries: ``(R,), (R, d)``."""
-    ids, values = grad._indices()[0], grad._values()
-    rows, place = ids.unique(return_inverse=True)
-    return rows, values.new_zeros(len(rows), values.shape[1]).index_add_(0, place, values)

@@ -69,7 +69,7 @@ def batches(
     for rows in order.split(batch_size):
         mask = column < size[rows].unsqueeze(1)  # (B, P)
         pairs = first[rows].unsqueeze(1) + torch.where(mask, column, 0)  # (B, P)
-        yield users[first[rows]], items[pairs], mask
+        yield users[first[rows]], items.take(pairs), mask
 
 
 def uniform_negatives(

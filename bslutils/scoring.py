@@ -7,13 +7,14 @@ Cosine similarity is the inner product of vectors of unit length.
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .checks import check_choice
 
 SCORES = ("cosine", "dot")
+SHORTEST = 1e-12  # length by which a shorter vector is divided
+FEW = 16  # items of a user, below which a product for every user costs more than it computes
 # soft_maximum holds all scores up to 64 MB of float32, and beyond that a cache full at a time; a
 # GPU, which waits for launches rather than for memory, 1 GB and 256 MB.
 WHOLE, BLOCK = {"cpu": 1 << 24, "cuda": 1 << 28}, {"cpu": 1 << 20, "cuda": 1 << 26}
@@ -35,7 +36,32 @@ def ready(vectors: Tensor, score: str) -> Tensor:
         tensor([[0.6000, 0.8000]])
     """
     check_choice(SCORES, score=score)
-    return F.normalize(vectors, dim=-1) if score == "cosine" else vectors
+    return _Unit.apply(vectors)[0] if score == "cosine" else vectors
+
+
+class _Unit(torch.autograd.Function):
+    """``y = x / |x|`` and ``|x|``, with the gradient ``(g - y (y·g)) / |x|`` written out.
+
+    ``F.normalize`` gives the same, and takes four times as long there and back.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(vectors: Tensor) -> tuple[Tensor, Tensor]:
+        length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(SHORTEST)
+        return vectors / length, length
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*output)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, grad_length: Tensor) -> Tensor:
+        unit, length = ctx.saved_tensors
+        along = (grad * unit).sum(-1, keepdim=True) - grad_length * length
+        along = along.masked_fill(length <= SHORTEST, 0)  # a constant there
+        return torch.addcmul(grad, unit, along, value=-1) / length
 
 
 def pair_scores(users: Tensor, items: Tensor) -> Tensor:
@@ -57,7 +83,32 @@ def pair_scores(users: Tensor, items: Tensor) -> Tensor:
             f"items must be ({batch}, M, {width}) for users {tuple(users.shape)}, "
             f"got {tuple(items.shape)}"
         )
-    return (items @ users.unsqueeze(2)).squeeze(2)
+    return _PairScores.apply(users, items)
+
+
+class _PairScores(torch.autograd.Function):
+    """``a_b · x_bm``, with a gradient that does not multiply a matrix by a single column."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(users: Tensor, items: Tensor) -> Tensor:
+        if items.shape[1] < FEW:
+            return (users.unsqueeze(1) * items).sum(2)
+        return (users.unsqueeze(1) @ items.transpose(1, 2)).squeeze(1)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        users, items = ctx.saved_tensors
+        if items.shape[1] < FEW:
+            grad_users = (grad.unsqueeze(2) * items).sum(1)
+        else:
+            grad_users = (grad.unsqueeze(1) @ items).squeeze(1)
+        return grad_users, grad.unsqueeze(2) * users.unsqueeze(1)
 
 
 def shared_scores(users: Tensor, items: Tensor) -> Tensor:
