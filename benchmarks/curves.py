@@ -152,14 +152,15 @@ class Package:
     iterations: int
     grid: dict[str, tuple[float, ...]]
 
-    def make(self, n_threads: int, settings: dict[str, float], iterations: int) -> Any:
+    def make(self, n_threads: int, settings: dict[str, float]) -> Any:
         """The model before it is fitted."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a GPU that is not there
             from implicit.cpu.als import AlternatingLeastSquares
             from implicit.cpu.bpr import BayesianPersonalizedRanking
         kind = {"ALS": AlternatingLeastSquares, "BPR": BayesianPersonalizedRanking}[self.name]
-        return kind(DIM, iterations=iterations, num_threads=n_threads, random_state=0, **settings)
+        settings = settings | {"iterations": self.iterations, "num_threads": n_threads}
+        return kind(DIM, random_state=0, **settings)
 
 
 ALS = Package("ALS", 15, {"alpha": (1.0, 4.0, 16.0), "regularization": (0.01, 20.0, 100.0)})
@@ -181,7 +182,7 @@ def chosen(data: bsl.Interactions, package: Package, n_threads: int) -> Choice:
     for values in product(*package.grid.values()):
         settings = dict(zip(package.grid, values, strict=True))
         model = _fit(data, package, n_threads, settings)
-        valid = bsl.evaluate(_ranked(model), data, split="valid")["ndcg@20"]
+        valid = bsl.evaluate(_Vectors(model), data, split="valid")["ndcg@20"]
         seen.append(settings | {"valid": valid})
     best = max(seen, key=lambda line: line["valid"])
     return {name: best[name] for name in package.grid}, seen
@@ -200,23 +201,25 @@ def _fit(
     # It makes threads of its own, and wants none of BLAS beside them.
     with threadpool_limits(1, user_api="blas"):
         pairs = csr_matrix(data.train.astype(np.float32))
-        model = package.make(n_threads, settings, package.iterations)
+        model = package.make(n_threads, settings)
 
         def look(iteration: int, *_: object) -> None:
             if watch is not None and iteration + 1 in wanted:
-                watch.look(_ranked(model))
+                watch.look(_Vectors(model))
 
         model.fit(pairs, show_progress=False, callback=look)
     return model
 
 
-def _ranked(model: Any) -> MatrixFactorization:
-    """Its vectors, to be ranked as all others are."""
-    tables = [torch.as_tensor(x) for x in (model.user_factors, model.item_factors)]
-    sizes = [len(table) for table in tables]
-    found = MatrixFactorization(*sizes, dim=tables[0].shape[1], score="dot")
-    found.user_table.data, found.item_table.data = tables
-    return found.eval()
+class _Vectors(nn.Module):
+    """The vectors of a model of `implicit`, to be ranked as all others are."""
+
+    def __init__(self, model: Any):
+        super().__init__()
+        self.tables = [torch.as_tensor(x) for x in (model.user_factors, model.item_factors)]
+
+    def embed(self) -> list[torch.Tensor]:
+        return self.tables
 
 
 @dataclass(frozen=True)
