@@ -100,11 +100,13 @@ def _with_loss(data: str, loss: str, records: Records) -> tuple[Trial, str]:
 
 def _method(data: str, title: str, records: Records) -> tuple[Trial, str]:
     [method] = [m for m in methods.METHODS if m.title == title]
+    begin = Trial(data, NO_LOSS, method.fixed | method.start, TrainConfig(), method.fit)
+    if not method.knobs:
+        return begin, "nothing to set"
     try:
         return methods.final(data, method, "honest", records)[0], "sweep without_loss"
     except MissingRun:
-        found = Trial(data, NO_LOSS, method.fixed | method.start, TrainConfig(), method.fit)
-        return found, "what the sweep without_loss starts from"
+        return begin, "what the sweep without_loss starts from"
 
 
 def measure(plan: Plan) -> dict[str, Any]:

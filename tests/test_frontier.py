@@ -163,6 +163,7 @@ def test_settings_are_those_of_the_records():
 def test_what_is_not_tuned_yet_has_what_its_tuning_starts_from():
     plan = frontier.plan("yelp2018", {})
     assert list(plan.trials) == [*frontier.LOSSES, *frontier.METHODS]
+    assert plan.source.pop("graph filter") == "nothing to set"
     assert all("starts from" in source for source in plan.source.values())
     assert {plan.trials[way].config.epochs for way in frontier.LOSSES} == {16}
     with pytest.raises(MissingRun):
