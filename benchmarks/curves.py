@@ -163,7 +163,7 @@ class Package:
         return kind(DIM, random_state=0, **settings)
 
 
-ALS = Package("ALS", 15, {"alpha": (1.0, 4.0, 16.0), "regularization": (0.01, 20.0, 100.0)})
+ALS = Package("ALS", 15, {"alpha": (1.0, 4.0, 16.0), "regularization": (0.01, 20.0)})
 BPR = Package("BPR", 100, {"learning_rate": (0.003, 0.01, 0.03), "regularization": (0.01,)})
 
 
