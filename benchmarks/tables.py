@@ -16,6 +16,7 @@ from bslutils.sampling import batches
 from bslutils.scoring import ready, soft_maximum
 
 from .engine import BATCH, DIM, NEGATIVES, TAU, stepper
+from .frontier import frontier
 from .reference import ReferenceTrainer, reference_evaluate
 from .timing import compare, in_own_process, product_rate
 
@@ -343,5 +344,5 @@ def gpu() -> dict:
 
 TABLES = {
     table.__name__: table
-    for table in (step, epoch, evaluation, catalogue, full, negatives, lists, graph, gpu)
+    for table in (step, epoch, evaluation, catalogue, full, negatives, lists, graph, frontier, gpu)
 }
