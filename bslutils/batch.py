@@ -83,7 +83,7 @@ def _vectors(
     Popular items stand in a batch many times. They are looked up, and made ready, once.
     """
     items = torch.cat(lists)
-    if items.is_cuda:  # does not wait to hear how many there are
+    if items.device.type != "cpu":  # a GPU would wait to hear how many there are
         users, vectors = model(user, items)
         return users, *vectors.split([len(part) for part in lists])
     rows, place = distinct(items, n_items)

@@ -109,8 +109,9 @@ class RowAdam(torch.optim.Optimizer):
                 if not table.grad.is_sparse:
                     raise ValueError("RowAdam needs sparse gradients: F.embedding(…, sparse=True)")
                 if table not in self.state:
-                    zeros, last = torch.zeros_like(table), torch.zeros_like(table[:, 0])
-                    self.state[table] = Moments(zeros, zeros.clone(), last.int())._asdict()
+                    last = torch.zeros(len(table), dtype=torch.int32, device=table.device)
+                    moments = Moments(torch.zeros_like(table), torch.zeros_like(table), last)
+                    self.state[table] = moments._asdict()
                 rows, grad = summed_rows(table.grad)  # (R,), (R, d)
                 value, moments = table.index_select(0, rows), self._take(table, rows)
                 if (moments.last < before).any():
@@ -135,10 +136,11 @@ class RowAdam(torch.optim.Optimizer):
         for group in self.param_groups:
             for other in group["params"]:
                 if other in self.state and (table is None or table is other):
+                    if ids is None:
+                        rows = torch.arange(len(other), device=other.device)
+                    else:
+                        rows, _ = distinct(ids, len(other))
                     # In blocks, so that there is no second copy of a large table.
-                    device, size = other.device, len(other)
-                    everything = torch.arange(size, device=device)
-                    rows = everything if ids is None else distinct(ids, size)[0]
                     for block in rows.split(1 << 16):
                         self._catch_up(other, block, group)
 

@@ -13,12 +13,15 @@ def distinct(ids: Tensor, size: int) -> tuple[Tensor, Tensor]:
         ids: whole numbers in ``[0, size)``, any shape.
         size: of the table that they are rows of.
 
+    Raises:
+        IndexError: an id outside ``[0, size)``, where it is not by sorting that they are found.
+
     Example:
         >>> rows, place = distinct(torch.tensor([7, 2, 7]), 10)
         >>> rows, place, rows[place]
         (tensor([2, 7]), tensor([1, 0, 1]), tensor([7, 2, 7]))
     """
-    if ids.is_cuda or size > SPARSE * ids.numel():
+    if ids.device.type != "cpu" or size > SPARSE * ids.numel():
         return ids.unique(return_inverse=True)
     flat = ids.flatten()
     rows = torch.zeros(size, dtype=torch.bool).index_fill_(0, flat, True).nonzero().squeeze(1)

@@ -20,7 +20,7 @@ def test_distinct_ids_and_their_places(size, shape):
 
 
 def test_an_id_beyond_the_table_is_an_error():
-    for wrong in (-41, 40):
+    for wrong in (-41, -1, 40):
         with pytest.raises((IndexError, RuntimeError)):
             distinct(torch.tensor([1, wrong]), 40)
 
@@ -58,6 +58,17 @@ def test_scores_of_pairs_and_their_gradients(n_items):
     assert torch.allclose(pair_scores(users, items), torch.einsum("bd,bmd->bm", users, items))
     assert torch.autograd.gradcheck(pair_scores, (users, items))
     assert torch.autograd.gradgradcheck(pair_scores, (users, items))
+
+
+@pytest.mark.parametrize("n_items", [1, 2 * FEW])
+def test_scores_of_pairs_have_a_gradient_under_autocast(n_items):
+    users, items = (torch.randn(s, requires_grad=True) for s in ((3, 4), (3, n_items, 4)))
+    with torch.autocast("cpu", torch.bfloat16):
+        value = pair_scores(users, items).float().sum()
+    value.backward()
+    torch.testing.assert_close(users.grad, items.detach().sum(1), rtol=0.02, atol=0.02)
+    wanted = users.detach().unsqueeze(1).expand_as(items)
+    torch.testing.assert_close(items.grad, wanted, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("sampler", ["shared", "independent", "in-batch", "full"])
