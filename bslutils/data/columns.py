@@ -1,0 +1,227 @@
+"""Columns of a table: which is which, what is in their cells, and ids of any kind renumbered."""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+ROLES = ("user", "item", "rating", "time")
+_NAMES = {  # in lower case and without _, - and blanks; RecBole adds a type after a colon
+    "user": "user userid uid u reviewerid customer customerid member memberid visitorid",
+    "item": "item itemid iid i movie movieid product productid asin parentasin book bookid isbn "
+    "song songid track trackid artist artistid business businessid poi poiid location locationid "
+    "news newsid article articleid",
+    "rating": "rating ratings score stars overall label click clicks",
+    "time": "time timestamp ts date datetime unixreviewtime",
+}
+_ROLE_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")  # ASCII alone
+DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|\+00:00)?", re.ASCII)
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")
+MISSING = {"", "nan", "NaN", "NULL", "null", "None", "NA", "N/A", "<NA>", "NaT"}
+_UNSEEN = re.compile(  # control and format characters, and halves of a pair
+    "[\0-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060\ud800-\udfff\ufeff]"
+)
+LONGEST = 256  # characters of an id
+
+
+@dataclass(frozen=True)
+class Column:
+    """Cells of a column: ``tokens[codes]``, and the row in which each token is met first."""
+
+    codes: np.ndarray
+    tokens: list[str]
+    rows: list[int]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns that were asked for, of one file or object.
+
+    Attributes:
+        columns: by role; user and item are always there.
+        source: what to call it, and ``where(row)`` a row of it, in a message.
+    """
+
+    columns: Mapping[str, Column]
+    source: str
+    where: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return len(self.columns["user"].codes)
+
+    def numbers(self, role: str) -> np.ndarray:
+        """The ratings or the times, ``(n,)`` float64; a date is seconds since 1970.
+
+        Raises:
+            ValueError: a cell that is no finite number and, for a time, no date of ISO 8601.
+        """
+        column = self.columns[role]
+        values = np.empty(len(column.tokens))
+        for k, token in enumerate(column.tokens):
+            values[k] = float(token) if NUMBER.fullmatch(token) else math.nan
+            if role == "time" and DATE.fullmatch(token):
+                try:
+                    moment = np.datetime64(token.removesuffix("Z").removesuffix("+00:00"), "us")
+                    values[k] = moment.astype(np.int64) / 1e6
+                except ValueError:  # the 31st of February
+                    values[k] = math.nan
+            if not math.isfinite(values[k]):
+                also = " nor a date such as 2024-12-31 23:59:59" if role == "time" else ""
+                raise ValueError(
+                    f"{self.where(column.rows[k])}: the {role} {short(token)} is no finite "
+                    f"number{also}; correct it, or leave the column out: "
+                    "columns={'user': …, 'item': …}"
+                )
+        return values[column.codes]
+
+
+def choose(
+    names: Sequence | None, width: int, columns: Any, source: str, first: Sequence = ()
+) -> dict[str, int]:
+    """The position of each role, by what is asked for, by names, or user before item.
+
+    Raises:
+        ValueError: what is asked for is not there, or not clear; the message shows a call.
+    """
+    if isinstance(columns, Mapping):
+        chosen = {role: _place(role, name, names, width, source) for role, name in columns.items()}
+    elif columns is not None:
+        if isinstance(columns, str) or not isinstance(columns, Sequence | np.ndarray):
+            raise ValueError(
+                "columns must be roles in order, such as ('user', 'item', 'rating'), or role to "
+                f"name, such as {{'user': 'userId', 'item': 'movieId'}}, got {columns!r}"
+            )
+        roles = [None if role in (None, "", "_", "-") else role for role in columns]
+        if len(roles) > width:
+            raise ValueError(f"{source}: {len(roles)} columns are named, and it has {width}")
+        chosen = {role: place for place, role in enumerate(roles) if role is not None}
+        if len(chosen) < sum(role is not None for role in roles):
+            raise ValueError(f"columns names a role twice: {list(columns)}")
+    elif names is None:
+        if width != 2:
+            row = f", if the row {' '.join(map(str, first[:6]))[:80]!r} reads so" if first else ""
+            raise ValueError(
+                f"{source}: {width} column(s) without names; say what they are, in order: "
+                f"load_files({source!r}, columns=('user', 'item', 'rating', 'time')){row} "
+                "('-' for one that is not needed)"
+            )
+        chosen = {"user": 0, "item": 1}
+    else:
+        chosen = {}
+        for place, name in enumerate(names):
+            role = role_of(name)
+            if role in chosen:
+                raise ValueError(
+                    f"{source}: {names[chosen[role]]!r} and {name!r} may both be the {role}; say "
+                    f"which: columns={{…, {role!r}: {name!r}}}"
+                )
+            if role:
+                chosen[role] = place
+    unknown = [role for role in chosen if role not in ROLES]
+    if unknown or not {"user", "item"} <= chosen.keys():
+        seen = "" if names is None else f"; its columns are {', '.join(map(short, names[:12]))}"
+        said = f"unknown role {unknown[0]!r}" if unknown else "which columns are user and item?"
+        raise ValueError(
+            f"{source}: {said}{seen}; say columns={{'user': 'its name', 'item': 'its name'}}; the "
+            f"roles are {', '.join(ROLES)}"
+        )
+    if len(set(chosen.values())) < len(chosen):
+        raise ValueError(f"{source}: two roles share a column: {chosen}")
+    return chosen
+
+
+def _place(role: Any, name: Any, names: Sequence | None, width: int, source: str) -> int:
+    if isinstance(name, int | np.integer) and not isinstance(name, bool):
+        if 0 <= name < width:
+            return int(name)
+        raise ValueError(
+            f"{source}: no column {name} for {role!r}; they count from 0 to {width - 1}"
+        )
+    if names is None or list(names).count(name) != 1:
+        there = "there is no header" if names is None else f"there are {', '.join(map(str, names))}"
+        twice = names is not None and name in names
+        raise ValueError(
+            f"{source}: {'more than one' if twice else 'no'} column {name!r} for {role!r}: "
+            f"{there}; give its position, from 0"
+        )
+    return list(names).index(name)
+
+
+def role_of(name: Any) -> str | None:
+    """What a name is usual for; the type that RecBole adds to it is left out."""
+    plain = re.sub(r"[_\- ]", "", str(name).partition(":")[0].strip().lower())
+    return None if str(name).endswith("_seq") else _ROLE_OF.get(plain)
+
+
+class Growing:
+    """A column to which cells are added."""
+
+    def __init__(self):
+        self.codes, self.known, self.rows = [], {}, []
+
+    def add(self, token: str) -> None:
+        code = self.known.setdefault(token, len(self.known))
+        if code == len(self.rows):
+            self.rows.append(len(self.codes))
+        self.codes.append(code)
+
+    def done(self) -> Column:
+        return Column(np.array(self.codes, dtype=np.int64), list(self.known), self.rows)
+
+
+def renumber(tables: Sequence[Table], role: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Number the ids of tables together, from 0: ``(names, ids of each table)``.
+
+    Ids that are all plain integers are put in the order of numbers, others in that of text.
+
+    Raises:
+        ValueError: an id that is missing, too long, has a character in it that is not seen, or is
+            a number that is not written as an id is: ``1.0``, ``-3``, ``1_000``, other digits.
+    """
+    known = {}
+    for table in tables:
+        column = table.columns[role]
+        for token, row in zip(column.tokens, column.rows, strict=True):
+            if token not in known:
+                known[token] = table.where(row)
+    integers = all(map(_INTEGER.fullmatch, known))
+    if not integers:
+        numbers = all(map(_reads_as_number, known))  # then each has to be written as an id is
+        for token, where in known.items():
+            if token in MISSING:
+                said = f"the {role} is missing ({token!r}); drop such rows first"
+            elif len(token) > LONGEST:
+                said = f"the {role} {short(token)} is longer than {LONGEST} characters"
+            elif _UNSEEN.search(token):
+                said = f"the {role} {short(token)} has a character that is not seen"
+            elif numbers and not re.fullmatch(r"[0-9]+", token):
+                said = f"{token!r} is a number, and no id of a {role}; write a plain integer"
+            else:
+                continue
+            raise ValueError(f"{where}: {said}")
+    order = sorted(known, key=int if integers else None)
+    place = {token: k for k, token in enumerate(order)}
+    names = np.array(list(map(int, order)), dtype=np.int64) if integers else np.array(order)
+    ids = []
+    for table in tables:
+        column = table.columns[role]
+        ids.append(np.array([place[token] for token in column.tokens], np.int64)[column.codes])
+    return names, ids
+
+
+def _reads_as_number(token: str) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def short(value: Any) -> str:
+    """What a message shows of a cell."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:36] + "…'"
