@@ -170,10 +170,10 @@ def test_lists_stay_lists(tmp_path):
         ("user,item\n1,2\n3\n", {}, r"line 3: 1 column\(s\), where line 1 has 2"),
         ("user,item\n1,2\n1;3\n", {}, r"line 3: 1 column\(s\)"),
         ("user,item;x\n1,2;3\n", {}, "separated by ',' or ';': say which"),
-        ("user,item\n1,2\n٣,2\n", {}, "line 3: '٣' is a number, and no id of a user"),
-        ("user,item\n1,2\n1_000,2\n", {}, "line 3: '1_000' is a number, and no id"),
-        ("user,item\n1.0,2\n", {}, "line 2: '1.0' is a number, and no id"),
-        ("user,item\n-1,2\n", {}, "line 2: '-1' is a number, and no id"),
+        ("user,item\n1,2\n٣,2\n", {}, "line 3: the user '٣' is a number, not an id"),
+        ("user,item\n1,2\n1_000,2\n", {}, "line 3: the user '1_000' is a number, not an id"),
+        ("user,item\n1.0,2\n", {}, "line 2: the user '1.0' is a number, not an id"),
+        ("user,item\n-1,2\n", {}, "line 2: the user '-1' is a number, not an id"),
         ("user,item\n1,2\n,2\n", {}, "line 3: the user is missing"),
         ("user,item\na,2\nnan,2\n", {}, "line 3: the user is missing"),
         ("user,item\na\u200b,2\n", {}, r"line 2: the character '\\u200b' has no place"),
@@ -191,6 +191,12 @@ def test_lists_stay_lists(tmp_path):
         ("user,item,uid\n1,2,3\n", {}, "'user' and 'uid' may both be the user; say which"),
         ("user,thing\n1,2\n", {}, "line 1: this may be a header or a row|which columns"),
         ("user_id:token\titem_id_list:token_seq\n1\t2\n", {}, "header or a row|which columns"),
+        ("user,item\na,b\nuser,item\n", {}, "line 3: the header of line 1 again"),
+        ("user,item\na,b\n٣,b\n", {}, "line 3: the user '٣' is a number"),
+        ("user,item,time\n1,2,5\n1,3,2024-01-01\n", {"split": "last"}, "line 3: .* is a date, and"),
+        ("1,2\n", {"columns": [["user"], ["item"]]}, "columns must hold roles"),
+        ("1,2\n", {"columns": b"ui"}, "columns must be roles in order"),
+        ("1,2\n", {"name": 5}, "name must be text, got 5"),
         ("user,item\n", {}, "there is a header, and no row below"),
         ("", {}, "the file is empty"),
         (b"PK\x03\x04...", {}, "zip archive.*unpack it"),
@@ -215,7 +221,7 @@ def test_what_is_ambiguous_or_wrong_is_refused(tmp_path, text, options, message)
     path = write(tmp_path, text)
     with pytest.raises(ValueError, match=message) as caught:
         load_files(path, **options)
-    if not set(options) & {"sep", "split", "test_fraction", "columns", "min_rating"}:
+    if not set(options) & {"sep", "split", "test_fraction", "columns", "min_rating", "name"}:
         assert "ratings.csv" in str(caught.value)
 
 
@@ -237,6 +243,7 @@ def test_no_file_and_no_table(tmp_path):
         ({"user": [], "item": []}, "there is no row"),
         ({"user": [True], "item": [1]}, "the user True is no id"),
         ({"user": [[1]], "item": [1]}, r"has shape \(1, 1\)"),
+        ({"user": [b"\xff"], "item": [1]}, "has a character that is not seen"),
         ({"user": [{}], "item": [1]}, "the user {} is no id"),
         (sparse.csr_array((2, 2)), "sparse matrix of users by items"),
         (sparse.csr_array(np.array([[np.nan, 1]])), "an entry is not finite"),

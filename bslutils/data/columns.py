@@ -10,8 +10,9 @@ import numpy as np
 
 ROLES = ("user", "item", "rating", "time")
 _NAMES = {  # in lower case and without _, - and blanks; RecBole adds a type after a colon
-    "user": "user userid uid u reviewerid customer customerid member memberid visitorid",
-    "item": "item itemid iid i movie movieid product productid asin parentasin book bookid isbn "
+    "user": "user userid userprocid uid u reviewerid customer customerid member memberid visitorid",
+    "item": "item itemid itemprocid iid i movie movieid product productid asin parentasin book "
+    "bookid isbn "
     "song songid track trackid artist artistid business businessid poi poiid location locationid "
     "news newsid article articleid",
     "rating": "rating ratings score stars overall label click clicks",
@@ -61,6 +62,13 @@ class Table:
         """
         column = self.columns[role]
         values = np.empty(len(column.tokens))
+        dates = {bool(DATE.fullmatch(token)) for token in column.tokens}
+        if role == "time" and len(dates) > 1:
+            k = next(k for k, token in enumerate(column.tokens) if DATE.fullmatch(token))
+            raise ValueError(
+                f"{self.where(column.rows[k])}: the time {column.tokens[k]!r} is a date, and not "
+                "all are; write all as dates, or all as numbers"
+            )
         for k, token in enumerate(column.tokens):
             values[k] = float(token) if NUMBER.fullmatch(token) else math.nan
             if role == "time" and DATE.fullmatch(token):
@@ -90,11 +98,13 @@ def choose(
     if isinstance(columns, Mapping):
         chosen = {role: _place(role, name, names, width, source) for role, name in columns.items()}
     elif columns is not None:
-        if isinstance(columns, str) or not isinstance(columns, Sequence | np.ndarray):
+        if isinstance(columns, str | bytes) or not isinstance(columns, Sequence | np.ndarray):
             raise ValueError(
                 "columns must be roles in order, such as ('user', 'item', 'rating'), or role to "
                 f"name, such as {{'user': 'userId', 'item': 'movieId'}}, got {columns!r}"
             )
+        if not all(role is None or isinstance(role, str) for role in columns):
+            raise ValueError(f"columns must hold roles, of {', '.join(ROLES)}, got {columns!r}")
         roles = [None if role in (None, "", "_", "-") else role for role in columns]
         if len(roles) > width:
             raise ValueError(f"{source}: {len(roles)} columns are named, and it has {width}")
@@ -190,7 +200,8 @@ def renumber(tables: Sequence[Table], role: str) -> tuple[np.ndarray, list[np.nd
                 known[token] = table.where(row)
     integers = all(map(_INTEGER.fullmatch, known))
     if not integers:
-        numbers = all(map(_reads_as_number, known))  # then each has to be written as an id is
+        # Where all can be read as numbers, each has to be written as an id is; 12_7 may be one.
+        numbers = all(map(_reads_as_number, known)) and not all("_" in token for token in known)
         for token, where in known.items():
             if token in MISSING:
                 said = f"the {role} is missing ({token!r}); drop such rows first"
@@ -198,8 +209,10 @@ def renumber(tables: Sequence[Table], role: str) -> tuple[np.ndarray, list[np.nd
                 said = f"the {role} {short(token)} is longer than {LONGEST} characters"
             elif _UNSEEN.search(token):
                 said = f"the {role} {short(token)} has a character that is not seen"
-            elif numbers and not re.fullmatch(r"[0-9]+", token):
-                said = f"{token!r} is a number, and no id of a {role}; write a plain integer"
+            elif not re.fullmatch(r"[0-9]+", token) and (
+                numbers or (not token.isascii() and _reads_as_number(token))
+            ):
+                said = f"the {role} {short(token)} is a number, not an id; write a plain integer"
             else:
                 continue
             raise ValueError(f"{where}: {said}")

@@ -114,24 +114,31 @@ def are_lists(text: str, source: str, *, alone: bool = True) -> bool:
     Raises:
         ValueError: it may be either; the message shows both calls.
     """
-    rows = [line.split() for line in text.split("\n") if line.strip()]
-    if not rows or not all(map(_is_integer, rows[0])):
+    lines = text.strip().split("\n")
+    first = lines[0].split()
+    if not first or not all(map(_is_integer, first)):
         return False
-    lengths = np.array([len(row) for row in rows])
-    if lengths.max() <= 2 or not all(_is_integer(row[0]) for row in rows):
+    lengths, users = [], set()
+    for line in lines:
+        row = line.split()
+        if row:
+            lengths.append(len(row))
+            users.add(row[0])
+    lengths = np.array(lengths)
+    if lengths.max() <= 2 or not all(map(_is_integer, users)):
         return lengths.min() != lengths.max()
     length, count = max(
         ((n, int((lengths == n).sum())) for n in np.unique(lengths[lengths > 2])),
         key=lambda pair: pair[1],
     )
-    repeated = len({row[0] for row in rows}) < len(rows)
-    if repeated or (alone and 2 * count > len(rows)):
+    repeated = len(users) < len(lengths)
+    if repeated or (alone and 2 * count > len(lengths)):
         why = "users come back on other lines" if repeated else "lines are equally long"
         names = ("user", "item", "rating", "time")[:length]
         raise ValueError(
-            f"{source}, line 1: {' '.join(rows[0])[:40]!r} may be a row of a table or a user with "
-            f"a list of items ({count} of {len(rows)} lines have {length} integers, and {why}). A "
-            f"table: load_files({source!r}, columns={names}), as its columns are; lists: "
+            f"{source}, line 1: {' '.join(first)[:40]!r} may be a row of a table or a user with "
+            f"a list of items ({count} of {len(lengths)} lines have {length} integers, and {why}). "
+            f"A table: load_files({source!r}, columns={names}), as its columns are; lists: "
             f"load_files({source!r}, …, layout='lists')"
         )
     return True

@@ -88,6 +88,8 @@ def load_files(
     Source: the shapes are those of MovieLens (Harper and Konstan, *The MovieLens Datasets*, 2015),
     RecBole (Zhao et al., *RecBole*, CIKM 2021) and LightGCN (He et al., SIGIR 2020).
     """
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"name must be text, got {name!r}")
     _check(min_rating, split, test_fraction, valid_fraction, seed, layout)
     options = {"columns": columns, "sep": sep, "header": header}
     asked = {key: value for key, value in options.items() if value is not None}
@@ -140,9 +142,9 @@ def _check(min_rating, split, test_fraction, valid_fraction, seed, layout) -> No
     number = isinstance(min_rating, int | float | np.number) and not isinstance(min_rating, bool)
     if min_rating is not None and not (number and np.isfinite(min_rating)):
         raise ValueError(f"min_rating must be a finite number or None, got {min_rating!r}")
-    if split not in SPLITTINGS:
+    if not isinstance(split, str) or split not in SPLITTINGS:
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITTINGS)}")
-    if layout not in (None, *LAYOUTS):
+    if layout is not None and (not isinstance(layout, str) or layout not in LAYOUTS):
         raise ValueError(f"unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}, or None")
     for what, value in (("test_fraction", test_fraction), ("valid_fraction", valid_fraction)):
         real = isinstance(value, int | float | np.number) and not isinstance(value, bool)

@@ -54,11 +54,17 @@ def parse_table(
         for role, place in chosen.items():
             found[role].add(first[place])
     for number, cells in rows:
+        if header and cells == first:
+            raise ValueError(
+                f"{source}, line {number}: the header of line {start} again; were files joined? "
+                "Delete the line"
+            )
         if len(cells) != len(first):
-            lists = ", or layout='lists' if a line is 'user item item …'" if sep == " " else ""
+            lists = "layout='lists' if a line is 'user item item …'"
+            remedy = lists if sep == " " else "quote cells that hold it"
             raise ValueError(
                 f"{source}, line {number}: {len(cells)} column(s), where line {start} has "
-                f"{len(first)}, separated by {_shown(sep)}; correct the line, or give sep={lists}"
+                f"{len(first)}, separated by {_shown(sep)}; correct the line, or {remedy}"
             )
         line_of.append(number)
         for role, place in chosen.items():
@@ -183,11 +189,13 @@ def table_of(source: Any, what: str, columns: Sequence | Mapping | None = None) 
 
 def _column(values: np.ndarray, role: str, name: Any, where: Callable[[int], str]) -> Column:
     growing = Growing()
+    if values.dtype.kind == "b" and role == "rating":
+        values = values.astype(np.int64)
     if values.dtype.kind == "M":
         values = np.datetime_as_string(values, unit="us")
     for row, value in enumerate(values.tolist()):
         if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
+            value = value.decode("utf-8", "surrogateescape")
         if isinstance(value, float) and role in ("user", "item") and value == value:
             raise ValueError(
                 f"{where(row)}: the {role} {value} is a float, not an id; convert the column: "
