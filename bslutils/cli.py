@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from . import Interactions, TrainConfig, __version__, evaluate, fit, load, load_files
+from . import TrainConfig, __version__, evaluate, fit
 from .data import SOURCES, facts
-from .flags import EVERY_LOSS, add_flags, given
+from .flags import EVERY_LOSS, add_data, add_flags, given, read_data
 from .losses import make_loss
 from .models import MODELS, make_model
 from .rank import check_cutoff
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     data = _command(commands, "data", _data, "list the data sets, or count one")
-    _add_data(data, "data", nargs="?")
+    add_data(data, "data", nargs="?")
     data.add_argument(
         "--facts",
         type=Path,
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     train = _command(commands, "train", _train, "train a model and report on test")
-    _add_data(train, "--data", required=True)
+    add_data(train, "--data", required=True)
     train.add_argument(
         "--protocol",
         choices=("honest", "paper"),
@@ -116,25 +116,9 @@ def _command(
     return parser
 
 
-def _add_data(parser: argparse.ArgumentParser, name: str, **options) -> None:
-    parser.add_argument(name, help=f"one of {', '.join(SOURCES)}", **options)
-    parser.add_argument(
-        "--test-file", type=Path, help="pairs to test on; the data is then a file to train on"
-    )
-    parser.add_argument(
-        "--valid-fraction", type=float, default=0.1, help="held out of train (default: 0.1)"
-    )
-
-
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="small", help="small or full (default: small)")
     parser.add_argument("--file", type=Path, help="file of the records")
-
-
-def _load(args: argparse.Namespace) -> Interactions:
-    if args.test_file is not None:
-        return load_files(args.data, args.test_file, valid_fraction=args.valid_fraction)
-    return load(args.data, valid_fraction=args.valid_fraction)
 
 
 def _data(args: argparse.Namespace) -> None:
@@ -144,7 +128,7 @@ def _data(args: argparse.Namespace) -> None:
     if args.data is None:
         print("\n".join(SOURCES))
         return
-    data = _load(args)
+    data = read_data(args, args.data)
     for name, value in {**data.describe(), "hash": data.hash}.items():
         print(f"{name:24} {value}")
 
@@ -156,7 +140,7 @@ def _train(args: argparse.Namespace) -> None:
     if args.out is not None and not args.out.resolve().parent.is_dir():
         raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")
 
-    data = _load(args)
+    data = read_data(args, args.data)
     for k in args.ks:
         check_cutoff(k, data, "--ks")
     if args.protocol == "paper":

@@ -1,4 +1,4 @@
-"""Flags for the parameters of training, models and losses.
+"""Flags for the data, and for the parameters of training, models and losses.
 
 A flag is made from the signature that declares the parameter, and its help is what the docstring
 says of it: a new loss or model has its flags without a line here.
@@ -9,14 +9,74 @@ import inspect
 import re
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import TrainConfig, losses, models
+from . import Interactions, TrainConfig, load, load_files, losses, models
+from .data import LAYOUTS, SOURCES, SPLITTINGS
 from .losses import LOSSES, VECTOR_LOSSES, loss_parameters
 from .models import MODELS, model_parameters
 
 EVERY_LOSS = LOSSES | VECTOR_LOSSES
+
+
+def add_data(parser: argparse.ArgumentParser, name: str, **options) -> None:
+    """Add the data, by ``name``, and how a file is read; :func:`read_data` loads it."""
+    parser.add_argument(
+        name, help=f"one of {', '.join(SOURCES)}, or a file: a table or lists of items", **options
+    )
+    parser.add_argument("--valid-fraction", type=float, default=0.1, help="held out of train (0.1)")
+    group = parser.add_argument_group("files", "how your own file is read; found where it is clear")
+    group.add_argument("--test-file", metavar="FILE", help="pairs to test on")
+    group.add_argument(
+        "--columns",
+        nargs="+",
+        metavar="ROLE",
+        help="user, item, rating, time or - in order, or such as user=reviewerID item=1",
+    )
+    group.add_argument("--sep", help=r"what separates columns, such as , or :: or \t")
+    group.add_argument("--header", action=argparse.BooleanOptionalAction, help="the first row")
+    group.add_argument("--min-rating", type=float, help="rows rated lower are left out")
+    group.add_argument("--split", choices=SPLITTINGS, help="without a test file (random)")
+    group.add_argument("--test-fraction", type=float, help="without a test file (0.2)")
+    group.add_argument("--layout", choices=LAYOUTS, help="a table, or lists: user item item …")
+    group.add_argument("--encoding", help="of files (utf-8)")
+
+
+def read_data(args: argparse.Namespace, data: str) -> Interactions:
+    """The data set or the file called ``data``, read as the flags of :func:`add_data` say.
+
+    Raises:
+        ValueError: as :func:`bslutils.load` and :func:`bslutils.load_files`; flags of files with a
+            data set.
+    """
+    apart = ("train", "test", "valid", "valid_fraction", "seed", "name")
+    names = [name for name in inspect.signature(load_files).parameters if name not in apart]
+    options = {name: value for name in names if (value := getattr(args, name)) is not None}
+    given_file = args.test_file is not None or Path(data).exists()
+    if data in SOURCES and args.test_file is None:
+        if options:
+            flag = next(iter(options)).replace("_", "-")
+            raise ValueError(
+                f"--{flag} is of a file, and {data!r} is a data set; ./{data} is a file"
+            )
+        return load(data, valid_fraction=args.valid_fraction)
+    if not given_file and not re.search(r"[./\\]", data):
+        raise ValueError(
+            f"unknown data set {data!r}; choose one of {', '.join(SOURCES)}, or name a file"
+        )
+    if "sep" in options:
+        options["sep"] = options["sep"].replace("\\t", "\t")
+    if any("=" in column for column in options.get("columns", ())):
+        pairs = [column.partition("=")[::2] for column in options["columns"]]
+        options["columns"] = {
+            role: int(place) if place.isascii() and place.isdigit() else place
+            for role, place in pairs
+        }
+        if len(options["columns"]) < len(pairs):
+            raise ValueError("--columns names a role twice")
+    return load_files(data, args.test_file, valid_fraction=args.valid_fraction, **options)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

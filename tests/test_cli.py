@@ -133,11 +133,57 @@ def test_train_on_files(capsys, tmp_path):
     )
     (tmp_path / "test.txt").write_text("0 5\n", encoding="utf-8")
     files = ["--data", str(tmp_path / "train.txt"), "--test-file", str(tmp_path / "test.txt")]
-    train = ["train", *files, "--loss", "bpr", "--epochs", "1", "--no-progress"]
+    assert main(["data", *files[1:]]) == 2  # four integers a line
+    assert "layout='lists'" in capsys.readouterr().err
+    train = [
+        "train",
+        *files,
+        "--layout",
+        "lists",
+        "--loss",
+        "bpr",
+        "--epochs",
+        "1",
+        "--no-progress",
+    ]
     assert main([*train, "--metric", "ndcg@5", "--ks", "5"]) == 0
     assert "test recall@5" in capsys.readouterr().out
     assert main(train) == 2
     assert "--ks must be at most 11, the number of items of train" in capsys.readouterr().err
+
+
+def test_train_on_a_table(capsys, tmp_path):
+    path = tmp_path / "ratings.csv"
+    rows = [f"u{u};i{i};{1 + i % 5};{u + i}" for u in range(9) for i in range(u, u + 20)]
+    path.write_text("\n".join(["who;what;stars;when", *rows]) + "\n", encoding="utf-8")
+    columns = ["user=who", "item=what", "rating=stars", "time=3"]
+    command = ["--columns", *columns, "--min-rating", "4", "--split", "last", "--sep", ";"]
+    assert main(["data", str(path), *command]) == 0
+    assert "dropped, low ratings     108" in capsys.readouterr().out
+    train = ["train", "--data", str(path), "--loss", "bpr", "--epochs", "1", "--no-progress"]
+    assert main([*train, *command, "--ks", "5"]) == 0
+    assert "test recall@5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ratings"], "unknown data set 'ratings'; choose one of movielens-small"),
+        (["none.csv"], "none.csv: cannot be read (No such file"),
+        (["."], ".: cannot be read (not a file)"),
+        (["synthetic", "--min-rating", "4"], "--min-rating is of a file, and 'synthetic' is a"),
+        (["x.csv", "--columns", "user=a", "user=b"], "--columns names a role twice"),
+        (["x.csv"], "x.csv, line 1: this may be a header or a row: 'a', 'b'"),
+        (["x.csv", "--header", "--columns", "user=a", "item=c"], "no column 'c' for 'item'"),
+        (["x.csv", "--no-header", "--sep", "\\t"], "1 column(s) without names"),
+        (["x.csv", "--encoding", "klingon"], "cannot be read in the encoding 'klingon'"),
+    ],
+)
+def test_bad_files(capsys, tmp_path, monkeypatch, arguments, message):
+    (tmp_path / "x.csv").write_text("a,b\nc,d\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

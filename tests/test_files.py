@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import bslutils as bsl
-from bslutils.data.files import load_files, parse_pairs, read_pairs
+from bslutils.data import load_files
+from bslutils.data.files import parse_pairs, read_pairs
 
 
 def test_both_text_formats_give_the_same_pairs(tmp_path):

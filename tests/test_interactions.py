@@ -111,8 +111,8 @@ def test_duplicates_and_overlap_are_dropped_counted_and_reported():
         ([], {}, "train holds no pair"),
         ([[0, 9]], {"n_items": 9}, "id 9 is beyond n_items = 9"),
         ([[0, 1]], {"n_items": 9.5}, "n_items must be an integer, got 9.5"),
-        ([[0, 9]], {"valid_fraction": 1.0}, r"must lie in \[0, 1\), got 1.0"),
-        ([[0, 9]], {"valid_fraction": float("nan")}, r"must lie in \[0, 1\), got nan"),
+        ([[0, 1]], {"valid_fraction": 1.0}, r"must lie in \[0, 1\), got 1.0"),
+        ([[0, 1]], {"valid_fraction": float("nan")}, r"must lie in \[0, 1\), got nan"),
         ([[0, 1]], {"item_names": np.array(["a"])}, "item_names has 1 entries, expected 3"),
     ],
 )

@@ -1,7 +1,16 @@
 """Data: interactions, files of pairs, splits, planted preferences, and the data sets by name."""
 
-from .files import load_files
 from .interactions import Interactions, from_pairs
+from .own import LAYOUTS, SPLITTINGS, load_files
 from .sources import SOURCES, Source, load
 
-__all__ = ["SOURCES", "Interactions", "Source", "from_pairs", "load", "load_files"]
+__all__ = [
+    "LAYOUTS",
+    "SOURCES",
+    "SPLITTINGS",
+    "Interactions",
+    "Source",
+    "from_pairs",
+    "load",
+    "load_files",
+]

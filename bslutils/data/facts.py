@@ -13,15 +13,26 @@ from .interactions import Interactions
 from .sources import SOURCES, load
 
 BATCHES = (1024, 2048)  # as in the commands of BSL's authors
+COUNTS = (  # of what describe() tells
+    "name",
+    "protocol",
+    "users",
+    "items",
+    "train",
+    "valid",
+    "test",
+    "density",
+    "median pairs of a user",
+)
 SHARES = (0.05, 0.1, 0.2, 0.3)  # of false negatives, which experiments on noise go through
 
 
 def facts(data: Interactions) -> dict[str, Any]:
     """Counts of a data set, ready for JSON.
 
-    Those of :meth:`Interactions.describe` and the hash, and of the training pairs: how many there
-    are with those of validation; the mean of a user; the share of false negatives among uniform
-    draws, in the row of an average pair; the ratio that noise has to have for other shares
+    The first of :meth:`Interactions.describe` and the hash, and of the training pairs: how many
+    there are with those of validation; the mean of a user; the share of false negatives among
+    uniform draws, in the row of an average pair; the ratio that noise has to have for other shares
     (:func:`bslutils.sampling.ratio_of_share`); and the other positives of the same user that a pair
     meets in a random batch, by its size, where validation is trained on, too
     (:func:`bslutils.sampling.expected_partners`).
@@ -31,9 +42,10 @@ def facts(data: Interactions) -> dict[str, Any]:
         >>> found["users"], round(found["mean training pairs of a user"], 1)
         (500, 28.4)
     """
+    described = data.describe()
     degree, whole = data.user_degree, data.paper_protocol().train
     return {
-        **data.describe(),
+        **{name: described[name] for name in COUNTS},
         "hash": data.hash,
         "train and valid": int(whole.nnz),
         "mean training pairs of a user": float(degree.mean()),

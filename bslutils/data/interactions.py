@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.sparse import csr_array
 
+from .ids import check_pairs, sizes
 from .splits import false_positives, hold_out, matrix_of, popularity_groups
 from .synthetic import Truth
 
@@ -138,6 +139,10 @@ class Interactions:
     def describe(self) -> dict[str, int | float | str]:
         """Name, protocol, counts, density and the median number of pairs of a user.
 
+        Then what is easily overlooked: the users and items of a split that no training pair knows
+        (*cold*: nothing could be learned of them, and a mean over users counts them all the same),
+        the ids that no pair has, and what of the source was dropped.
+
         Example:
             >>> data = from_pairs([[0, 0], [0, 1], [1, 1]], [[1, 0]], valid_fraction=0)
             >>> data.describe()["users"], data.describe()["density"]
@@ -154,7 +159,19 @@ class Interactions:
             **counts,
             "density": int(per_user.sum()) / (self.n_users * self.n_items),
             "median pairs of a user": float(np.median(per_user)),
+            **self._overlooked(everything),
         }
+
+    def _overlooked(self, everything: csr_array) -> dict[str, int]:
+        found = {}
+        for name in ("valid", "test"):
+            users, items = self.pairs(name)
+            found[f"cold users of {name}"] = len(np.unique(users[self.user_degree[users] == 0]))
+            found[f"cold items of {name}"] = len(np.unique(items[self.item_degree[items] == 0]))
+        users, items = everything.nonzero()
+        found["users without a pair"] = self.n_users - len(np.unique(users))
+        found["items without a pair"] = self.n_items - len(np.unique(items))
+        return found | {f"dropped, {why}": count for why, count in self.dropped.items()}
 
     def paper_protocol(self) -> "Interactions":
         """Train on all training pairs and let the *test* split choose the epoch.
@@ -218,6 +235,10 @@ def from_pairs(
 ) -> Interactions:
     """Build :class:`Interactions` from ``(n, 2)`` arrays of ``(user, item)`` ids from 0.
 
+    Ids are rows of tables: leave no gaps. Where the largest ids give the sizes, and fewer than
+    half of the ids up to them are in use, or users and items both count from 1, a warning says so.
+    :func:`bslutils.load_files` renumbers ids of any kind and keeps the originals as names.
+
     Duplicates are dropped. A validation or test pair that is also a training pair is dropped
     from there with a warning, since a ranking leaves training items out and it could never be
     found. Both are counted in ``dropped``.
@@ -236,8 +257,9 @@ def from_pairs(
         truth: planted preferences of synthetic data.
 
     Raises:
-        ValueError: ids that are not integers, negative or too large, a wrong shape, no training
-            pair, ``valid_fraction`` outside [0, 1). The message names the offender.
+        ValueError: ids that are not integers, negative or too large, tables of more than ten
+            million rows of which half are unused, a wrong shape, no training pair,
+            ``valid_fraction`` outside [0, 1). The message names the offender.
 
     Example:
         >>> data = from_pairs([[0, 0], [0, 1], [1, 2], [1, 2]], [[0, 2]], valid_fraction=0)
@@ -246,18 +268,11 @@ def from_pairs(
     """
     pairs = {"train": train, "valid": np.empty((0, 2), int) if valid is None else valid}
     pairs["test"] = test
-    pairs = {split: _check_pairs(split, array) for split, array in pairs.items()}
+    pairs = {split: check_pairs(split, array) for split, array in pairs.items()}
     if len(pairs["train"]) == 0:
         raise ValueError("train holds no pair")
-    top = np.concatenate(list(pairs.values())).max(axis=0) + 1
-    shape = []
-    for axis, (what, size) in enumerate((("users", n_users), ("items", n_items))):
-        if size is not None and not isinstance(size, (int, np.integer)):
-            raise ValueError(f"n_{what} must be an integer, got {size!r}")
-        if size is not None and top[axis] > size:
-            raise ValueError(f"id {top[axis] - 1} is beyond n_{what} = {size} (ids count from 0)")
-        shape.append(int(top[axis]) if size is None else size)
-    matrices = {split: matrix_of(array, tuple(shape)) for split, array in pairs.items()}
+    shape = sizes(list(pairs.values()), n_users, n_items, name)
+    matrices = {split: matrix_of(array, shape) for split, array in pairs.items()}
     duplicates = sum(len(array) - matrices[split].nnz for split, array in pairs.items())
     overlap = 0
     for split in ("valid", "test"):
@@ -284,25 +299,6 @@ def from_pairs(
 def _read_only(array: np.ndarray) -> np.ndarray:
     array.flags.writeable = False
     return array
-
-
-def _check_pairs(split: str, pairs: np.ndarray | tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    if isinstance(pairs, tuple) and all(isinstance(ids, np.ndarray) for ids in pairs):
-        lengths = [ids.shape for ids in pairs]
-        if len(pairs) != 2 or lengths[0] != lengths[1] or len(lengths[0]) != 1:
-            raise ValueError(f"{split} must be (users, items), (n,) each, got shapes {lengths}")
-        pairs = np.stack(pairs, axis=1)
-    array = np.asarray(pairs)
-    if array.size == 0:
-        return np.empty((0, 2), np.int64)
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"{split} must be (n, 2) pairs of user and item, got {array.shape}")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"{split} must hold integer ids, got {array.dtype}")
-    if array.min() < 0:
-        row = int(np.argmax((array < 0).any(axis=1)))
-        raise ValueError(f"{split} pair {row} has a negative id: {array[row].tolist()}")
-    return array.astype(np.int64)
 
 
 def _minus(a: csr_array, b: csr_array) -> csr_array:

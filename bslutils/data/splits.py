@@ -12,11 +12,19 @@ def matrix_of(pairs: np.ndarray, shape: tuple[int, int]) -> csr_array:
     return matrix
 
 
-def hold_out(train: csr_array, fraction: float, seed: int) -> tuple[csr_array, csr_array]:
-    """Hold out a random part of each user's pairs: ``(train, valid)``.
+def hold_out(
+    train: csr_array, fraction: float, seed: int, times: np.ndarray | None = None
+) -> tuple[csr_array, csr_array]:
+    """Hold out a part of each user's pairs, random or the last ones: ``(train, valid)``.
 
     A user with n pairs gives ``round(fraction * n)`` of them, halves upward, but keeps at least
     one to train on.
+
+    Args:
+        train: pairs, ``(n_users, n_items)``.
+        fraction: of a user's pairs, in [0, 1).
+        seed: chooses which; with ``times``, among those of the same time.
+        times: of the pairs in the order of ``train.indices``, ``(nnz,)``: the last are held out.
 
     Raises:
         ValueError: ``fraction`` outside [0, 1).
@@ -32,10 +40,42 @@ def hold_out(train: csr_array, fraction: float, seed: int) -> tuple[csr_array, c
     n_held = np.minimum(np.floor(fraction * degree + 0.5).astype(np.int64), degree - 1)
     users = np.repeat(np.arange(train.shape[0]), degree)
     key = np.random.default_rng(seed).random(train.nnz)
-    order = np.lexsort((key, users))  # users stay in order, their pairs are shuffled
+    # Users stay in order, their pairs are shuffled, or sorted from the last one.
+    order = np.lexsort((key, users) if times is None else (key, -times, users))
     rank = np.arange(train.nnz) - np.repeat(train.indptr[:-1], degree)
     held = np.zeros(train.nnz, dtype=bool)
     held[order] = rank < np.repeat(n_held, degree)
+    pairs = np.stack([users, train.indices], axis=1)
+    return matrix_of(pairs[~held], train.shape), matrix_of(pairs[held], train.shape)
+
+
+def hold_out_after(
+    train: csr_array, fraction: float, times: np.ndarray
+) -> tuple[csr_array, csr_array]:
+    """Hold out what comes last, by one cut for all users: ``(train, valid)``.
+
+    Of n pairs the last ``round(fraction * n)`` are held out, less those that happened at the very
+    time of the last one that is kept. A user may be on one side of the cut only.
+
+    Raises:
+        ValueError: ``fraction`` outside [0, 1), or no pair after the cut.
+
+    Example:
+        >>> pairs = csr_array(np.ones((2, 2), dtype=bool))
+        >>> kept, held = hold_out_after(pairs, 0.5, np.array([1, 2, 3, 4]))
+        >>> kept.sum(axis=1).tolist(), held.sum(axis=1).tolist()
+        ([2, 0], [0, 2])
+    """
+    if not 0 <= fraction < 1:
+        raise ValueError(f"the fraction held out must lie in [0, 1), got {fraction}")
+    n_held = min(int(fraction * train.nnz + 0.5), train.nnz - 1)
+    held = times > np.sort(times)[train.nnz - n_held - 1]
+    if n_held and not held.any():
+        raise ValueError(
+            f"no pair is later than the cut that leaves out {n_held} of {train.nnz}: their "
+            "times are the same; split='random' needs none"
+        )
+    users = np.repeat(np.arange(train.shape[0]), np.diff(train.indptr))
     pairs = np.stack([users, train.indices], axis=1)
     return matrix_of(pairs[~held], train.shape), matrix_of(pairs[held], train.shape)
 
