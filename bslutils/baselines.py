@@ -11,7 +11,7 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from scipy import linalg, sparse
+from scipy import sparse
 from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
@@ -138,17 +138,13 @@ def ease(
         (columns[items] @ train).toarray(out=table[items])
     diagonal = np.diag_indices(n)
     table[diagonal] += l2
-    factorise, invert = linalg.get_lapack_funcs(("potrf", "potri"), (table,))
-    # A symmetric table is its own transpose, and in that order LAPACK can work on it in place.
-    found, info = factorise(table.T, lower=True, overwrite_a=True)
+    # In place, and by torch: the OpenBLAS that scipy brings writes beyond its buffers when several
+    # threads factorise a table of some 38,000 rows, which ends the process.
+    whole = torch.from_numpy(table).T
+    _, info = torch.linalg.cholesky_ex(whole, out=(whole, torch.empty(0, dtype=torch.int32)))
     if info:
         raise ValueError(f"l2={l2} is too small for {np.dtype(dtype)}: EASE is singular")
-    table = invert(found, lower=True, overwrite_c=True)[0].T
-    for items in _blocks(n, n):  # LAPACK fills one triangle
-        rest = slice(items.stop, n)
-        square = np.triu(table[items, items])
-        table[items, items] = square + np.triu(square, 1).T
-        table[rest, items] = table[items, rest].T
+    torch.cholesky_inverse(whole, out=whole)
     table /= -table[diagonal]
     table[diagonal] = 0
     return lambda users: train[users] @ table
