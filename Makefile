@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 GPU_SWEEPS := paper_noise published field backbones reference
 MINUTES ?= 25
 
-.PHONY: help book test test-slow gpu lab clean
+.PHONY: help book test test-slow release-check test-matrix gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -49,6 +49,12 @@ test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a bro
 
 gpu: $(INSTALLED)  ## with a GPU: the runs that want one, for MINUTES=25
 	$(BIN)/python -m bslutils sweep $(GPU_SWEEPS) --size full --device cuda --minutes $(MINUTES)
+
+release-check:  ## build the package, look at what came out, install it into an empty environment, use it
+	.ci/release-check
+
+test-matrix:  ## the package's tests with the oldest and the newest versions that it allows
+	.ci/test-matrix
 
 # The setting lives in .venv, so that nothing outside this folder changes.
 lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks
