@@ -17,7 +17,7 @@ from .batch import batch_scores
 from .config import TrainConfig
 from .data import Interactions
 from .evaluate import evaluate
-from .optim import RowAdam
+from .optim import RowAdam, Together
 from .rank import check_cutoff, embeddings
 from .replay import Replay, replayable
 from .sampling import NoisyNegatives, batches, same_user_mask
@@ -32,10 +32,11 @@ class Run:
     Attributes:
         model: the model with the weights of the best epoch (the last one without validation).
         config: its settings.
-        history: a dict per epoch: ``epoch``, ``loss``, ``seconds`` of training so far and,
-            where validated, the metrics.
+        history: a dict per epoch: ``epoch``, ``loss``, ``seconds`` of training so far, every
+            number that the loss learns, as ``loss.tau``, and, where validated, the metrics.
         best_epoch: the epoch whose weights were kept.
         stopped: ``"epochs"``, ``"patience"`` or ``"interrupted"``.
+        loss: the loss, with the parameters of the best epoch where it learned any.
         data: name, hash and protocol of the data.
     """
 
@@ -45,6 +46,7 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list, repr=False)
     best_epoch: int = 0
     stopped: str = "epochs"
+    loss: nn.Module | None = field(default=None, repr=False)
 
     @property
     def best(self) -> dict[str, float]:
@@ -84,6 +86,8 @@ def fit(
         loss: ``loss(pos, neg, pos_mask=…, neg_mask=…)`` to a scalar: any loss of
             :mod:`bslutils.losses`, or your own. One with a true ``on_vectors`` gets the vectors
             of the users ``(B, d)`` and of their positives ``(B, P, d)`` instead of scores.
+            Parameters of its own, such as a temperature, are trained in place by dense Adam at
+            the rate of the model and without L2, and kept at the best epoch like the weights.
         config: the settings.
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
@@ -115,13 +119,17 @@ def fit(
         )
     auxiliary = getattr(model, "auxiliary", None)
     device = torch.device(config.device)
-    model.to(device)
+    learner = nn.ModuleList(part for part in (model, loss) if isinstance(part, nn.Module))
+    learner.to(device)  # whatever is trained, kept and given back
     generator = torch.Generator(device).manual_seed(config.seed)
-    optimizer = make_optimizer(model, config)
+    tables = optimizer = make_optimizer(model, config)
+    if own := own_parameters(loss, model):
+        optimizer = Together(tables, torch.optim.Adam(own, lr=config.lr))
     run = Run(
         model,
         config,
         {"name": data.name, "hash": data.hash, "protocol": data.protocol},
+        loss=loss,
     )
     noise = None
     if config.negative_noise != 1:
@@ -144,7 +152,7 @@ def fit(
         check_cutoff(cutoff, data, f"the cut-off of metric={config.metric!r}")
     rows = int((-(-data.user_degree // config.positives)).sum())
     steps = -(-rows // config.batch_size)  # of an epoch
-    best_value, best_state = -float("inf"), _state(model)
+    best_value, best_state = -float("inf"), _state(learner)
     last_good = best_state
     seconds = 0.0
     progress = tqdm(
@@ -155,7 +163,7 @@ def fit(
     # Dropout and noise draw from the global generator: seed it for this run, then give it back.
     with (
         progress,
-        row_updates(model, optimizer),
+        row_updates(model, tables),
         torch.random.fork_rng([device] if device.type == "cuda" else []),
     ):
         torch.manual_seed(config.seed)
@@ -176,13 +184,13 @@ def fit(
                     if len(losses) % CHECK_EVERY == 0:
                         _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
                 _check_finite(losses, 0, epoch)
-                if isinstance(optimizer, RowAdam):
-                    optimizer.catch_up()
+                if isinstance(tables, RowAdam):
+                    tables.catch_up()
                 mean = float(torch.stack(losses).mean())
                 seconds += time.perf_counter() - start
-                last_good = _state(model)
+                last_good = _state(learner)
 
-                entry = {"epoch": epoch, "loss": mean, "seconds": seconds}
+                entry = {"epoch": epoch, "loss": mean, "seconds": seconds} | _learned(loss)
                 run.history.append(entry)
                 if on_epoch is not None:
                     on_epoch(epoch, model)
@@ -203,11 +211,11 @@ def fit(
                         break
         except KeyboardInterrupt:
             run.stopped = "interrupted"
-        except FloatingPointError:
-            model.load_state_dict(last_good)
+        except (FloatingPointError, ValueError):  # as of a temperature that was learned below 0
+            learner.load_state_dict(last_good)
             raise
         except (RuntimeError, MemoryError) as error:
-            model.load_state_dict(last_good)
+            learner.load_state_dict(last_good)
             if not _out_of_memory(error):
                 raise
             raise MemoryError(
@@ -216,7 +224,7 @@ def fit(
                 "two, or share the negatives; the model holds the weights of epoch "
                 f"{len(run.history)}"
             ) from error
-    model.load_state_dict(best_state)
+    learner.load_state_dict(best_state)
     model.eval()
     return run
 
@@ -284,6 +292,20 @@ def set_lr(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, ste
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
+
+
+def own_parameters(loss: nn.Module, model: nn.Module | None = None) -> list[nn.Parameter]:
+    """What a loss learns: its parameters that want a gradient and are not those of the model."""
+    if not isinstance(loss, nn.Module):
+        return []
+    others = set() if model is None else set(model.parameters())
+    return [p for p in loss.parameters() if p.requires_grad and p not in others]
+
+
+def _learned(loss: nn.Module) -> dict[str, float]:
+    """The single numbers that a loss learns, as they are now."""
+    named = loss.named_parameters() if isinstance(loss, nn.Module) else ()
+    return {f"loss.{name}": p.item() for name, p in named if p.requires_grad and p.numel() == 1}
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
