@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from .batch import batch_scores
 from .config import TrainConfig
 from .data import Interactions
 from .evaluate import evaluate
+from .first_batch import first_value, out_of_memory
 from .optim import RowAdam, Together
 from .rank import check_cutoff, embeddings
 from .replay import Replay, replayable
@@ -75,8 +77,9 @@ def fit(
 ) -> Run:
     """Train a model on the training pairs and keep the epoch that is best on validation.
 
-    The test split is never looked at. Without validation pairs the last epoch is kept. An
-    interrupt (Ctrl-C) ends training and keeps the best epoch so far.
+    The test split is never looked at. A loss is looked at more closely at its first batch, before
+    anything is updated (:func:`bslutils.first_batch.first_value`). Without validation pairs the
+    last epoch is kept. An interrupt (Ctrl-C) ends training and keeps the best epoch so far.
 
     Args:
         model: ``model(users, items)`` and ``model.embed()``; trained in place. What
@@ -92,9 +95,11 @@ def fit(
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
     Raises:
-        ValueError: no training pair, a model whose sizes are not those of the data, a metric with
-            more places than there are items, or row-wise updates of a model that has no rows to
-            update.
+        TypeError: a loss that cannot be called as above, or gives back no tensor.
+        ValueError: a loss that fails at its first batch, changes its scores, gives no single
+            finite number or no gradient to the scores; no training pair, a model whose sizes are
+            not those of the data, a metric with more places than there are items, or row-wise
+            updates of a model that has no rows to update.
         MemoryError: memory ran out; the message names the settings that ask for it, and the model
             is left with the weights of the last good epoch.
         FloatingPointError: the loss became NaN or infinite; the message says at which step,
@@ -135,14 +140,19 @@ def fit(
     if config.negative_noise != 1:
         noise = NoisyNegatives(data.train, config.negative_noise, device)
 
+    judge = partial(first_value, loss)  # of the first batch; from then on the loss itself
+
     def step(user: Tensor, pos: Tensor, pos_mask: Tensor | None) -> Tensor:
+        nonlocal judge
         scores = batch_scores(
             model, user, pos, pos_mask, config, data.n_items, generator, noise=noise, loss=loss
         )
         if config.pool_users:
             pos_mask = same_user_mask(user)
         extra = auxiliary(user, pos) if auxiliary is not None else None
-        return update(loss, optimizer, scores, pos_mask, extra)
+        value = update(judge, optimizer, scores, pos_mask, extra)
+        judge = loss
+        return value
 
     if replayable(config, model, loss):
         step = Replay(step, generator)
@@ -216,7 +226,7 @@ def fit(
             raise
         except (RuntimeError, MemoryError) as error:
             learner.load_state_dict(last_good)
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             raise MemoryError(
                 f"memory ran out with batch_size={config.batch_size}, "
@@ -322,10 +332,3 @@ def _check_finite(losses: list[Tensor], before: int, epoch: int) -> None:
             f"the loss became {values[step].item()} at step {before + step + 1} of epoch {epoch}; "
             f"the model holds the weights of epoch {epoch - 1}"
         )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # What torch says on a CPU, by version.
-    return "not enough memory" in str(error) or "can't allocate memory" in str(error)
