@@ -22,6 +22,8 @@ class TrainConfig:
     Args:
         epochs: passes over the training pairs, at most.
         batch_size: rows in a batch.
+        accumulate: batches whose gradients make one update, as one batch of all their rows would:
+            for memory. Each batch has its own negatives, and in-batch ones are of one batch.
         positives: positives of one user in a row; the bilateral loss needs more than one.
         pool_users: give every row all positives of its user that the batch has, instead of one, as
             the ``multi`` mode of the BSL code does; in a random batch there are few.
@@ -62,6 +64,7 @@ class TrainConfig:
 
     epochs: int = 30
     batch_size: int = 1024
+    accumulate: int = 1
     positives: int = 1
     pool_users: bool = False
     sampler: str = "shared"
@@ -83,7 +86,8 @@ class TrainConfig:
     progress: bool | None = None
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "positives", "n_negatives", "n_lists", "eval_every"):
+        sizes = ("epochs", "batch_size", "accumulate", "positives", "n_negatives", "n_lists")
+        for name in (*sizes, "eval_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.patience is not None and self.patience < 1:

@@ -142,7 +142,7 @@ def fit(
 
     judge = partial(first_value, loss)  # of the first batch; from then on the loss itself
 
-    def step(user: Tensor, pos: Tensor, pos_mask: Tensor | None) -> Tensor:
+    def step(user: Tensor, pos: Tensor, pos_mask: Tensor | None, *part: float | bool) -> Tensor:
         nonlocal judge
         scores = batch_scores(
             model, user, pos, pos_mask, config, data.n_items, generator, noise=noise, loss=loss
@@ -150,7 +150,7 @@ def fit(
         if config.pool_users:
             pos_mask = same_user_mask(user)
         extra = auxiliary(user, pos) if auxiliary is not None else None
-        value = update(judge, optimizer, scores, pos_mask, extra)
+        value = update(judge, optimizer, scores, pos_mask, extra, *part)
         judge = loss
         return value
 
@@ -162,6 +162,7 @@ def fit(
         check_cutoff(cutoff, data, f"the cut-off of metric={config.metric!r}")
     rows = int((-(-data.user_degree // config.positives)).sum())
     steps = -(-rows // config.batch_size)  # of an epoch
+    updates = -(-steps // config.accumulate)
     best_value, best_state = -float("inf"), _state(learner)
     last_good = best_state
     seconds = 0.0
@@ -187,9 +188,11 @@ def fit(
                     generator=generator,
                 )
                 model.train()
-                for batch in epoch_batches:
-                    set_lr(optimizer, config, (epoch - 1) * steps + len(losses), steps)
-                    losses.append(step(*batch))
+                for n, batch in enumerate(epoch_batches):
+                    made = (epoch - 1) * updates + n // config.accumulate
+                    set_lr(optimizer, config, made, updates)
+                    part = part_of_update(n, rows, config) if config.accumulate > 1 else ()
+                    losses.append(step(*batch, *part))
                     progress.update()
                     if len(losses) % CHECK_EVERY == 0:
                         _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
@@ -245,16 +248,34 @@ def update(
     scores: tuple[Tensor, Tensor, Tensor | None],
     pos_mask: Tensor | None = None,
     extra: Tensor | None = None,
+    share: float = 1.0,
+    first: bool = True,
+    last: bool = True,
 ) -> Tensor:
-    """One step down the gradient of the loss of a batch, plus ``extra``; returns their sum."""
+    """One step down the gradient of the loss of a batch, plus ``extra``; returns their sum.
+
+    Of several batches that make one step, each has a ``share`` in the gradient; the ``first``
+    forgets the one before, and the ``last`` takes the step.
+    """
     pos, neg, neg_mask = scores
     value = loss(pos, neg, pos_mask=pos_mask, neg_mask=neg_mask)
     if extra is not None:
         value = value + extra
-    optimizer.zero_grad(set_to_none=True)
-    value.backward()
-    optimizer.step()
+    if first:
+        optimizer.zero_grad(set_to_none=True)
+    (value if share == 1 else share * value).backward()
+    if last:
+        optimizer.step()
     return value.detach()
+
+
+def part_of_update(n: int, rows: int, config: TrainConfig) -> tuple[float, bool, bool]:
+    """What batch n of an epoch of ``rows`` is to its update: its share of the rows, and whether
+    it is the first or the last one."""
+    size, of = config.batch_size, config.accumulate
+    begin, end = n - n % of, min((n - n % of + of) * size, rows)
+    share = (min((n + 1) * size, rows) - n * size) / (end - begin * size)
+    return share, n == begin, (n + 1) * size >= end
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

@@ -150,7 +150,7 @@ class Trial:
         if not self.trains:
             settings["config"] = {name: settings["config"][name] for name in ("metric", "seed")}
         # Runs that were recorded before there were these settings.
-        for name, usual in (("n_lists", 1), ("pool_users", False)):
+        for name, usual in (("n_lists", 1), ("pool_users", False), ("accumulate", 1)):
             if settings["config"].get(name) == usual:
                 del settings["config"][name]
         for part in ("params", "config", "model"):  # 1 and 1.0 are one setting
