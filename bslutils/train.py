@@ -19,6 +19,8 @@ from .config import TrainConfig
 from .data import Interactions
 from .evaluate import evaluate
 from .first_batch import first_value, out_of_memory
+from .in_batch import LogQ
+from .losses import negative_temperature
 from .optim import RowAdam, Together
 from .rank import check_cutoff, embeddings
 from .replay import Replay, replayable
@@ -140,13 +142,18 @@ def fit(
     if config.negative_noise != 1:
         noise = NoisyNegatives(data.train, config.negative_noise, device)
 
+    log_q = LogQ(data.train, device) if config.log_q else None
+    if config.log_q and negative_temperature(loss) is None:
+        raise ValueError(
+            "log_q needs a loss that takes a soft maximum of its negatives, and says so by "
+            f"'negatives', such as SoftmaxLoss; got {loss}"
+        )
     judge = partial(first_value, loss)  # of the first batch; from then on the loss itself
 
     def step(user: Tensor, pos: Tensor, pos_mask: Tensor | None, *part: float | bool) -> Tensor:
         nonlocal judge
-        scores = batch_scores(
-            model, user, pos, pos_mask, config, data.n_items, generator, noise=noise, loss=loss
-        )
+        places = (model, user, pos, pos_mask, config, data.n_items, generator)
+        scores = batch_scores(*places, noise=noise, log_q=log_q, loss=loss)
         if config.pool_users:
             pos_mask = same_user_mask(user)
         extra = auxiliary(user, pos) if auxiliary is not None else None
