@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from .config import TrainConfig
-from .losses import negative_form
+from .in_batch import LogQ
+from .losses import negative_form, negative_temperature
 from .rows import distinct
 from .sampling import NoisyNegatives, in_batch_mask, uniform_negatives
 from .scoring import pair_scores, shared_scores, soft_maximum
@@ -20,6 +21,7 @@ def batch_scores(
     generator: torch.Generator,
     *,
     noise: NoisyNegatives | None = None,
+    log_q: LogQ | None = None,
     loss: nn.Module | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Scores of a batch: positives ``(B, P)``, negatives ``(B, N)``, and the negatives' mask.
@@ -30,6 +32,9 @@ def batch_scores(
     For a ``loss`` that asks no more of a list of negatives than their soft maximum
     (:func:`bslutils.losses.negative_form`), the N negatives come as that one score, ``(B, 1)``:
     the loss and its gradient are the same, and nothing of size ``(B, N)`` goes through autograd.
+
+    With ``log_q`` the scores of in-batch negatives are corrected, at the temperature of the
+    ``loss``.
 
     For a ``loss`` on vectors (``loss.on_vectors`` is true) nothing is scored and no negative is
     drawn: the vectors of the users ``(B, d)`` and of their positives ``(B, P, d)``, and ``None``.
@@ -48,7 +53,8 @@ def batch_scores(
     neg, neg_mask = _negatives(pos, config, n_items, generator)
     columns = None  # of the negatives of each row, where the rows do not share all of them
     if noise is not None and noise.ratio < 1:
-        neg_mask = noise.kept(user, neg, generator)
+        kept = noise.kept(user, pos.flatten() if config.sampler == "in-batch" else neg, generator)
+        neg_mask = kept if neg_mask is None else neg_mask & kept
     elif noise is not None:
         neg, columns = noise.mixed(user, neg, generator)
     users, pos_items, neg_items = _vectors(model, user, [pos.flatten(), neg], n_items)
@@ -64,6 +70,8 @@ def batch_scores(
     n_lists = _n_lists(config, batch)
     parts = list(zip(users.tensor_split(n_lists), neg_items.chunk(n_lists), strict=True))
     form, dtype = negative_form(loss), _dtype(config, users)
+    if log_q is not None:
+        form = None  # every score has something of its own taken off
     if form is not None and columns is None:
         best = _joined([soft_maximum(*x, **form, mask=neg_mask, dtype=dtype) for x in parts])
         # A row whose negatives are all masked stays without one.
@@ -72,6 +80,10 @@ def batch_scores(
     neg_scores = _joined([shared_scores(u.to(dtype), i.to(dtype)).to(u) for u, i in parts])
     if columns is not None:
         neg_scores = neg_scores.gather(1, columns)
+    if log_q is not None:
+        tau, mean = negative_temperature(loss)
+        live = neg_mask if mean else None
+        neg_scores = neg_scores - log_q.taken_off(pos.flatten(), batch, tau=tau, live=live)
     return pos_scores, neg_scores, neg_mask
 
 

@@ -14,7 +14,17 @@ def check_positive(**values: float | Tensor) -> None:
     """Positive finite numbers; a 0-dim tensor is one."""
     for name, value in values.items():
         if not _is_number(value) or not 0 < value < math.inf:
-            raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+            raise ValueError(f"{name} must be a positive finite number, got {_shown(name, value)}")
+
+
+def _shown(name: str, value: float | Tensor) -> str:
+    """A value and, where it was learned out of its domain, what to do."""
+    if not isinstance(value, Tensor) or not value.requires_grad:
+        return repr(value)
+    return (
+        f"{value.tolist()}; to learn one that stays positive, learn its logarithm and give "
+        f"{name}=log.exp()"
+    )
 
 
 def check_finite(**values: float | Tensor) -> None:

@@ -22,6 +22,8 @@ class TrainConfig:
     Args:
         epochs: passes over the training pairs, at most.
         batch_size: rows in a batch.
+        accumulate: batches whose gradients make one update, as one batch of all their rows would:
+            for memory. Each batch has its own negatives, and in-batch ones are of one batch.
         positives: positives of one user in a row; the bilateral loss needs more than one.
         pool_users: give every row all positives of its user that the batch has, instead of one, as
             the ``multi`` mode of the BSL code does; in a random batch there are few.
@@ -33,7 +35,11 @@ class TrainConfig:
             gradient is that much less noisy at the same arithmetic, and more rows are read.
         replacement: whether an item may be drawn twice into a shared list.
         negative_noise: relative weight with which a user's training positives are drawn as
-            negatives, for ``"shared"``: 1 is uniform, 0 true negatives only, more is noise.
+            negatives, for ``"shared"``: 1 is uniform, 0 true negatives only, more is noise. For
+            ``"in-batch"`` 0 masks every item of the batch that is a positive of the row's user.
+        log_q: for ``"in-batch"``: correct the scores of negatives for their popularity, so that the
+            loss estimates that over all items (:mod:`bslutils.in_batch`). The positive stays as it
+            is, in ``SoftmaxLoss(pos_in_denominator=True)`` too.
         optimizer: ``"adam"`` updates every parameter in every step; ``"row-adam"`` does the same
             row by row when a row is read, at a cost that does not grow with the tables
             (:class:`bslutils.optim.RowAdam`).
@@ -62,6 +68,7 @@ class TrainConfig:
 
     epochs: int = 30
     batch_size: int = 1024
+    accumulate: int = 1
     positives: int = 1
     pool_users: bool = False
     sampler: str = "shared"
@@ -69,6 +76,7 @@ class TrainConfig:
     n_lists: int = 1
     replacement: bool = True
     negative_noise: float = 1.0
+    log_q: bool = False
     optimizer: str = "adam"
     lr: float = 1e-3
     schedule: str = "constant"
@@ -83,7 +91,8 @@ class TrainConfig:
     progress: bool | None = None
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "positives", "n_negatives", "n_lists", "eval_every"):
+        sizes = ("epochs", "batch_size", "accumulate", "positives", "n_negatives", "n_lists")
+        for name in (*sizes, "eval_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.patience is not None and self.patience < 1:
@@ -94,8 +103,17 @@ class TrainConfig:
             raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
         if not 0 <= self.negative_noise < float("inf"):
             raise ValueError(f"negative_noise must be at least 0, got {self.negative_noise}")
-        if self.negative_noise != 1 and self.sampler != "shared":
-            raise ValueError(f"negative_noise needs sampler='shared', got {self.sampler!r}")
+        masks = self.sampler == "in-batch" and self.negative_noise == 0
+        if self.negative_noise != 1 and self.sampler != "shared" and not masks:
+            raise ValueError(
+                "negative_noise needs sampler='shared' (or, to mask positives, 0 and 'in-batch'), "
+                f"got {self.negative_noise} and {self.sampler!r}"
+            )
+        if self.log_q and (self.sampler != "in-batch" or self.positives > 1 or self.pool_users):
+            raise ValueError(
+                "log_q needs sampler='in-batch', positives=1 and pool_users=False, got "
+                f"{self.sampler!r}, {self.positives} and {self.pool_users}"
+            )
         if self.pool_users and self.positives != 1:
             raise ValueError(f"pool_users needs positives=1, got {self.positives}")
         if self.pool_users and self.sampler == "independent":

@@ -179,3 +179,22 @@ class RowAdam(torch.optim.Optimizer):
             group["owed"] = torch.cat([group["owed"], torch.zeros_like(group["owed"])])
         window = min(WINDOW, self.clock)
         group["owed"][self.clock - window : self.clock] += rate * group["fade"][-window:]
+
+
+class Together:
+    """Several optimisers that step as one."""
+
+    def __init__(self, *optimizers: torch.optim.Optimizer):
+        self.optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[dict]:
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none)
+
+    def step(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.step()

@@ -15,19 +15,22 @@ def replayable(config: TrainConfig, model: nn.Module, loss: nn.Module) -> bool:
 
     It does on a GPU, unless a step has to wait for a value: row-wise updates look for the rows
     of a batch, noisy negatives and draws without replacement for repeated items, some losses
-    (``loss.solves``) for the end of an iteration. A loss that is not of this package is not
-    recorded unless its ``solves`` is false, nor is a model with an auxiliary term unless its
-    ``waits`` is.
+    (``loss.solves``) for the end of an iteration, others for the check of a parameter that is a
+    tensor. Nor does it where several batches make one update. A loss that is not of this package
+    is not recorded unless its ``solves`` is false, nor is a model with an auxiliary term unless
+    its ``waits`` is.
     """
     return (
         config.replay
         and torch.device(config.device).type == "cuda"
         and config.optimizer == "adam"
+        and config.accumulate == 1
         and config.negative_noise == 1
         and config.replacement
         and (not hasattr(model, "auxiliary") or not getattr(model, "waits", True))
         and not getattr(loss, "on_vectors", False)
         and not getattr(loss, "solves", True)
+        and not (isinstance(loss, nn.Module) and loss.state_dict())
     )
 
 

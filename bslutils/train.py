@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,10 @@ from .batch import batch_scores
 from .config import TrainConfig
 from .data import Interactions
 from .evaluate import evaluate
-from .optim import RowAdam
+from .first_batch import first_value, out_of_memory
+from .in_batch import LogQ
+from .losses import negative_temperature
+from .optim import RowAdam, Together
 from .rank import check_cutoff, embeddings
 from .replay import Replay, replayable
 from .sampling import NoisyNegatives, batches, same_user_mask
@@ -32,10 +36,11 @@ class Run:
     Attributes:
         model: the model with the weights of the best epoch (the last one without validation).
         config: its settings.
-        history: a dict per epoch: ``epoch``, ``loss``, ``seconds`` of training so far and,
-            where validated, the metrics.
+        history: a dict per epoch: ``epoch``, ``loss``, ``seconds`` of training so far, every
+            number that the loss learns, as ``loss.tau``, and, where validated, the metrics.
         best_epoch: the epoch whose weights were kept.
         stopped: ``"epochs"``, ``"patience"`` or ``"interrupted"``.
+        loss: the loss, with the parameters of the best epoch where it learned any.
         data: name, hash and protocol of the data.
     """
 
@@ -45,6 +50,7 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list, repr=False)
     best_epoch: int = 0
     stopped: str = "epochs"
+    loss: nn.Module | None = field(default=None, repr=False)
 
     @property
     def best(self) -> dict[str, float]:
@@ -73,8 +79,9 @@ def fit(
 ) -> Run:
     """Train a model on the training pairs and keep the epoch that is best on validation.
 
-    The test split is never looked at. Without validation pairs the last epoch is kept. An
-    interrupt (Ctrl-C) ends training and keeps the best epoch so far.
+    The test split is never looked at. A loss is looked at more closely at its first batch, before
+    anything is updated (:func:`bslutils.first_batch.first_value`). Without validation pairs the
+    last epoch is kept. An interrupt (Ctrl-C) ends training and keeps the best epoch so far.
 
     Args:
         model: ``model(users, items)`` and ``model.embed()``; trained in place. What
@@ -84,13 +91,17 @@ def fit(
         loss: ``loss(pos, neg, pos_mask=…, neg_mask=…)`` to a scalar: any loss of
             :mod:`bslutils.losses`, or your own. One with a true ``on_vectors`` gets the vectors
             of the users ``(B, d)`` and of their positives ``(B, P, d)`` instead of scores.
+            Parameters of its own, such as a temperature, are trained in place by dense Adam at
+            the rate of the model and without L2, and kept at the best epoch like the weights.
         config: the settings.
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
 
     Raises:
-        ValueError: no training pair, a model whose sizes are not those of the data, a metric with
-            more places than there are items, or row-wise updates of a model that has no rows to
-            update.
+        TypeError: a loss that cannot be called as above, or gives back no tensor.
+        ValueError: a loss that fails at its first batch, changes its scores, gives no single
+            finite number or no gradient to the scores; no training pair, a model whose sizes are
+            not those of the data, a metric with more places than there are items, or row-wise
+            updates of a model that has no rows to update.
         MemoryError: memory ran out; the message names the settings that ask for it, and the model
             is left with the weights of the last good epoch.
         FloatingPointError: the loss became NaN or infinite; the message says at which step,
@@ -115,26 +126,40 @@ def fit(
         )
     auxiliary = getattr(model, "auxiliary", None)
     device = torch.device(config.device)
-    model.to(device)
+    learner = nn.ModuleList(part for part in (model, loss) if isinstance(part, nn.Module))
+    learner.to(device)  # whatever is trained, kept and given back
     generator = torch.Generator(device).manual_seed(config.seed)
-    optimizer = make_optimizer(model, config)
+    tables = optimizer = make_optimizer(model, config)
+    if own := own_parameters(loss, model):
+        optimizer = Together(tables, torch.optim.Adam(own, lr=config.lr))
     run = Run(
         model,
         config,
         {"name": data.name, "hash": data.hash, "protocol": data.protocol},
+        loss=loss,
     )
     noise = None
     if config.negative_noise != 1:
         noise = NoisyNegatives(data.train, config.negative_noise, device)
 
-    def step(user: Tensor, pos: Tensor, pos_mask: Tensor | None) -> Tensor:
-        scores = batch_scores(
-            model, user, pos, pos_mask, config, data.n_items, generator, noise=noise, loss=loss
+    log_q = LogQ(data.train, device) if config.log_q else None
+    if config.log_q and negative_temperature(loss) is None:
+        raise ValueError(
+            "log_q needs a loss that takes a soft maximum of its negatives, and says so by "
+            f"'negatives', such as SoftmaxLoss; got {loss}"
         )
+    judge = partial(first_value, loss)  # of the first batch; from then on the loss itself
+
+    def step(user: Tensor, pos: Tensor, pos_mask: Tensor | None, *part: float | bool) -> Tensor:
+        nonlocal judge
+        places = (model, user, pos, pos_mask, config, data.n_items, generator)
+        scores = batch_scores(*places, noise=noise, log_q=log_q, loss=loss)
         if config.pool_users:
             pos_mask = same_user_mask(user)
         extra = auxiliary(user, pos) if auxiliary is not None else None
-        return update(loss, optimizer, scores, pos_mask, extra)
+        value = update(judge, optimizer, scores, pos_mask, extra, *part)
+        judge = loss
+        return value
 
     if replayable(config, model, loss):
         step = Replay(step, generator)
@@ -144,7 +169,8 @@ def fit(
         check_cutoff(cutoff, data, f"the cut-off of metric={config.metric!r}")
     rows = int((-(-data.user_degree // config.positives)).sum())
     steps = -(-rows // config.batch_size)  # of an epoch
-    best_value, best_state = -float("inf"), _state(model)
+    updates = -(-steps // config.accumulate)
+    best_value, best_state = -float("inf"), _state(learner)
     last_good = best_state
     seconds = 0.0
     progress = tqdm(
@@ -155,7 +181,7 @@ def fit(
     # Dropout and noise draw from the global generator: seed it for this run, then give it back.
     with (
         progress,
-        row_updates(model, optimizer),
+        row_updates(model, tables),
         torch.random.fork_rng([device] if device.type == "cuda" else []),
     ):
         torch.manual_seed(config.seed)
@@ -169,20 +195,22 @@ def fit(
                     generator=generator,
                 )
                 model.train()
-                for batch in epoch_batches:
-                    set_lr(optimizer, config, (epoch - 1) * steps + len(losses), steps)
-                    losses.append(step(*batch))
+                for n, batch in enumerate(epoch_batches):
+                    made = (epoch - 1) * updates + n // config.accumulate
+                    set_lr(optimizer, config, made, updates)
+                    part = part_of_update(n, rows, config) if config.accumulate > 1 else ()
+                    losses.append(step(*batch, *part))
                     progress.update()
                     if len(losses) % CHECK_EVERY == 0:
                         _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
                 _check_finite(losses, 0, epoch)
-                if isinstance(optimizer, RowAdam):
-                    optimizer.catch_up()
+                if isinstance(tables, RowAdam):
+                    tables.catch_up()
                 mean = float(torch.stack(losses).mean())
                 seconds += time.perf_counter() - start
-                last_good = _state(model)
+                last_good = _state(learner)
 
-                entry = {"epoch": epoch, "loss": mean, "seconds": seconds}
+                entry = {"epoch": epoch, "loss": mean, "seconds": seconds} | _learned(loss)
                 run.history.append(entry)
                 if on_epoch is not None:
                     on_epoch(epoch, model)
@@ -203,12 +231,12 @@ def fit(
                         break
         except KeyboardInterrupt:
             run.stopped = "interrupted"
-        except FloatingPointError:
-            model.load_state_dict(last_good)
+        except (FloatingPointError, ValueError):  # as of a temperature that was learned below 0
+            learner.load_state_dict(last_good)
             raise
         except (RuntimeError, MemoryError) as error:
-            model.load_state_dict(last_good)
-            if not _out_of_memory(error):
+            learner.load_state_dict(last_good)
+            if not out_of_memory(error):
                 raise
             raise MemoryError(
                 f"memory ran out with batch_size={config.batch_size}, "
@@ -216,7 +244,7 @@ def fit(
                 "two, or share the negatives; the model holds the weights of epoch "
                 f"{len(run.history)}"
             ) from error
-    model.load_state_dict(best_state)
+    learner.load_state_dict(best_state)
     model.eval()
     return run
 
@@ -227,16 +255,34 @@ def update(
     scores: tuple[Tensor, Tensor, Tensor | None],
     pos_mask: Tensor | None = None,
     extra: Tensor | None = None,
+    share: float = 1.0,
+    first: bool = True,
+    last: bool = True,
 ) -> Tensor:
-    """One step down the gradient of the loss of a batch, plus ``extra``; returns their sum."""
+    """One step down the gradient of the loss of a batch, plus ``extra``; returns their sum.
+
+    Of several batches that make one step, each has a ``share`` in the gradient; the ``first``
+    forgets the one before, and the ``last`` takes the step.
+    """
     pos, neg, neg_mask = scores
     value = loss(pos, neg, pos_mask=pos_mask, neg_mask=neg_mask)
     if extra is not None:
         value = value + extra
-    optimizer.zero_grad(set_to_none=True)
-    value.backward()
-    optimizer.step()
+    if first:
+        optimizer.zero_grad(set_to_none=True)
+    (value if share == 1 else share * value).backward()
+    if last:
+        optimizer.step()
     return value.detach()
+
+
+def part_of_update(n: int, rows: int, config: TrainConfig) -> tuple[float, bool, bool]:
+    """What batch n of an epoch of ``rows`` is to its update: its share of the rows, and whether
+    it is the first or the last one."""
+    size, of = config.batch_size, config.accumulate
+    begin, end = n - n % of, min((n - n % of + of) * size, rows)
+    share = (min((n + 1) * size, rows) - n * size) / (end - begin * size)
+    return share, n == begin, (n + 1) * size >= end
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -286,6 +332,20 @@ def set_lr(optimizer: torch.optim.Optimizer, config: TrainConfig, step: int, ste
                 group["lr"] = rate
 
 
+def own_parameters(loss: nn.Module, model: nn.Module | None = None) -> list[nn.Parameter]:
+    """What a loss learns: its parameters that want a gradient and are not those of the model."""
+    if not isinstance(loss, nn.Module):
+        return []
+    others = set() if model is None else set(model.parameters())
+    return [p for p in loss.parameters() if p.requires_grad and p not in others]
+
+
+def _learned(loss: nn.Module) -> dict[str, float]:
+    """The single numbers that a loss learns, as they are now."""
+    named = loss.named_parameters() if isinstance(loss, nn.Module) else ()
+    return {f"loss.{name}": p.item() for name, p in named if p.requires_grad and p.numel() == 1}
+
+
 def _state(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
@@ -300,10 +360,3 @@ def _check_finite(losses: list[Tensor], before: int, epoch: int) -> None:
             f"the loss became {values[step].item()} at step {before + step + 1} of epoch {epoch}; "
             f"the model holds the weights of epoch {epoch - 1}"
         )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # What torch says on a CPU, by version.
-    return "not enough memory" in str(error) or "can't allocate memory" in str(error)

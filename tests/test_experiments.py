@@ -619,3 +619,12 @@ def test_a_run_beside_the_logs_is_found_by_its_label():
         named("SL", records)
     with pytest.raises(MissingRun, match="a run is missing: yelp2018/paper/MF/SL"):
         named("yelp2018/paper/MF/SL", {})
+
+
+@pytest.mark.parametrize("change", [{"accumulate": 2}, {"sampler": "in-batch", "log_q": True}])
+def test_newer_settings_are_part_of_a_trial_where_they_are_used_alone(change):
+    [name] = set(change) - {"sampler"}
+    other = trial(config=replace(CONFIG, **change))
+    assert name not in trial().settings["config"] and name in other.settings["config"]
+    read = Trial.of({"id": other.id, "label": "", **other.settings})
+    assert getattr(read.config, name) == change[name] and other.id != trial().id

@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).parent.parent / "bslutils"
 FLOORS = (
     "version",
     "provenance published",
-    "checks dro rows sampling scoring",
+    "checks dro in_batch rows sampling scoring",
     "losses",
     "data graph",
     "models",
-    "auc baselines batch config evaluate exposure intervals optim rank replay store train",
+    "auc baselines batch config evaluate exposure first_batch intervals optim rank replay store"
+    " train",
     "experiments",
     "interactive page plots",
     "verify",

@@ -947,3 +947,67 @@ def test_registry_errors_list_the_choices():
         losses.make_loss("softmax", temp=0.1)
     with pytest.raises(ValueError, match="needs a value for tau_pos, tau_neg"):
         losses.make_loss("bilateral_softmax")
+
+
+PER_ROW = {
+    "softmax": ("tau",),
+    "softmax_risk": ("tau",),
+    "bilateral_softmax": ("tau_pos", "tau_neg"),
+    "pessimistic_bilateral_softmax": ("tau_pos", "tau_neg"),
+}
+
+
+@pytest.mark.parametrize("column", [False, True], ids=["(B,)", "(B, 1)"])
+@pytest.mark.parametrize("name", PER_ROW)
+def test_a_temperature_of_each_row_is_that_of_a_loop_over_rows(name, column):
+    function, draw = f(name), torch.Generator().manual_seed(3)
+    pos, neg = (torch.randn(5, n, generator=draw, dtype=torch.float64) for n in (3, 7))
+    masks = {
+        key: torch.rand(x.shape, generator=draw) < 0.7 for key, x in (("pos", pos), ("neg", neg))
+    }
+    masks["pos"][:, 0] = masks["neg"][:, 0] = True
+    masks["neg"][4] = False  # a dead row
+    masks = {f"{key}_mask": mask for key, mask in masks.items()}
+    taus = {key: torch.rand(5, generator=draw, dtype=torch.float64) + 0.1 for key in PER_ROW[name]}
+    for tau in taus.values():
+        tau.requires_grad_()
+    given = {key: tau.unsqueeze(1) if column else tau for key, tau in taus.items()}
+    value = function(pos, neg, **given, **masks, reduction="none")
+    loop = [
+        function(
+            pos[[b]],
+            neg[[b]],
+            **{key: tau[b].item() for key, tau in taus.items()},
+            **{key: mask[[b]] for key, mask in masks.items()},
+        )
+        for b in range(5)
+    ]
+    torch.testing.assert_close(value, torch.stack(loop))
+    assert value[4] == 0
+    grads = torch.autograd.grad(value.sum(), [*taus.values()])
+    for (key, tau), grad in zip(taus.items(), grads, strict=True):
+        single = tau[1].detach().requires_grad_()
+        alone = {k: t[1].detach() for k, t in taus.items()} | {key: single}
+        row = {k: mask[[1]] for k, mask in masks.items()}
+        function(pos[[1]], neg[[1]], **alone, **row).backward()
+        torch.testing.assert_close(grad[1], single.grad)
+
+
+@pytest.mark.parametrize("name", PER_ROW)
+def test_temperatures_of_another_shape_or_sign_are_refused(name):
+    function, pos, neg = f(name), torch.zeros(3, 2), torch.zeros(3, 4)
+    for key in PER_ROW[name]:
+        rest = dict.fromkeys(PER_ROW[name], 0.2)
+        for bad, message in (
+            (torch.ones(4), rf"{key} must be .* \(3,\) or \(3, 1\), got torch.float32 \(4,\)"),
+            (torch.ones(1, 3), rf"{key} must be .* got torch.float32 \(1, 3\)"),
+            (torch.ones(3, dtype=torch.long), rf"{key} must be .* got torch.int64 \(3,\)"),
+            (
+                torch.tensor([1.0, 0.0, 2.0]),
+                rf"{key} must be positive and finite in every row, got 0",
+            ),
+            (torch.tensor([1.0, math.nan, 2.0]), rf"{key} must be positive and finite in every"),
+            (torch.tensor([1.0, math.inf, 2.0]), rf"{key} must be positive and finite in every"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                function(pos, neg, **rest | {key: bad})

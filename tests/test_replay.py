@@ -33,11 +33,18 @@ def test_steps_that_wait_for_nothing_are_replayed(config, backbone, sampler):
         {"optimizer": "row-adam"},
         {"negative_noise": 0.0},
         {"replacement": False},
+        {"accumulate": 2},
     ],
     ids=str,
 )
 def test_steps_that_wait_are_not(config, change):
     assert not replayable(replace(config, **change), make_model("MF", DATA), LOSS)
+
+
+def test_nor_those_of_a_loss_whose_parameters_are_tensors(config):
+    for tau in (torch.tensor(0.2), torch.nn.Parameter(torch.tensor(0.2))):
+        loss = bsl.losses.SoftmaxLoss(tau=tau)
+        assert not replayable(config, make_model("MF", DATA), loss)
 
 
 def test_nor_those_of_an_unknown_model_with_an_auxiliary_term(config):

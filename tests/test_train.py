@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -545,6 +546,47 @@ def test_the_positives_of_a_user_in_a_batch_are_pooled(few):
         fit(model_for(few), few, bilateral, settings)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("optimizer", ["adam", "row-adam"])
+def test_batches_of_one_update_are_one_batch_of_all_their_rows(few, optimizer, schedule):
+    """With all items as negatives. The last update has fewer batches, the last of them fewer
+    rows."""
+    tables, losses = [], []
+    for size, accumulate in ((600, 1), (150, 4)):
+        settings = config(
+            batch_size=size,
+            accumulate=accumulate,
+            sampler="full",
+            optimizer=optimizer,
+            schedule=schedule,
+        )
+        model = model_for(few).double()
+        run = fit(model, few, SoftmaxLoss(tau=0.2), settings)
+        tables.append(torch.cat([p.detach() for p in model.parameters()]))
+        losses.append([entry["ndcg@20"] for entry in run.history])
+    rows = few.train.nnz
+    assert 150 < rows % 600 < 450 and rows % 150 and losses[0] == losses[1]
+    torch.testing.assert_close(*tables, rtol=1e-7, atol=1e-9)
+
+
+def test_the_batches_of_an_update_share_it_by_their_rows():
+    settings = TrainConfig(batch_size=10, accumulate=3)
+    parts = [bsl.train.part_of_update(n, 44, settings) for n in range(5)]
+    third, ten = pytest.approx(1 / 3), pytest.approx(10 / 14)
+    assert parts == [
+        (third, True, False),
+        (third, False, False),
+        (third, False, True),
+        (ten, True, False),
+        (pytest.approx(4 / 14), False, True),
+    ]
+    assert bsl.train.part_of_update(4, 41, replace(settings, accumulate=5)) == (
+        pytest.approx(1 / 41),
+        False,
+        True,
+    )
+
+
 def test_progress_bar(synthetic, capfd):
     fit(model_for(synthetic), synthetic, SoftmaxLoss(tau=0.2), config(progress=True))
     shown = capfd.readouterr().err
@@ -558,6 +600,7 @@ def test_progress_bar(synthetic, capfd):
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"n_negatives": 0}, "n_negatives must be at least 1"),
+        ({"accumulate": 0}, "accumulate must be at least 1, got 0"),
         ({"n_lists": 0}, "n_lists must be at least 1, got 0"),
         ({"pool_users": True, "positives": 2}, "pool_users needs positives=1, got 2"),
         ({"pool_users": True, "sampler": "independent"}, "pool_users needs shared negatives"),

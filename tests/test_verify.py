@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bslutils import dro, losses, optim, scoring, store, verify
+from bslutils import dro, in_batch, losses, optim, scoring, store, verify
 from bslutils.cli import main
 from bslutils.experiments import accuracy, fairness, judged, leads, noise, without_loss
 from bslutils.experiments import every_loss as field
@@ -732,6 +732,16 @@ BREAK = {
         (training, "covariance", lambda f: lambda x, y: f(x, x) if x is y else 0.0),
         (training, "_of_batch", lambda f: lambda rows, n_lists: f(rows, n_lists) * n_lists),
         (training, "_of_batch", lambda f: lambda rows, n_lists: f(rows, len(rows))),
+    ],
+    "train-logq": [
+        (in_batch.LogQ, "taken_off", lambda f: lambda *args, tau: f(*args, tau=1.1 * tau)),
+        # The positive left alone where it should not be, and every item met once.
+        (
+            in_batch.LogQ,
+            "taken_off",
+            lambda f: lambda self, j, rows, tau: f(self, j, rows, tau=tau) * (len(j) > 1),
+        ),
+        (training, "_every_batch", lambda f: lambda n, pairs, size: pairs[:, 1].unique()[None]),
     ],
     "train-soft-maximum": [
         (scoring, "soft_maximum", other_tau(1.0001)),

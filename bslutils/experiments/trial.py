@@ -150,7 +150,8 @@ class Trial:
         if not self.trains:
             settings["config"] = {name: settings["config"][name] for name in ("metric", "seed")}
         # Runs that were recorded before there were these settings.
-        for name, usual in (("n_lists", 1), ("pool_users", False)):
+        usual_ones = {"n_lists": 1, "pool_users": False, "accumulate": 1, "log_q": False}
+        for name, usual in usual_ones.items():
             if settings["config"].get(name) == usual:
                 del settings["config"][name]
         for part in ("params", "config", "model"):  # 1 and 1.0 are one setting

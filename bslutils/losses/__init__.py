@@ -21,7 +21,14 @@ from .adversarial import AdvInfoNCELoss, advinfonce_loss
 from .classic import BCELoss, BPRLoss, CCLLoss, MSELoss, bce_loss, bpr_loss, ccl_loss, mse_loss
 from .divergences import Chi2Loss, CVaRLoss, RenyiLoss, chi2_loss, cvar_loss, renyi_loss
 from .psl import PSLAtanLoss, PSLReluLoss, PSLTanhLoss, psl_atan_loss, psl_relu_loss, psl_tanh_loss
-from .registry import LOSSES, VECTOR_LOSSES, loss_parameters, make_loss, negative_form
+from .registry import (
+    LOSSES,
+    VECTOR_LOSSES,
+    loss_parameters,
+    make_loss,
+    negative_form,
+    negative_temperature,
+)
 from .softmax import (
     BilateralSoftmaxLoss,
     PessimisticBilateralSoftmaxLoss,

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,14 @@ class Loss(nn.Module):
     """The module twin of a function: it holds the parameters, and ``forward`` calls the function.
 
     A twin names its ``function``, and is built with the function's keyword parameters. Those that
-    are ``None`` by default, such as masks, come with each batch and are left out. What else a twin
-    says of its function is read by the trainer:
+    are ``None`` by default, such as masks, come with each batch and are left out.
+
+    A parameter that is a tensor is registered under its name: one that wants a gradient, as in
+    ``SoftmaxLoss(tau=nn.Parameter(torch.tensor(0.2)))``, is among ``parameters()``, and
+    :func:`bslutils.fit` trains it; any other is a buffer. A step may carry a learned temperature
+    below zero, which the next call refuses: learn its logarithm where the rate is high.
+
+    What else a twin says of its function is read by the trainer:
 
     Attributes:
         negatives: the temperature at which the loss takes the soft maximum of its negatives, by
@@ -39,9 +46,34 @@ class Loss(nn.Module):
 
     def __init__(self, **params):
         super().__init__()
-        self.params = params
-        # The function owns the checks: one call on a 1 x 1 batch runs them at construction.
-        self(torch.zeros(1, 1), torch.zeros(1, 1))
+        self._params = dict(params)
+        for name, value in params.items():
+            if isinstance(value, Tensor):
+                self._register(name, value)
+        # The function owns the checks: one call on a 1 x 1 batch runs them at construction. A
+        # class derived from this one may not have made yet what its own ``forward`` needs.
+        where = {v.device for v in params.values() if isinstance(v, Tensor)} or {None}
+        scores = torch.zeros(1, 1, device=where.pop())
+        type(self).function(scores, scores, **self.params)
+
+    def _register(self, name: str, value: Tensor) -> None:
+        if value.requires_grad and not value.is_leaf:
+            raise ValueError(
+                f"{name} is computed from other tensors, once: a loss that learns it holds what it "
+                "is computed from, as an nn.Parameter of a module whose forward computes it"
+            )
+        if value.requires_grad:
+            learned = value if isinstance(value, nn.Parameter) else nn.Parameter(value)
+            self.register_parameter(name, learned)
+        else:
+            self.register_buffer(name, value)
+        self._params[name] = None  # it lives where modules keep tensors
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the function, as they are now."""
+        tensors = self._parameters | self._buffers
+        return {name: tensors.get(name, value) for name, value in self._params.items()}
 
     def forward(
         self,
@@ -54,7 +86,13 @@ class Loss(nn.Module):
         return type(self).function(pos, neg, pos_mask=pos_mask, neg_mask=neg_mask, **self.params)
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+        return ", ".join(f"{name}={_shown(value)}" for name, value in self.params.items())
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return repr(value)
+    return f"{value.tolist()}{' (learned)' if value.requires_grad else ''}"
 
 
 def _constructor(cls: type[Loss]) -> Callable[..., None]:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..checks import check_choice
+from ..checks import check_choice, check_positive
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -64,6 +64,34 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return values.mean(-1)
     return values.masked_fill(~mask, 0).sum(-1) / mask.sum(-1)
+
+
+def temperature(rows: int, **named: float | Tensor) -> float | Tensor:
+    """A temperature of ``B`` rows: one number, or one for each row as ``(B, 1)``.
+
+    Raises:
+        ValueError: neither a positive finite number nor ``(B,)`` or ``(B, 1)`` of them.
+    """
+    [(name, tau)] = named.items()
+    if not isinstance(tau, Tensor) or tau.ndim == 0:
+        check_positive(**named)
+        return tau
+    if tau.shape not in ((rows,), (rows, 1)) or not tau.is_floating_point():
+        raise ValueError(
+            f"{name} must be a number or, with one for each row, a floating-point tensor "
+            f"({rows},) or ({rows}, 1), got {tau.dtype} {tuple(tau.shape)}"
+        )
+    bad = ~((tau > 0) & (tau < math.inf))
+    if bad.any():
+        raise ValueError(
+            f"{name} must be positive and finite in every row, got {tau[bad][0].item()}"
+        )
+    return tau.view(rows, 1)
+
+
+def scaled(tau: float | Tensor, rows: Tensor) -> Tensor:
+    """``tau`` times a value of each row ``(B,)``."""
+    return tau * rows if not isinstance(tau, Tensor) else (tau * rows.unsqueeze(1)).squeeze(1)
 
 
 def log_sum_exp(values: Tensor, mask: Tensor | None) -> Tensor:

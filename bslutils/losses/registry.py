@@ -87,3 +87,20 @@ def negative_form(loss: nn.Module | None) -> dict[str, float | bool] | None:
     name, mean = type(loss).negatives
     tau = loss.params[name]
     return None if isinstance(tau, Tensor) else {"tau": tau, "mean": mean}
+
+
+def negative_temperature(loss: nn.Module | None) -> tuple[float | Tensor, bool] | None:
+    """The temperature at which a loss takes the soft maximum of its negatives, as it is now, and
+    whether it is that of a mean; ``None`` for a loss that needs every score.
+
+    A loss of your own says so by an attribute, such as ``negatives = ("tau", False)``, and has
+    the temperature under that name.
+
+    Example:
+        >>> negative_temperature(make_loss("softmax", tau=0.1)), negative_temperature(None)
+        ((0.1, False), None)
+    """
+    if getattr(loss, "negatives", None) is None:
+        return None
+    name, mean = loss.negatives
+    return loss.params[name] if isinstance(loss, Loss) else getattr(loss, name), mean

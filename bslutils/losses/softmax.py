@@ -7,9 +7,16 @@ space: no exponential of a score is ever formed outside ``logsumexp``.
 import torch
 from torch import Tensor
 
-from ..checks import check_positive
 from .base import Loss
-from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, reduce
+from .masks import (
+    check_scores,
+    log_mean_exp,
+    log_sum_exp,
+    masked_mean,
+    reduce,
+    scaled,
+    temperature,
+)
 
 
 def softmax_loss(
@@ -32,17 +39,22 @@ def softmax_loss(
 
     The risk form is this loss times ``tau``, up to a constant: see :func:`softmax_risk_loss`.
 
+    A learned ``tau`` goes where the negatives, weighted by ``softmax(neg / tau)``, score what the
+    positives do on average. That fits training pairs, and is lower than what ranks best: on
+    movielens-small by a factor of three to four. See the risk form for one that does better.
+
     Args:
         pos: scores of positives, ``(B,)`` or ``(B, P)``, any floating dtype.
         neg: scores of negatives, ``(B, N)``.
-        tau: temperature in score units, ``> 0``; a 0-dim tensor may carry a gradient.
+        tau: temperature in score units, ``> 0``; a tensor may carry a gradient, and one of shape
+            ``(B,)`` or ``(B, 1)`` gives each row its own.
         pos_in_denominator: whether the positive joins the sum.
         pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
         reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
 
     Raises:
-        ValueError: shapes that do not fit, an empty batch, ``tau`` not positive and finite,
-            an unknown reduction.
+        ValueError: shapes that do not fit, those of temperatures too; an empty batch, ``tau`` not
+            positive and finite, an unknown reduction.
 
     Example:
         >>> import torch
@@ -54,8 +66,8 @@ def softmax_loss(
     Learning with Contrastive Predictive Coding*, 2018, eq. 4. Derived in the chapter
     *A tour of losses*.
     """
-    check_positive(tau=tau)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
+    tau = temperature(len(pos), tau=tau)
     pos = pos / tau  # (B, P)
     log_sum = log_sum_exp(neg / tau, neg_mask).unsqueeze(1)  # (B, 1)
     if pos_in_denominator:
@@ -86,16 +98,23 @@ def softmax_risk_loss(
     It equals ``tau * softmax_loss(...) - tau * log(N)``, tends to the mean of the negatives as
     ``tau`` grows and to their maximum as ``tau`` falls to zero.
 
+    It falls as ``tau`` grows, by the divergence of the worst case: alone, it cannot teach ``tau``.
+    With the price of a ball, as ``softmax_risk_loss(…, tau=tau) + radius * tau``, a learned
+    ``tau`` is the one that belongs to the radius (:func:`bslutils.dro.joint_tau_of_radius`), and
+    the radius is chosen on validation in its place. Learn the logarithm, so that no step makes
+    ``tau`` negative.
+
     Args:
         pos: scores of positives, ``(B,)`` or ``(B, P)``, any floating dtype.
         neg: scores of negatives, ``(B, N)``.
-        tau: temperature in score units, ``> 0``; a 0-dim tensor may carry a gradient.
+        tau: temperature in score units, ``> 0``; a tensor may carry a gradient, and one of shape
+            ``(B,)`` or ``(B, 1)`` gives each row its own.
         pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
         reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
 
     Raises:
-        ValueError: shapes that do not fit, an empty batch, ``tau`` not positive and finite,
-            an unknown reduction.
+        ValueError: shapes that do not fit, those of temperatures too; an empty batch, ``tau`` not
+            positive and finite, an unknown reduction.
 
     Example:
         >>> import torch
@@ -105,9 +124,9 @@ def softmax_risk_loss(
     Source: Wu et al., *BSL: Understanding and Improving Softmax Loss for Recommendation*,
     ICDE 2024. Derived in the chapter *A tour of losses*.
     """
-    check_positive(tau=tau)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    rows = tau * log_mean_exp(neg / tau, neg_mask) - masked_mean(pos, pos_mask)
+    tau = temperature(len(pos), tau=tau)
+    rows = scaled(tau, log_mean_exp(neg / tau, neg_mask)) - masked_mean(pos, pos_mask)
     return reduce(rows, live, reduction)
 
 
@@ -141,8 +160,8 @@ def bilateral_softmax_loss(
     Args:
         pos: scores of positives of one user, ``(B,)`` or ``(B, P)``, any floating dtype.
         neg: scores of negatives, ``(B, N)``.
-        tau_pos, tau_neg: temperatures in score units, ``> 0``; 0-dim tensors may carry a
-            gradient.
+        tau_pos, tau_neg: temperatures in score units, ``> 0``; tensors may carry a gradient, and
+            those of shape ``(B,)`` or ``(B, 1)`` give each row its own.
         pos_mask, neg_mask: bool, shaped as the scores, True where a score counts.
         reduction: ``"none"`` (a value per row, ``(B,)``), ``"mean"`` or ``"sum"`` over rows.
 
@@ -159,10 +178,11 @@ def bilateral_softmax_loss(
     Source: Wu et al., *BSL: Understanding and Improving Softmax Loss for Recommendation*,
     ICDE 2024. Introduced in the chapter *A tour of losses*.
     """
-    check_positive(tau_pos=tau_pos, tau_neg=tau_neg)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    gain = tau_pos * log_mean_exp(pos / tau_pos, pos_mask)  # (B,)
-    risk = tau_neg * log_mean_exp(neg / tau_neg, neg_mask)  # (B,)
+    tau_pos = temperature(len(pos), tau_pos=tau_pos)
+    tau_neg = temperature(len(pos), tau_neg=tau_neg)
+    gain = scaled(tau_pos, log_mean_exp(pos / tau_pos, pos_mask))  # (B,)
+    risk = scaled(tau_neg, log_mean_exp(neg / tau_neg, neg_mask))  # (B,)
     return reduce(risk - gain, live, reduction)
 
 
@@ -203,10 +223,11 @@ def pessimistic_bilateral_softmax_loss(
 
     Source: this book, chapter *Bilateral softmax loss*.
     """
-    check_positive(tau_pos=tau_pos, tau_neg=tau_neg)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    shortfall = tau_pos * log_mean_exp(-pos / tau_pos, pos_mask)  # (B,)
-    risk = tau_neg * log_mean_exp(neg / tau_neg, neg_mask)  # (B,)
+    tau_pos = temperature(len(pos), tau_pos=tau_pos)
+    tau_neg = temperature(len(pos), tau_neg=tau_neg)
+    shortfall = scaled(tau_pos, log_mean_exp(-pos / tau_pos, pos_mask))  # (B,)
+    risk = scaled(tau_neg, log_mean_exp(neg / tau_neg, neg_mask))  # (B,)
     return reduce(risk + shortfall, live, reduction)
 
 

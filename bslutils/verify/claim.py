@@ -46,9 +46,11 @@ GIBBS = "Gibbs variational principle"
 HOEFFDING = "Hoeffding, 1963"
 HU = "Hu and Hong, 2013"
 LLPAUC = "Shi et al. (LLPAUC), WWW 2024"
+LOGQ = "Khrylchenko et al., RecSys 2025"
 PSL = "Yang et al. (PSL), NeurIPS 2024"
 ROCKAFELLAR = "Rockafellar and Uryasev, 2000"
 SLATK = "Yang et al. (SL@K), KDD 2025"
+YI = "Yi et al., RecSys 2019"
 
 
 @dataclass(frozen=True)

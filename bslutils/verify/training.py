@@ -1,13 +1,15 @@
 """Claims on how the package trains: shared negatives, one log-sum-exp, row-wise Adam."""
 
 import itertools
+import math
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 
-from .. import losses, optim, scoring
+from .. import in_batch, losses, optim, scoring
 from . import trained_models
-from .claim import Finding, claim, fails, holds
+from .claim import LOGQ, YI, Finding, claim, fails, holds
 
 
 def _vectors() -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,5 +157,61 @@ def row_adam():
         [
             holds("distance when all are caught up with", apart, at_most=1e-4),
             fails("distance before", behind, at_least=1e-2),
+        ],
+    )
+
+
+def _every_batch(pair: int, pairs: torch.Tensor, size: int) -> torch.Tensor:
+    """Items of the other rows of every batch with a pair, ``(batches, size - 1)``."""
+    others = [n for n in range(len(pairs)) if n != pair]
+    return pairs[torch.tensor(list(itertools.combinations(others, size - 1)))][:, :, 1]
+
+
+@claim(
+    "train-logq",
+    "In-batch negatives, corrected by the logarithm of how often a row meets them, and a positive "
+    "that is not corrected, estimate the denominator of the softmax over all items without bias.",
+    source=f"{YI}; {LOGQ}; this book",
+    verdict="holds exactly",
+    conditions="with the positive corrected too, or no correction, the denominator is biased",
+)
+def logq():
+    """Scores of the reference model, three pairs each of a few people, and every batch of four."""
+    users, items = _vectors()
+    train, tau, size = trained_models.data().train, 0.2, 4
+    pairs = torch.tensor([(u, j) for u in range(4) for j in train[[u]].indices[:3].tolist()])
+    shelf, place = pairs[:, 1].unique(return_inverse=True)
+    pairs = torch.stack([pairs[:, 0], place], 1)
+    pairs = torch.cat([pairs, torch.tensor([[4, 0], [5, 0], [6, 0], [5, 1]])])  # popular items
+    counts = torch.bincount(pairs[:, 1])
+    matrix = csr_array((np.ones(len(pairs)), pairs.T.numpy()))
+    log_q = in_batch.LogQ(matrix)
+    gaps = {"corrected": [], "positive too": [], "neither": []}
+    for n, (u, p) in enumerate(pairs.tolist()):
+        scores = items[shelf] @ users[u]
+        drawn = _every_batch(n, pairs, size)
+        every = torch.arange(len(shelf))
+        off = log_q.taken_off(every, size, tau=tau).double()  # (items,)
+        lone = (scores[p] / tau).exp()
+        want = (scores / tau).exp().sum()
+        counted = drawn != p
+        found = {}
+        for name, shift in (("corrected", off), ("neither", 0 * off)):
+            terms = ((scores - shift) / tau).exp()[drawn] * counted
+            found[name] = lone + terms.sum(1).mean()
+        # The positive's own term, too, over how often it is met: as a share of that term.
+        own = log_q.taken_off(torch.tensor([p]), size, tau=tau).double().item()
+        found["positive too"] = lone + (found["corrected"] - lone) * math.exp(own / tau)
+        for name, value in found.items():
+            gaps[name].append(abs(value / want - 1).item())
+    either = [np.median(gaps[name]) for name in ("positive too", "neither")]
+    return Finding(
+        f"{len(pairs)} pairs of {len(counts)} items, every batch of {size}: right to "
+        f"{max(gaps['corrected']):.0e}; off by {either[0]:.0%} with the positive corrected, too, "
+        f"and by {either[1]:.0%} with none (medians)",
+        [
+            holds("relative gap of the denominators", gaps["corrected"], at_most=1e-5),
+            fails("relative gap, positive corrected too", either[0], at_least=0.1),
+            fails("relative gap, none corrected", either[1], at_least=0.1),
         ],
     )
