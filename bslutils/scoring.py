@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .checks import check_choice
+from .checks import check_choice, check_positive
 
 SCORES = ("cosine", "dot")
 SHORTEST = 1e-12  # length by which a shorter vector is divided
@@ -181,8 +181,7 @@ def soft_maximum(
     Derived in the chapter *Speed and memory*.
     """
     check_lists(users, items)
-    if not 0 < tau < math.inf:
-        raise ValueError(f"tau must be a positive finite number, got {tau!r}")
+    check_positive(tau=tau)
     if block is None:
         kind = "cuda" if users.device.type == "cuda" else "cpu"
         few = len(users) * len(items) <= WHOLE[kind]

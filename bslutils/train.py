@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .batch import batch_scores
+from .checks import shown
 from .config import TrainConfig
-from .data import Interactions
+from .data import Interactions, check_data
 from .evaluate import evaluate
 from .optim import RowAdam
 from .rank import check_cutoff, embeddings
@@ -106,6 +107,7 @@ def fit(
 
     Used from the chapter *A tour of losses* on.
     """
+    _check_arguments(model, data, loss, config, on_epoch)
     embeddings(model, data)  # sizes that do not fit fail here, not in the middle of an epoch
     if getattr(loss, "bilateral", False) and config.positives == 1 and not config.pool_users:
         warnings.warn(
@@ -219,6 +221,18 @@ def fit(
     model.load_state_dict(best_state)
     model.eval()
     return run
+
+
+def _check_arguments(model, data, loss, config, on_epoch) -> None:
+    check_data(data)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a torch.nn.Module, got {shown(model)}")
+    if not callable(loss):
+        raise ValueError(f"loss must be a module or a function, got {shown(loss)}")
+    if not isinstance(config, TrainConfig):
+        raise ValueError(f"config must be a TrainConfig, got {shown(config)}")
+    if on_epoch is not None and not callable(on_epoch):
+        raise ValueError(f"on_epoch must be a function or None, got {shown(on_epoch)}")
 
 
 def update(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.sparse import csr_array
 
+from ..checks import part, seed_of, shown
 from .ids import check_pairs, sizes
 from .splits import false_positives, hold_out, matrix_of, popularity_groups
 from .synthetic import Truth
@@ -111,8 +112,8 @@ class Interactions:
         Raises:
             ValueError: an unknown name; the message lists the choices.
         """
-        if name not in SPLITS:
-            raise ValueError(f"unknown split {name!r}; choose one of {', '.join(SPLITS)}")
+        if not isinstance(name, str) or name not in SPLITS:
+            raise ValueError(f"unknown split {shown(name)}; choose one of {', '.join(SPLITS)}")
         return getattr(self, name)
 
     def pairs(self, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -266,6 +267,10 @@ def from_pairs(
         >>> data.n_users, data.n_items, data.train.nnz, dict(data.dropped)
         (2, 3, 3, {'duplicates': 1, 'also in train': 0})
     """
+    part("valid_fraction", valid_fraction)
+    seed_of("seed", seed)
+    if not isinstance(name, str):
+        raise ValueError(f"name must be a string, got {shown(name)}")
     pairs = {"train": train, "valid": np.empty((0, 2), int) if valid is None else valid}
     pairs["test"] = test
     pairs = {split: check_pairs(split, array) for split, array in pairs.items()}
@@ -294,6 +299,14 @@ def from_pairs(
         dropped={"duplicates": duplicates, "also in train": overlap},
         truth=truth,
     )
+
+
+def check_data(data: Interactions) -> None:
+    """Refuse what is not :class:`Interactions`: ``ValueError``."""
+    if not isinstance(data, Interactions):
+        raise ValueError(
+            f"data must be Interactions, as load and load_files give them, got {shown(data)}"
+        )
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

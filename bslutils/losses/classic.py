@@ -3,12 +3,10 @@
 Shapes, masks and reductions are those of :mod:`bslutils.losses`.
 """
 
-from numbers import Real
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_finite, check_positive
+from ..checks import as_number, check_finite, check_positive, shown
 from .base import Loss
 from .masks import check_scores, masked_mean, reduce
 
@@ -195,8 +193,9 @@ def ccl_loss(
     CIKM 2021, eq. 2. Derived in the chapter *A tour of losses*.
     """
     check_positive(neg_weight=neg_weight)
-    if not isinstance(margin, Real) or not -1 <= margin < 1:
-        raise ValueError(f"margin must lie in [-1, 1), got {margin!r}")
+    number = as_number(margin)
+    if number is None or not -1 <= number < 1:
+        raise ValueError(f"margin must lie in [-1, 1), got {shown(margin)}")
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     rows = masked_mean(1 - pos, pos_mask) + neg_weight * masked_mean(F.relu(neg - margin), neg_mask)
     return reduce(rows, live, reduction)

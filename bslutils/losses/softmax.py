@@ -7,7 +7,7 @@ space: no exponential of a score is ever formed outside ``logsumexp``.
 import torch
 from torch import Tensor
 
-from ..checks import check_positive
+from ..checks import check_positive, check_switch
 from .base import Loss
 from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, reduce
 
@@ -55,6 +55,7 @@ def softmax_loss(
     *A tour of losses*.
     """
     check_positive(tau=tau)
+    check_switch(pos_in_denominator=pos_in_denominator)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     pos = pos / tau  # (B, P)
     log_sum = log_sum_exp(neg / tau, neg_mask).unsqueeze(1)  # (B, 1)

@@ -4,7 +4,8 @@ import inspect
 
 from torch import nn
 
-from ..data import Interactions
+from ..checks import plain, shown
+from ..data import Interactions, check_data
 from . import contrastive, factorization, lightgcn, ngcf
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -27,8 +28,8 @@ def model_parameters(name: str) -> dict[str, inspect.Parameter]:
         >>> list(model_parameters("MF"))
         ['dim', 'score', 'user_dropout', 'seed']
     """
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}")
+    if not isinstance(name, str) or name not in MODELS:
+        raise ValueError(f"unknown model {shown(name)}; choose one of {', '.join(MODELS)}")
     params = inspect.signature(MODELS[name]).parameters
     return {key: spec for key, spec in params.items() if spec.kind is spec.KEYWORD_ONLY}
 
@@ -48,6 +49,8 @@ def make_model(name: str, data: Interactions, **params) -> nn.Module:
     unknown = [p for p in params if p not in known]
     if unknown:
         raise ValueError(f"model {name!r} has no parameter {unknown[0]!r}; it takes {list(known)}")
+    check_data(data)
+    params = {key: plain(value) for key, value in params.items()}
     model = MODELS[name]
     if getattr(model, "on_graph", False):
         return model(data.train, **params)
