@@ -94,8 +94,8 @@ def fit(
             update.
         MemoryError: memory ran out; the message names the settings that ask for it, and the model
             is left with the weights of the last good epoch.
-        FloatingPointError: the loss became NaN or infinite; the message says at which step,
-            and the model is left with the weights of the last good epoch.
+        FloatingPointError: the loss, a weight or a score became NaN or infinite; the message says
+            where, and the model is left with the weights of the last good epoch.
 
     Example:
         >>> import bslutils as bsl
@@ -182,6 +182,7 @@ def fit(
                     optimizer.catch_up()
                 mean = float(torch.stack(losses).mean())
                 seconds += time.perf_counter() - start
+                _check_weights(model, loss, data, epoch)
                 last_good = _state(model)
 
                 entry = {"epoch": epoch, "loss": mean, "seconds": seconds}
@@ -314,6 +315,21 @@ def _check_finite(losses: list[Tensor], before: int, epoch: int) -> None:
             f"the loss became {values[step].item()} at step {before + step + 1} of epoch {epoch}; "
             f"the model holds the weights of epoch {epoch - 1}"
         )
+
+
+def _check_weights(model: nn.Module, loss: nn.Module, data: Interactions, epoch: int) -> None:
+    """Raise if the last update of an epoch, which no loss has seen, left what gives no scores."""
+    said = f"in the last update of epoch {epoch}; the model holds the weights of epoch {epoch - 1}"
+    modules = (model, loss) if isinstance(loss, nn.Module) else (model,)
+    for name, value in (named for module in modules for named in module.named_parameters()):
+        # Squares, since a length that overflows would make a cosine 0.
+        squares = value.detach().square()
+        if not (squares.sum(-1) if value.ndim else squares).isfinite().all():
+            raise FloatingPointError(f"{name} became NaN or too large {said}")
+    # No score is larger than the product of two lengths.
+    users, items = (x.detach().double().norm(dim=1).max() for x in embeddings(model, data))
+    if not users * items <= torch.finfo(next(model.parameters()).dtype).max:
+        raise FloatingPointError(f"scores became NaN or infinite {said}")
 
 
 def _out_of_memory(error: Exception) -> bool:

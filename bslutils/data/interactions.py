@@ -3,7 +3,7 @@
 import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -22,7 +22,7 @@ SPLITS = ("train", "valid", "test")
 class Interactions:
     """User-item pairs in three splits. Build one with :func:`from_pairs` or ``load``.
 
-    No training pair is in another split.
+    No training pair is in another split. It can be pickled and copied.
 
     Attributes:
         name: what the data is called.
@@ -33,6 +33,10 @@ class Interactions:
             (validation is the test split: :meth:`paper_protocol`).
         dropped: how many pairs of the source were left out, by reason.
         truth: the planted preferences of synthetic data, else ``None``.
+
+    Raises:
+        ValueError: splits that are no bool CSR arrays of one shape, sorted and without duplicates,
+            a training pair in another split, names of another number.
     """
 
     name: str
@@ -48,8 +52,17 @@ class Interactions:
     def __post_init__(self):
         for name in SPLITS:
             matrix = getattr(self, name)
+            if not isinstance(matrix, csr_array) or matrix.dtype != bool or not matrix.data.all():
+                raise ValueError(f"{name} must be a csr_array of bool, True for a pair")
+            if not matrix.has_canonical_format:
+                raise ValueError(f"{name} must be sorted and without duplicates: sum_duplicates()")
             if matrix.shape != self.train.shape:
                 raise ValueError(f"{name} is {matrix.shape}, train is {self.train.shape}")
+            leaked = 0 if name == "train" else matrix.multiply(self.train).nnz
+            if leaked:
+                raise ValueError(
+                    f"{leaked} pairs of {name} are in train, too: a ranking hides them"
+                )
             for array in (matrix.data, matrix.indices, matrix.indptr):
                 array.flags.writeable = False
         for name, size in (("user_names", self.n_users), ("item_names", self.n_items)):
@@ -61,6 +74,11 @@ class Interactions:
                 names.flags.writeable = False
                 object.__setattr__(self, name, names)
         object.__setattr__(self, "dropped", MappingProxyType(dict(self.dropped)))
+
+    def __reduce__(self):
+        """Pickled and copied by what it is built of: checked again, and read-only again."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self), tuple((parts | {"dropped": dict(self.dropped)}).values())
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.split(name).nnz:,} {name}" for name in SPLITS)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..checks import check_positive
 from .base import Loss
-from .masks import check_scores, masked_mean, reduce
-from .worst_case import KnownGradient, at_least_float32, ball_worst_case, count
+from .masks import at_least_float32, check_scores, masked_mean, reduce
+from .worst_case import KnownGradient, ball_worst_case, count
 
 
 def advinfonce_loss(

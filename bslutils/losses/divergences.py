@@ -10,10 +10,9 @@ from torch import Tensor
 
 from ..checks import as_number, check_positive, check_share, shown
 from .base import Loss
-from .masks import check_scores, masked_mean, reduce
+from .masks import at_least_float32, check_scores, masked_mean, reduce
 from .worst_case import (
     KnownGradient,
-    at_least_float32,
     ball_worst_case,
     chi2_support,
     count,
