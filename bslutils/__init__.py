@@ -13,11 +13,13 @@ Example:
 from . import baselines, dro, losses, models, sampling, scoring
 from .data import Interactions, load, load_files
 from .evaluate import evaluate
+from .recommend import Recommendations, recommend
 from .train import Run, TrainConfig, fit
 from .version import __version__
 
 __all__ = [
     "Interactions",
+    "Recommendations",
     "Run",
     "TrainConfig",
     "__version__",
@@ -29,6 +31,7 @@ __all__ = [
     "load_files",
     "losses",
     "models",
+    "recommend",
     "sampling",
     "scoring",
 ]

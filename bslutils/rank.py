@@ -212,6 +212,21 @@ def check_cutoffs(ks: int | Sequence[int], data: Interactions, name: str) -> tup
     return tuple(check_cutoff(k, data, f"a cut-off in {name}") for k in several)
 
 
+def users_at_a_time(data: Interactions, device: torch.device) -> int:
+    """For how many users the scores of all items stay in a cache."""
+    return max(1, CHUNK["cuda" if device.type == "cuda" else "cpu"] // data.n_items)
+
+
+def top_items(scores: Tensor, seen: csr_array, target: csr_array, k: int) -> tuple[Tensor, Tensor]:
+    """The best ``k`` items of each row that are not ``seen``, ties resolved against ``target``.
+
+    ``scores (C, n_items)`` are written to. Returns scores and ids, ``(C, k)``; a score is ``-inf``
+    where candidates have run out.
+    """
+    scores[_fill(seen, scores.device)] = -torch.inf
+    return _top(scores, target, k)
+
+
 @torch.no_grad()
 def ranked(
     model: Scorer,
@@ -239,16 +254,14 @@ def ranked(
     whole("chunk", chunk, or_none=True)
     scores_of, device = table_of(model, data)
     if chunk is None:
-        chunk = max(1, CHUNK["cuda" if device.type == "cuda" else "cpu"] // data.n_items)
+        chunk = users_at_a_time(data, device)
     active = np.flatnonzero(np.diff(target.indptr))
     owner, item = data.pairs(split)
     keys = torch.as_tensor(owner * data.n_items + item).to(device)  # sorted
     for start in range(0, len(active), chunk):
         users = active[start : start + chunk]
         ids = torch.as_tensor(users).to(device)
-        scores = scores_of(users)
-        scores[_fill(seen[users], device)] = -torch.inf
-        value, item = _top(scores, target[users], k)
+        value, item = top_items(scores_of(users), seen[users], target[users], k)
         wanted = ids.unsqueeze(1) * data.n_items + item
         place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
         yield users, item.masked_fill(value == -torch.inf, -1), keys[place] == wanted

@@ -15,7 +15,8 @@ FLOORS = (
     "losses",
     "data graph",
     "models",
-    "auc baselines batch config evaluate exposure intervals optim rank replay store train",
+    "auc baselines batch config evaluate exposure intervals optim rank recommend replay"
+    " store train",
     "experiments",
     "interactive page plots",
     "verify",

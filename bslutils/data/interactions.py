@@ -278,7 +278,9 @@ def from_pairs(
     Raises:
         ValueError: ids that are not integers, negative or too large, tables of more than ten
             million rows of which half are unused, a wrong shape, no training pair,
-            ``valid_fraction`` outside [0, 1). The message names the offender.
+            ``valid_fraction`` outside [0, 1), a seed or a name that is none. The message names the
+            offender.
+        MemoryError: there is no room for the tables.
 
     Example:
         >>> data = from_pairs([[0, 0], [0, 1], [1, 2], [1, 2]], [[0, 2]], valid_fraction=0)
