@@ -8,7 +8,7 @@ be kept and written down; ``check_…`` takes several at once and gives nothing 
 import math
 import re
 from collections.abc import Collection
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -156,17 +156,16 @@ def check_finite(**values: float | Tensor) -> None:
 def _is_number(value: float | Tensor) -> bool:
     if isinstance(value, Tensor):
         return value.ndim == 0 and not value.is_complex() and value.dtype != torch.bool
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def as_number(value: float) -> float | None:
-    """The number as one of Python, None if it is none."""
+    """The number as a float, None if it is none; infinite is an integer that torch cannot take."""
     if isinstance(value, Tensor) or not _is_number(value):
         return None
-    try:
-        return float(value)
-    except OverflowError:
+    if isinstance(value, int) and not -SEEDS <= value < SEEDS:
         return math.inf if value > 0 else -math.inf
+    return float(value)
 
 
 def check_not_negative(**values: float) -> None:

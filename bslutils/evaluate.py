@@ -133,6 +133,8 @@ def _check_groups(groups: np.ndarray | None, n_items: int) -> Tensor | None:
     if groups is None:
         return None
     try:
+        if len(groups) != n_items:  # nothing that is longer is read
+            raise ValueError(f"got {len(groups)}")
         array = np.asarray(groups)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"groups must be ({n_items},) integers from 0: {error}") from None

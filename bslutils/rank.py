@@ -162,6 +162,8 @@ def _given(model: Callable, users: np.ndarray, data: Interactions) -> Tensor:
     if sparse.issparse(found):
         found = found.toarray()
     try:
+        if len(found) != len(users):  # whatever it is, nothing that is longer is read
+            raise ValueError(f"got {len(found)} rows for {len(users)} users")
         scores = torch.as_tensor(found).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"scores must be a tensor or an array of numbers: {error}") from None

@@ -122,11 +122,11 @@ def _seen(data: Interactions, leave_out: Iterable[str]) -> csr_array:
     if isinstance(leave_out, str):
         leave_out = (leave_out,)
     try:
-        leave_out = tuple(leave_out)
+        names = iter(leave_out)
     except TypeError:
         raise ValueError(f"leave_out must hold names of splits, got {shown(leave_out)}") from None
     seen = csr_array(data.train.shape, dtype=bool)
-    for name in leave_out:
+    for name in names:
         seen = seen + data.split(choice("a split in leave_out", name, SPLITS))
     return seen.tocsr()
 

@@ -222,7 +222,7 @@ def test_groups_sum_to_the_whole():
 @pytest.mark.parametrize("groups", [np.zeros(29, int), np.zeros(30), -np.ones(30, int)])
 def test_groups_that_do_not_fit(groups):
     data, scores, _ = random_case(7)
-    with pytest.raises(ValueError, match=r"groups must be \(30,\) integers from 0, below"):
+    with pytest.raises(ValueError, match=r"groups must be \(30,\) integers from 0"):
         evaluate(Table(scores), data, groups=groups)
 
 

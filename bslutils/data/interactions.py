@@ -70,7 +70,8 @@ class Interactions:
             if names is not None:
                 names = np.array(names)  # a copy: the caller's array stays writable
                 if names.shape != (size,):
-                    raise ValueError(f"{name} has {len(names)} entries, expected {size}")
+                    found = f"{len(names)} entries" if names.ndim == 1 else f"shape {names.shape}"
+                    raise ValueError(f"{name} has {found}, expected {size}")
                 names.flags.writeable = False
                 object.__setattr__(self, name, names)
         object.__setattr__(self, "dropped", MappingProxyType(dict(self.dropped)))

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from ..checks import check_finite
+from ..checks import finite
 from ..graph import degrees, spread
 from .graph_model import GraphModel
 from .tables import generator_of
@@ -122,7 +122,8 @@ class LightGCNPlusPlus(GraphModel):
         rank_score: str | None = None,
         seed: int = 0,
     ):
-        check_finite(alpha=alpha, beta=beta, gamma=gamma)
+        for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
+            finite(name, value)
         if not 0 <= gamma <= 1:
             raise ValueError(f"gamma must lie in [0, 1], got {gamma!r}")
         super().__init__(
