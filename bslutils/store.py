@@ -73,7 +73,7 @@ def fit_once(model: nn.Module, data: Interactions, loss: nn.Module, config: Trai
                 _write(path, run)
             return run
     model.load_state_dict(kept.pop("weights"))
-    return Run(model.eval(), config, **kept)
+    return Run(model.eval(), config, **kept, loss=loss)
 
 
 def _known(model: nn.Module, loss: nn.Module, config: TrainConfig) -> bool:

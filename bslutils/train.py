@@ -38,6 +38,7 @@ class Run:
         best_epoch: the epoch whose weights were kept.
         stopped: ``"epochs"``, ``"patience"`` or ``"interrupted"``.
         data: name, hash and protocol of the data.
+        loss: the loss, with the parameters that it has.
     """
 
     model: nn.Module
@@ -46,6 +47,7 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list, repr=False)
     best_epoch: int = 0
     stopped: str = "epochs"
+    loss: nn.Module | None = field(default=None, repr=False)
 
     @property
     def best(self) -> dict[str, float]:
@@ -124,6 +126,7 @@ def fit(
         model,
         config,
         {"name": data.name, "hash": data.hash, "protocol": data.protocol},
+        loss=loss,
     )
     noise = None
     if config.negative_noise != 1:

@@ -16,7 +16,7 @@ FLOORS = (
     "data graph",
     "models",
     "auc baselines batch config evaluate exposure intervals optim rank recommend replay"
-    " store train",
+    " saved store train",
     "experiments",
     "interactive page plots",
     "verify",
