@@ -208,3 +208,28 @@ def test_interactions_are_pickled_and_copied(small):
                 assert not array.flags.writeable
             with pytest.raises(TypeError):
                 twin.dropped["duplicates"] = 1
+
+
+LEARNED = (
+    *("softmax", "softmax_risk", "bilateral_softmax", "pessimistic_bilateral_softmax", "slatk"),
+    *("reweighted_softmax", "pooled_softmax", "rescaled_softmax", "advinfonce", "bce", "bpr"),
+)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_score_of_minus_infinity_leaves_a_learned_temperature_alone(name):
+    """As one so low that nothing is left of it."""
+    good = {"n_items": 100, "k": 20, "radius": 0.1, "neg_weight": 1.0, "intercept": 0.0}
+    pos = torch.tensor([[0.7, 0.2]])
+    slopes = []
+    for lowest in (-torch.inf, -1e4):
+        params = {
+            key: good.get(key, torch.tensor(0.2, dtype=torch.float64, requires_grad=True))
+            for key in loss_parameters(name)
+            if key != "pos_in_denominator"
+        }
+        neg = torch.tensor([[0.0, lowest, 0.5]], dtype=torch.float64)
+        make_loss(name, **params)(pos.double(), neg).backward()
+        slopes.append([x.grad for x in params.values() if isinstance(x, torch.Tensor)])
+    assert slopes[0] and all(slope.isfinite() for slope in slopes[0])
+    torch.testing.assert_close(*slopes)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..checks import as_number, check_finite, check_positive, shown
 from .base import Loss
-from .masks import check_scores, masked_mean, reduce
+from .masks import check_scores, masked_mean, over, reduce
 
 
 def mse_loss(
@@ -102,7 +102,7 @@ def bce_loss(
     check_finite(intercept=intercept)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     rows = masked_mean(F.softplus(-(pos / tau + intercept)), pos_mask)
-    rows = rows + neg_weight * masked_mean(F.softplus(neg / tau + intercept), neg_mask)
+    rows = rows + neg_weight * masked_mean(F.softplus(over(neg, tau) + intercept), neg_mask)
     return reduce(rows, live, reduction)
 
 
@@ -146,7 +146,7 @@ def bpr_loss(
     """
     check_positive(tau=tau)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    gaps = (neg.unsqueeze(1) - pos.unsqueeze(2)) / tau  # (B, P, N)
+    gaps = over(neg.unsqueeze(1) - pos.unsqueeze(2), tau)  # (B, P, N)
     neg_mask = None if neg_mask is None else neg_mask.unsqueeze(1)
     rows = masked_mean(masked_mean(F.softplus(gaps), neg_mask), pos_mask)
     return reduce(rows, live, reduction)

@@ -72,6 +72,16 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     return (wide.masked_fill(~mask, 0).sum(-1) / mask.sum(-1)).to(values.dtype)
 
 
+def over(scores: Tensor, tau: float | Tensor) -> Tensor:
+    """``scores / tau``. A score of ``-inf`` takes no part in a sum of exponentials, and so none in
+    the gradient of a temperature that is learned, where the product of 0 and infinity would be NaN.
+    """
+    if not isinstance(tau, Tensor) or not tau.requires_grad:
+        return scores / tau
+    gone = scores == -math.inf
+    return (scores.masked_fill(gone, 0) / tau).masked_fill(gone, -math.inf)
+
+
 def log_sum_exp(values: Tensor, mask: Tensor | None) -> Tensor:
     """``log Σ exp`` over the last dimension where ``mask`` is True: ``(…, N) -> (…)``."""
     if mask is not None:

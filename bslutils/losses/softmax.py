@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..checks import check_positive, check_switch
 from .base import Loss
-from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, reduce
+from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, over, reduce
 
 
 def softmax_loss(
@@ -58,7 +58,7 @@ def softmax_loss(
     check_switch(pos_in_denominator=pos_in_denominator)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     pos = pos / tau  # (B, P)
-    log_sum = log_sum_exp(neg / tau, neg_mask).unsqueeze(1)  # (B, 1)
+    log_sum = log_sum_exp(over(neg, tau), neg_mask).unsqueeze(1)  # (B, 1)
     if pos_in_denominator:
         log_sum = torch.logaddexp(pos, log_sum)  # (B, P)
     return reduce(masked_mean(log_sum - pos, pos_mask), live, reduction)
@@ -108,7 +108,7 @@ def softmax_risk_loss(
     """
     check_positive(tau=tau)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    rows = tau * log_mean_exp(neg / tau, neg_mask) - masked_mean(pos, pos_mask)
+    rows = tau * log_mean_exp(over(neg, tau), neg_mask) - masked_mean(pos, pos_mask)
     return reduce(rows, live, reduction)
 
 
@@ -163,7 +163,7 @@ def bilateral_softmax_loss(
     check_positive(tau_pos=tau_pos, tau_neg=tau_neg)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     gain = tau_pos * log_mean_exp(pos / tau_pos, pos_mask)  # (B,)
-    risk = tau_neg * log_mean_exp(neg / tau_neg, neg_mask)  # (B,)
+    risk = tau_neg * log_mean_exp(over(neg, tau_neg), neg_mask)  # (B,)
     return reduce(risk - gain, live, reduction)
 
 
@@ -207,7 +207,7 @@ def pessimistic_bilateral_softmax_loss(
     check_positive(tau_pos=tau_pos, tau_neg=tau_neg)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     shortfall = tau_pos * log_mean_exp(-pos / tau_pos, pos_mask)  # (B,)
-    risk = tau_neg * log_mean_exp(neg / tau_neg, neg_mask)  # (B,)
+    risk = tau_neg * log_mean_exp(over(neg, tau_neg), neg_mask)  # (B,)
     return reduce(risk + shortfall, live, reduction)
 
 
