@@ -40,8 +40,8 @@ def whole(
         Traceback (most recent call last):
         ValueError: epochs must be at least 1, got 0
     """
-    if value is None and or_none:
-        return None
+    if (value is None and or_none) or (type(value) is int and least <= value <= most):
+        return value  # at once: a plan makes thousands of configurations
     else_none = " or None" if or_none else ""
     if not isinstance(value, Integral) or isinstance(value, bool):
         kind = f"a whole number of at least {least}{else_none}"
@@ -161,6 +161,8 @@ def _is_number(value: float | Tensor) -> bool:
 
 def as_number(value: float) -> float | None:
     """The number as a float, None if it is none; infinite is an integer that torch cannot take."""
+    if type(value) is float:
+        return value
     if isinstance(value, Tensor) or not _is_number(value):
         return None
     if isinstance(value, int) and not -SEEDS <= value < SEEDS:
