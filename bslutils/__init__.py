@@ -13,11 +13,14 @@ Example:
 from . import baselines, dro, losses, models, sampling, scoring
 from .data import Interactions, load, load_files
 from .evaluate import evaluate
+from .recommend import Recommendations, recommend
+from .saved import load_run, save_run
 from .train import Run, TrainConfig, fit
 from .version import __version__
 
 __all__ = [
     "Interactions",
+    "Recommendations",
     "Run",
     "TrainConfig",
     "__version__",
@@ -27,8 +30,11 @@ __all__ = [
     "fit",
     "load",
     "load_files",
+    "load_run",
     "losses",
     "models",
+    "recommend",
     "sampling",
+    "save_run",
     "scoring",
 ]

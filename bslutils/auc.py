@@ -1,11 +1,10 @@
 """How often a held-out item beats a negative, where negatives may be popular ones."""
 
-import math
-
 import numpy as np
 from torch import nn
 
-from .data import Interactions
+from .checks import not_negative
+from .data import Interactions, check_data
 from .rank import check_finite, embeddings
 
 
@@ -53,8 +52,8 @@ def auc(
     Source: at e = 0, Rendle et al., *BPR: Bayesian Personalized Ranking from Implicit Feedback*,
     UAI 2009, section 4.1.1, with ties counted half; the weights, this book.
     """
-    if not 0 <= power < math.inf:
-        raise ValueError(f"power must be at least 0 and finite, got {power!r}")
+    check_data(data)
+    not_negative("power", power)
     target, seen = data.split(split), data.seen(split)
     vectors = embeddings(model, data)
     check_finite(*vectors)

@@ -148,6 +148,8 @@ def _train(args: argparse.Namespace) -> None:
     model = make_model(args.model, data, seed=config.seed, **given(args, "model"))
     start = time.perf_counter()
     run = fit(model, data, loss, config)
+    if not run.best_epoch:  # stopped by Ctrl-C before there was anything to keep
+        raise KeyboardInterrupt
     seconds = time.perf_counter() - start
     test = evaluate(run.model, data, split="test", ks=args.ks)
 
@@ -331,7 +333,10 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return the exit status: 1 for a fallen claim, 2 for bad input."""
+    """Run one command; return the exit status.
+
+    1 is for a fallen claim, 2 for bad input, 130 for Ctrl-C before there was a result.
+    """
     args, unknown = _parser().parse_known_args(argv)
     if unknown:  # the command lists its flags, where argparse would list the commands
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -340,3 +345,6 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, FloatingPointError, ImportError, MemoryError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

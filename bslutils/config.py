@@ -1,23 +1,58 @@
 """The settings of a training run."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-import torch
-
+from .checks import choice, device_of, not_negative, positive, seed_of, shown, switch, whole
 from .evaluate import METRICS
 from .sampling import SAMPLERS
 
-CHOICES = {
-    "sampler": SAMPLERS,
-    "optimizer": ("adam", "row-adam"),
-    "schedule": ("constant", "cosine"),
-    "precision": ("float32", "bfloat16"),
+
+def _metric(name: str, value: str) -> str:
+    """A metric and its cut-off, such as ``"ndcg@20"``."""
+    metric, _, k = value.partition("@") if isinstance(value, str) else ("", "", "")
+    # As `evaluate` spells it: `ndcg@020` would never be found among its results.
+    if metric not in METRICS or not re.fullmatch("[1-9][0-9]{0,8}", k, re.ASCII):
+        raise ValueError(f"{name} must be one of {METRICS} with '@K', got {shown(value)}")
+    return str(value)
+
+
+# What each setting has to be: ``check(name, value)`` gives it in Python's own type, or raises.
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "epochs": whole,
+    "batch_size": whole,
+    "accumulate": whole,
+    "positives": whole,
+    "pool_users": switch,
+    "sampler": partial(choice, choices=SAMPLERS),
+    "n_negatives": whole,
+    "n_lists": whole,
+    "replacement": switch,
+    "negative_noise": not_negative,
+    "log_q": switch,
+    "optimizer": partial(choice, choices=("adam", "row-adam")),
+    "lr": positive,
+    "schedule": partial(choice, choices=("constant", "cosine")),
+    "weight_decay": not_negative,
+    "precision": partial(choice, choices=("float32", "bfloat16")),
+    "metric": _metric,
+    "eval_every": whole,
+    "patience": partial(whole, or_none=True),
+    "seed": seed_of,
+    "device": device_of,
+    "replay": switch,
+    "progress": partial(switch, or_none=True),
 }
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """All settings of a training run; they are saved with its result.
+
+    Each is checked by type and range, and kept in Python's own type: a number of numpy will do.
 
     Args:
         epochs: passes over the training pairs, at most.
@@ -58,7 +93,7 @@ class TrainConfig:
         progress: show a progress bar; ``None`` shows it on a terminal only.
 
     Raises:
-        ValueError: a setting outside its domain; the message names it.
+        ValueError: a setting of another type or outside its domain; the message names it.
 
     Example:
         >>> TrainConfig(epochs=0)
@@ -91,23 +126,13 @@ class TrainConfig:
     progress: bool | None = None
 
     def __post_init__(self):
-        sizes = ("epochs", "batch_size", "accumulate", "positives", "n_negatives", "n_lists")
-        for name in (*sizes, "eval_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience must be at least 1 or None, got {self.patience}")
-        if not 0 < self.lr < float("inf"):
-            raise ValueError(f"lr must be positive and finite, got {self.lr}")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if not 0 <= self.negative_noise < float("inf"):
-            raise ValueError(f"negative_noise must be at least 0, got {self.negative_noise}")
+        for name, check in CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         masks = self.sampler == "in-batch" and self.negative_noise == 0
         if self.negative_noise != 1 and self.sampler != "shared" and not masks:
             raise ValueError(
                 "negative_noise needs sampler='shared' (or, to mask positives, 0 and 'in-batch'), "
-                f"got {self.negative_noise} and {self.sampler!r}"
+                f"got {self.negative_noise:g} and {self.sampler!r}"
             )
         if self.log_q and (self.sampler != "in-batch" or self.positives > 1 or self.pool_users):
             raise ValueError(
@@ -125,19 +150,3 @@ class TrainConfig:
             )
         if not self.replacement and self.sampler != "shared":
             raise ValueError(f"replacement=False needs sampler='shared', got {self.sampler!r}")
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
-                )
-        name, _, k = self.metric.partition("@")
-        if name not in METRICS or not k.isdigit() or int(k) < 1:
-            raise ValueError(f"metric must be one of {METRICS} with '@K', got {self.metric!r}")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError:
-            raise ValueError(
-                f"device must be cpu, cuda or another that torch knows, got {self.device!r}"
-            ) from None
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"device {self.device!r} was asked for, but torch sees no CUDA device")

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .data import Interactions
-from .rank import Scorer, check_cutoff, ranked
+from .checks import switch
+from .data import Interactions, check_data
+from .rank import Scorer, check_cutoffs, ranked
 
 METRICS = ("recall", "ndcg", "precision", "mrr", "hit")
 
@@ -53,7 +54,7 @@ def evaluate(
     data: Interactions,
     *,
     split: str = "test",
-    ks: Sequence[int] = (20,),
+    ks: int | Sequence[int] = (20,),
     groups: np.ndarray | None = None,
     per_user: bool = False,
     chunk: int | None = None,
@@ -73,8 +74,8 @@ def evaluate(
             ``(C, n_items)``: a tensor, an array, or a sparse one, which is 0 elsewhere.
         data: the interactions.
         split: ``"test"``, ``"valid"`` or ``"train"``.
-        ks: cut-offs K.
-        groups: group of each item, ``(n_items,)`` integers from 0.
+        ks: cut-offs K, or one.
+        groups: group of each item, ``(n_items,)`` integers from 0, below the number of items.
         per_user: return an array per metric, and ``"user"`` with the users they belong to.
         chunk: users ranked at a time; by default what keeps their scores in a cache. Memory is
             about ``4 · chunk · n_items`` bytes.
@@ -85,8 +86,9 @@ def evaluate(
 
     Raises:
         ValueError: an unknown split, an empty split, no cut-off, one below 1 or one beyond the
-            number of items, groups that do not fit the items, a model that does not fit the data
-            or gives NaN or infinity, as where a product of vectors overflows.
+            number of items, groups that do not fit the items, a model that does not fit the data,
+            is wrapped (``nn.DataParallel``), or gives NaN or infinity, as where a product of
+            vectors overflows.
 
     Example:
         >>> import bslutils as bsl
@@ -100,10 +102,9 @@ def evaluate(
 
     Derived in the chapter *Implicit feedback*.
     """
-    if len(ks) == 0:
-        raise ValueError("ks must hold at least one cut-off, got none")
-    for k in ks:
-        check_cutoff(k, data, "a cut-off in ks")
+    check_data(data)
+    ks = check_cutoffs(ks, data, "ks")
+    switch("per_user", per_user)
     target = data.split(split)
     if target.nnz == 0:
         raise ValueError(f"the {split} split of {data.name} is empty, there is nothing to evaluate")
@@ -112,6 +113,8 @@ def evaluate(
     degree = np.diff(target.indptr)
     parts: dict[str, list[np.ndarray]] = {}
     for users, items, hits in ranked(model, data, split=split, k=max(ks), chunk=chunk):
+        if hits.device.type == "mps":  # which has no float64
+            items, hits = items.cpu(), hits.cpu()
         n_relevant = torch.as_tensor(degree[users]).to(hits.device)
         metrics = user_metrics(hits, n_relevant, ks)
         if groups is not None:
@@ -129,11 +132,18 @@ def evaluate(
 def _check_groups(groups: np.ndarray | None, n_items: int) -> Tensor | None:
     if groups is None:
         return None
-    array = np.asarray(groups)
+    try:
+        if len(groups) != n_items:  # nothing that is longer is read
+            raise ValueError(f"got {len(groups)}")
+        array = np.asarray(groups)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"groups must be ({n_items},) integers from 0: {error}") from None
     fits = array.shape == (n_items,) and np.issubdtype(array.dtype, np.integer)
-    if not fits or array.min() < 0:
+    if not fits or array.min() < 0 or array.max() >= n_items:
+        found = f" from {array.min()} to {array.max()}" if fits else ""
         raise ValueError(
-            f"groups must be ({n_items},) integers from 0, got {array.dtype} {array.shape}"
+            f"groups must be ({n_items},) integers from 0, below the number of items, "
+            f"got {array.dtype} {array.shape}{found}"
         )
     return torch.as_tensor(array.astype(np.int64))
 

@@ -21,9 +21,10 @@ def first_value(
 
     Raises:
         TypeError: it cannot be called so, or gives back no tensor.
-        ValueError: it raises, changes its scores, gives back more than one number or one that is
-            not finite, or no gradient, or one that is not finite, reaches the scores. The message
-            names the loss and what is expected.
+        ValueError: it raises, changes its scores, gives back more than one number, or no gradient
+            reaches the scores.
+        FloatingPointError: it, or the gradient, is not finite where the scores are. The message
+            names the loss and what is expected, always.
 
     Example:
         >>> def share(pos, neg, pos_mask, neg_mask):
@@ -63,7 +64,7 @@ def first_value(
         return value  # not the fault of the loss
     if not value.isfinite():
         least, most = min(x.min().item() for x in given), max(x.max().item() for x in given)
-        raise ValueError(
+        raise FloatingPointError(
             f"the loss {name} is {value.item()} for the scores of the first batch, which lie "
             f"between {least:.4g} and {most:.4g}: it must be finite"
         )
@@ -77,7 +78,7 @@ def first_value(
             "differentiable operations of torch, without detach(), item() or comparisons"
         )
     if not all(grad is None or grad.isfinite().all() for grad in grads):
-        raise ValueError(
+        raise FloatingPointError(
             f"the gradient of the loss {name} is not finite for the scores of the first batch"
         )
     return value

@@ -1,7 +1,8 @@
 """Scores of all items for every user, from whatever gives them, and the lists that they make."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -9,7 +10,8 @@ from scipy import sparse
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from .data import Interactions
+from .checks import shown, whole
+from .data import Interactions, check_data
 from .scoring import check_lists
 
 # What can be ranked: a model with ``embed()``, or a function from ids of users, ``(C,)``, to their
@@ -76,12 +78,17 @@ def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: a model whose numbers of users and items are not those of the data.
     """
+    if not hasattr(model, "embed"):
+        raise ValueError(f"a model must have embed(), got {_what(model)}")
     was_training = model.training
     model.eval()
     try:
         users, items = model.embed()
     finally:
         model.train(was_training)
+    if not isinstance(users, Tensor) or not isinstance(items, Tensor):
+        raise ValueError("embed() must give two tensors, the vectors of users and those of items")
+    check_lists(users, items)
     if (len(users), len(items)) != (data.n_users, data.n_items):
         raise ValueError(
             f"the model has {len(users)} users and {len(items)} items, "
@@ -110,16 +117,16 @@ def table_of(
         ValueError: a model whose sizes are not those of the data, or vectors that are not finite;
             and, once scores are asked for, scores of another shape or not finite.
     """
+    check_data(data)
     if not hasattr(model, "embed"):
-        if not callable(model):
+        if not callable(model) or _wraps_one(model):
             raise ValueError(
                 "what is ranked must have embed(), or be a function from users to scores, got "
-                f"{type(model).__name__}"
+                f"{_what(model)}"
             )
         return lambda users: _given(model, users, data), torch.device("cpu")
     user_vectors, item_vectors = (x.detach() for x in embeddings(model, data))
     check_finite(user_vectors, item_vectors)
-    check_lists(user_vectors, item_vectors)
     # No score is larger than the product of two lengths, so there is seldom a need to look.
     lengths = (x.double().norm(dim=1).max().item() for x in (user_vectors, item_vectors))
     may_overflow = math.prod(lengths) > torch.finfo(item_vectors.dtype).max / 2
@@ -139,12 +146,27 @@ def table_of(
     return product, item_vectors.device
 
 
+def _wraps_one(model: object) -> bool:
+    """Whether it is a model in a wrapper, such as ``nn.DataParallel``."""
+    return hasattr(getattr(model, "module", None), "embed")
+
+
+def _what(model: object) -> str:
+    kind = type(model).__name__
+    return f"{kind}: give the model that it wraps, model.module" if _wraps_one(model) else kind
+
+
 def _given(model: Callable, users: np.ndarray, data: Interactions) -> Tensor:
     """What a function gives, as scores that may be written to."""
     found = model(users)
     if sparse.issparse(found):
         found = found.toarray()
-    scores = torch.as_tensor(found).detach().cpu()
+    try:
+        if len(found) != len(users):  # whatever it is, nothing that is longer is read
+            raise ValueError(f"got {len(found)} rows for {len(users)} users")
+        scores = torch.as_tensor(found).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"scores must be a tensor or an array of numbers: {error}") from None
     shape = (len(users), data.n_items)
     if scores.shape != shape:
         raise ValueError(
@@ -163,15 +185,48 @@ def _check_scores(scores: Tensor, users: np.ndarray) -> None:
         raise ValueError(f"scores must be finite, got NaN or infinity, first for user {user}")
 
 
-def check_cutoff(k: int, data: Interactions, name: str = "k") -> None:
-    """Refuse a length of lists that is not a whole number from 1 to the number of items."""
-    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {k!r}")
+def check_cutoff(k: int, data: Interactions, name: str = "k") -> int:
+    """The length of lists; refused if it is no whole number from 1 to the number of items."""
+    if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {shown(k)}")
     if k > data.n_items:
         raise ValueError(
-            f"{name} must be at most {data.n_items}, the number of items of {data.name}, got {k}: "
-            "choose a shorter list"
+            f"{name} must be at most {data.n_items}, the number of items of {data.name}, got "
+            f"{shown(k)}: choose a shorter list"
         )
+    return int(k)
+
+
+def check_cutoffs(ks: int | Sequence[int], data: Interactions, name: str) -> tuple[int, ...]:
+    """Lengths of lists, or a single one, each as :func:`check_cutoff` wants it."""
+    if isinstance(ks, Integral):
+        ks = (ks,)
+    try:
+        several, count = iter(ks), len(ks)
+    except TypeError:
+        several = None
+    if several is None or isinstance(ks, str):
+        raise ValueError(f"{name} must hold cut-offs, such as (10, 20), got {shown(ks)}")
+    if count == 0:
+        raise ValueError(f"{name} must hold at least one cut-off, got none")
+    if count > data.n_items:
+        raise ValueError(f"{name} must hold at most {data.n_items} cut-offs, got {count}")
+    return tuple(check_cutoff(k, data, f"a cut-off in {name}") for k in several)
+
+
+def users_at_a_time(data: Interactions, device: torch.device) -> int:
+    """For how many users the scores of all items stay in a cache."""
+    return max(1, CHUNK["cuda" if device.type == "cuda" else "cpu"] // data.n_items)
+
+
+def top_items(scores: Tensor, seen: csr_array, target: csr_array, k: int) -> tuple[Tensor, Tensor]:
+    """The best ``k`` items of each row that are not ``seen``, ties resolved against ``target``.
+
+    ``scores (C, n_items)`` are written to. Returns scores and ids, ``(C, k)``; a score is ``-inf``
+    where candidates have run out.
+    """
+    scores[_fill(seen, scores.device)] = -torch.inf
+    return _top(scores, target, k)
 
 
 @torch.no_grad()
@@ -195,22 +250,20 @@ def ranked(
         ValueError: an unknown split, ``k`` or ``chunk`` below 1, ``k`` beyond the number of items,
             a model whose sizes are not those of the data, a vector or a score that is not finite.
     """
+    check_data(data)
     target, seen = data.split(split), data.seen(split)
-    check_cutoff(k, data)
+    k = check_cutoff(k, data)
+    whole("chunk", chunk, or_none=True)
     scores_of, device = table_of(model, data)
     if chunk is None:
-        chunk = max(1, CHUNK["cuda" if device.type == "cuda" else "cpu"] // data.n_items)
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
+        chunk = users_at_a_time(data, device)
     active = np.flatnonzero(np.diff(target.indptr))
     owner, item = data.pairs(split)
     keys = torch.as_tensor(owner * data.n_items + item).to(device)  # sorted
     for start in range(0, len(active), chunk):
         users = active[start : start + chunk]
         ids = torch.as_tensor(users).to(device)
-        scores = scores_of(users)
-        scores[_fill(seen[users], device)] = -torch.inf
-        value, item = _top(scores, target[users], k)
+        value, item = top_items(scores_of(users), seen[users], target[users], k)
         wanted = ids.unsqueeze(1) * data.n_items + item
         place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
         yield users, item.masked_fill(value == -torch.inf, -1), keys[place] == wanted

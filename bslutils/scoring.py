@@ -8,9 +8,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from .checks import check_choice
+from .checks import check_choice, check_positive
 
 SCORES = ("cosine", "dot")
 SHORTEST = 1e-12  # length by which a shorter vector is divided
@@ -181,8 +180,7 @@ def soft_maximum(
     Derived in the chapter *Speed and memory*.
     """
     check_lists(users, items)
-    if not 0 < tau < math.inf:
-        raise ValueError(f"tau must be a positive finite number, got {tau!r}")
+    check_positive(tau=tau)
     if block is None:
         kind = "cuda" if users.device.type == "cuda" else "cpu"
         few = len(users) * len(items) <= WHOLE[kind]
@@ -194,8 +192,11 @@ def soft_maximum(
         raise ValueError(f"mask must be bool {shape}, got {mask.dtype} {tuple(mask.shape)}")
     log_sum = _LogSumExp.apply(users / tau, items, mask, dtype or users.dtype, block)
     if mean:
-        count = len(items) if mask is None else mask.sum(1).clamp(min=1).to(log_sum)
-        log_sum = log_sum - (math.log(count) if mask is None else count.log())
+        if mask is None:
+            log_sum = log_sum - math.log(len(items))
+        else:  # a count beyond 65,504 is none in float16
+            wide = torch.promote_types(log_sum.dtype, torch.float32)
+            log_sum = log_sum - mask.sum(1).clamp(min=1).to(wide).log().to(log_sum.dtype)
     return tau * log_sum
 
 
@@ -205,7 +206,7 @@ class _LogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, a: Tensor, b: Tensor, mask: Tensor | None, dtype, block: int) -> Tensor:
         columns = max(1, block // len(a))
-        ctx.whole, ctx.columns, ctx.dtype = len(b) <= columns, columns, dtype
+        ctx.whole, ctx.columns, ctx.dtype, ctx.mask = len(b) <= columns, columns, dtype, mask
         if ctx.whole and a.is_cuda:
             weights, log_sum = _softmax(a.to(dtype) @ b.to(dtype).T, mask)
             ctx.save_for_backward(a, b, weights.to(dtype), torch.ones_like(log_sum))
@@ -225,15 +226,16 @@ class _LogSumExp(torch.autograd.Function):
         if ctx.whole:
             ctx.save_for_backward(a, b, scores.to(dtype), scale)
         else:
-            ctx.mask = mask
             ctx.save_for_backward(a, b, None, log_sum)
         return log_sum.squeeze(1).to(a.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad: Tensor):
         a, b, weights, scale = ctx.saved_tensors
         grad = grad.unsqueeze(1)  # (B, 1)
+        if torch.is_grad_enabled():  # a second derivative is wanted: of plain operations
+            weights = _plain_softmax(a, b, ctx.mask, ctx.dtype)
+            return grad * (weights @ b), weights.T @ (a * grad), None, None, None
         if ctx.whole:
             grad = grad / scale
             rows = (a * grad).to(ctx.dtype)
@@ -246,6 +248,15 @@ class _LogSumExp(torch.autograd.Function):
             grad_a += weights @ b[part].to(ctx.dtype)
             grad_b[part] = weights.T @ rows
         return grad_a * grad, grad_b, None, None, None
+
+
+def _plain_softmax(a: Tensor, b: Tensor, mask: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Weights ``(B, N)`` that autograd can differentiate; 0 in a row where nothing counts."""
+    scores = (a.to(dtype) @ b.to(dtype).T).to(a.dtype)
+    if mask is None:
+        return scores.softmax(1)
+    live = mask.any(1, keepdim=True)
+    return scores.masked_fill(~mask & live, -math.inf).softmax(1).masked_fill(~mask, 0)
 
 
 def _softmax(scores: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .batch import batch_scores
+from .checks import shown
 from .config import TrainConfig
-from .data import Interactions
+from .data import Interactions, check_data
 from .evaluate import evaluate
 from .first_batch import first_value, out_of_memory
 from .in_batch import LogQ
@@ -99,13 +100,13 @@ def fit(
     Raises:
         TypeError: a loss that cannot be called as above, or gives back no tensor.
         ValueError: a loss that fails at its first batch, changes its scores, gives no single
-            finite number or no gradient to the scores; no training pair, a model whose sizes are
+            number or no gradient to the scores; no training pair, a model whose sizes are
             not those of the data, a metric with more places than there are items, or row-wise
             updates of a model that has no rows to update.
         MemoryError: memory ran out; the message names the settings that ask for it, and the model
             is left with the weights of the last good epoch.
-        FloatingPointError: the loss became NaN or infinite; the message says at which step,
-            and the model is left with the weights of the last good epoch.
+        FloatingPointError: the loss, a weight or a score became NaN or infinite; the message says
+            where, and the model is left with the weights of the last good epoch.
 
     Example:
         >>> import bslutils as bsl
@@ -117,6 +118,7 @@ def fit(
 
     Used from the chapter *A tour of losses* on.
     """
+    _check_arguments(model, data, loss, config, on_epoch)
     embeddings(model, data)  # sizes that do not fit fail here, not in the middle of an epoch
     if getattr(loss, "bilateral", False) and config.positives == 1 and not config.pool_users:
         warnings.warn(
@@ -208,6 +210,7 @@ def fit(
                     tables.catch_up()
                 mean = float(torch.stack(losses).mean())
                 seconds += time.perf_counter() - start
+                _check_weights(model, loss, data, epoch)
                 last_good = _state(learner)
 
                 entry = {"epoch": epoch, "loss": mean, "seconds": seconds} | _learned(loss)
@@ -247,6 +250,18 @@ def fit(
     learner.load_state_dict(best_state)
     model.eval()
     return run
+
+
+def _check_arguments(model, data, loss, config, on_epoch) -> None:
+    check_data(data)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a torch.nn.Module, got {shown(model)}")
+    if not callable(loss):
+        raise ValueError(f"loss must be a module or a function, got {shown(loss)}")
+    if not isinstance(config, TrainConfig):
+        raise ValueError(f"config must be a TrainConfig, got {shown(config)}")
+    if on_epoch is not None and not callable(on_epoch):
+        raise ValueError(f"on_epoch must be a function or None, got {shown(on_epoch)}")
 
 
 def update(
@@ -360,3 +375,18 @@ def _check_finite(losses: list[Tensor], before: int, epoch: int) -> None:
             f"the loss became {values[step].item()} at step {before + step + 1} of epoch {epoch}; "
             f"the model holds the weights of epoch {epoch - 1}"
         )
+
+
+def _check_weights(model: nn.Module, loss: nn.Module, data: Interactions, epoch: int) -> None:
+    """Raise if the last update of an epoch, which no loss has seen, left what gives no scores."""
+    said = f"in the last update of epoch {epoch}; the model holds the weights of epoch {epoch - 1}"
+    modules = (model, loss) if isinstance(loss, nn.Module) else (model,)
+    for name, value in (named for module in modules for named in module.named_parameters()):
+        # Squares, since a length that overflows would make a cosine 0.
+        squares = value.detach().square()
+        if not (squares.sum(-1) if value.ndim else squares).isfinite().all():
+            raise FloatingPointError(f"{name} became NaN or too large {said}")
+    # No score is larger than the product of two lengths.
+    users, items = (x.detach().double().norm(dim=1).max() for x in embeddings(model, data))
+    if not users * items <= torch.finfo(next(model.parameters()).dtype).max:
+        raise FloatingPointError(f"scores became NaN or infinite {said}")

@@ -263,7 +263,7 @@ def test_blocks_change_nothing(synthetic, monkeypatch):
         (gf_cf, {"rank": 500}, "rank must be a whole number from 0 to below 500, got 500"),
         (gf_cf, {"rank": True}, "rank must be a whole number from 0 to below 500, got True"),
         (gf_cf, {"rank": 2.5}, "rank must be a whole number from 0 to below 500, got 2.5"),
-        (item_knn, {"neighbours": 8.0}, "neighbours must be a whole number, got 8.0"),
+        (item_knn, {"neighbours": 8.0}, "neighbours must be a whole number of at least 1, got 8.0"),
         (ease, {"memory": np.nan}, "memory must be a positive finite number"),
         (ials, {"l2": 1e-30, "unobserved": 1e-30}, "l2=1e-30 or unobserved=1e-30 is too small"),
         (gf_cf, {"weight": -1}, "weight must be at least 0"),

@@ -194,7 +194,7 @@ def test_bad_files(capsys, tmp_path, monkeypatch, arguments, message):
         (["--loss", "bpr", "--margin", "0.1"], "loss 'bpr' has no parameter 'margin'"),
         (["--loss", "softmax", "--tau", "-1"], "tau must be a positive finite number, got -1.0"),
         (["--loss", "bpr", "--data", "netflix"], "unknown data set 'netflix'; choose one of"),
-        (["--loss", "bpr", "--lr", "0"], "lr must be positive and finite"),
+        (["--loss", "bpr", "--lr", "0"], "lr must be a positive finite number"),
         (["--loss", "bpr", "--dim", "0"], "dim must be at least 1, got 0"),
         (["--loss", "bpr", "--n-layers", "2"], "model 'MF' has no parameter 'n_layers'; it takes"),
         (
@@ -211,7 +211,7 @@ def test_bad_files(capsys, tmp_path, monkeypatch, arguments, message):
         ),
         (["--loss", "bpr", "--ks", "0"], "--ks must be a whole number of at least 1, got 0"),
         (["--loss", "bpr", "--device", "gpu"], "device must be cpu, cuda or another that torch"),
-        (["--loss", "bpr", "--device", "cuda:7"], "device 'cuda:7' was asked for"),
+        (["--loss", "bpr", "--device", "cuda:7"], "device must be one that torch sees, got"),
     ],
 )
 def test_bad_arguments_write_nothing(capsys, tmp_path, arguments, message):

@@ -110,7 +110,7 @@ def test_duplicates_and_overlap_are_dropped_counted_and_reported():
         ([[0, 1, 2]], {}, r"train must be \(n, 2\) pairs of user and item, got \(1, 3\)"),
         ([], {}, "train holds no pair"),
         ([[0, 9]], {"n_items": 9}, "id 9 is beyond n_items = 9"),
-        ([[0, 1]], {"n_items": 9.5}, "n_items must be an integer, got 9.5"),
+        ([[0, 1]], {"n_items": 9.5}, "n_items must be a whole number of at least 1, got 9.5"),
         ([[0, 1]], {"valid_fraction": 1.0}, r"must lie in \[0, 1\), got 1.0"),
         ([[0, 1]], {"valid_fraction": float("nan")}, r"must lie in \[0, 1\), got nan"),
         ([[0, 1]], {"item_names": np.array(["a"])}, "item_names has 1 entries, expected 3"),

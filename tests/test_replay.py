@@ -15,7 +15,7 @@ LOSS = bsl.losses.SoftmaxLoss(tau=0.2)
 
 @pytest.fixture
 def config(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     return bsl.TrainConfig(device="cuda")
 
 

@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from ..checks import whole
+
 LARGEST = 10**8  # rows of a table
 _HOLLOW = 10**7  # rows of a table of which half or more are unused
 _REMEDY = (
@@ -23,13 +25,22 @@ def check_pairs(split: str, pairs: np.ndarray | tuple[np.ndarray, np.ndarray]) -
         if len(pairs) != 2 or lengths[0] != lengths[1] or len(lengths[0]) != 1:
             raise ValueError(f"{split} must be (users, items), (n,) each, got shapes {lengths}")
         pairs = np.stack(pairs, axis=1)
-    array = np.asarray(pairs)
+    try:
+        array = np.asarray(pairs)
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+    ) as error:  # rows of different lengths, a tensor elsewhere
+        raise ValueError(f"{split} must be (n, 2) pairs of user and item: {error}") from None
     if array.size == 0:
         return np.empty((0, 2), np.int64)
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"{split} must be (n, 2) pairs of user and item, got {array.shape}")
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"{split} must hold integer ids, got {array.dtype}")
+    if array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{split} has an id beyond int64: {array.max()}")
     if array.min() < 0:
         row = int(np.argmax((array < 0).any(axis=1)))
         raise ValueError(f"{split} pair {row} has a negative id: {array[row].tolist()}")
@@ -52,8 +63,8 @@ def sizes(
     columns = np.concatenate(pairs).T
     for what, size, ids in zip(("users", "items"), (n_users, n_items), columns, strict=True):
         top = int(ids.max()) + 1
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int | np.integer)):
-            raise ValueError(f"n_{what} must be an integer, got {size!r}")
+        if size is not None:
+            whole(f"n_{what}", size, most=2**63 - 1)
         if size is not None and top > size:
             raise ValueError(f"id {top - 1} is beyond n_{what} = {size} (ids count from 0)")
         rows = top if size is None else int(size)

@@ -3,13 +3,14 @@
 import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from ..checks import part, seed_of, shown
 from .ids import check_pairs, sizes
 from .splits import false_positives, hold_out, matrix_of, popularity_groups
 from .synthetic import Truth
@@ -21,7 +22,7 @@ SPLITS = ("train", "valid", "test")
 class Interactions:
     """User-item pairs in three splits. Build one with :func:`from_pairs` or ``load``.
 
-    No training pair is in another split.
+    No training pair is in another split. It can be pickled and copied.
 
     Attributes:
         name: what the data is called.
@@ -32,6 +33,10 @@ class Interactions:
             (validation is the test split: :meth:`paper_protocol`).
         dropped: how many pairs of the source were left out, by reason.
         truth: the planted preferences of synthetic data, else ``None``.
+
+    Raises:
+        ValueError: splits that are no bool CSR arrays of one shape, sorted and without duplicates,
+            a training pair in another split, names of another number.
     """
 
     name: str
@@ -47,8 +52,17 @@ class Interactions:
     def __post_init__(self):
         for name in SPLITS:
             matrix = getattr(self, name)
+            if not isinstance(matrix, csr_array) or matrix.dtype != bool or not matrix.data.all():
+                raise ValueError(f"{name} must be a csr_array of bool, True for a pair")
+            if not matrix.has_canonical_format:
+                raise ValueError(f"{name} must be sorted and without duplicates: sum_duplicates()")
             if matrix.shape != self.train.shape:
                 raise ValueError(f"{name} is {matrix.shape}, train is {self.train.shape}")
+            leaked = 0 if name == "train" else matrix.multiply(self.train).nnz
+            if leaked:
+                raise ValueError(
+                    f"{leaked} pairs of {name} are in train, too: a ranking hides them"
+                )
             for array in (matrix.data, matrix.indices, matrix.indptr):
                 array.flags.writeable = False
         for name, size in (("user_names", self.n_users), ("item_names", self.n_items)):
@@ -56,10 +70,16 @@ class Interactions:
             if names is not None:
                 names = np.array(names)  # a copy: the caller's array stays writable
                 if names.shape != (size,):
-                    raise ValueError(f"{name} has {len(names)} entries, expected {size}")
+                    found = f"{len(names)} entries" if names.ndim == 1 else f"shape {names.shape}"
+                    raise ValueError(f"{name} has {found}, expected {size}")
                 names.flags.writeable = False
                 object.__setattr__(self, name, names)
         object.__setattr__(self, "dropped", MappingProxyType(dict(self.dropped)))
+
+    def __reduce__(self):
+        """Pickled and copied by what it is built of: checked again, and read-only again."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self), tuple((parts | {"dropped": dict(self.dropped)}).values())
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.split(name).nnz:,} {name}" for name in SPLITS)
@@ -111,8 +131,8 @@ class Interactions:
         Raises:
             ValueError: an unknown name; the message lists the choices.
         """
-        if name not in SPLITS:
-            raise ValueError(f"unknown split {name!r}; choose one of {', '.join(SPLITS)}")
+        if not isinstance(name, str) or name not in SPLITS:
+            raise ValueError(f"unknown split {shown(name)}; choose one of {', '.join(SPLITS)}")
         return getattr(self, name)
 
     def pairs(self, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -259,13 +279,19 @@ def from_pairs(
     Raises:
         ValueError: ids that are not integers, negative or too large, tables of more than ten
             million rows of which half are unused, a wrong shape, no training pair,
-            ``valid_fraction`` outside [0, 1). The message names the offender.
+            ``valid_fraction`` outside [0, 1), a seed or a name that is none. The message names the
+            offender.
+        MemoryError: there is no room for the tables.
 
     Example:
         >>> data = from_pairs([[0, 0], [0, 1], [1, 2], [1, 2]], [[0, 2]], valid_fraction=0)
         >>> data.n_users, data.n_items, data.train.nnz, dict(data.dropped)
         (2, 3, 3, {'duplicates': 1, 'also in train': 0})
     """
+    part("valid_fraction", valid_fraction)
+    seed_of("seed", seed)
+    if not isinstance(name, str):
+        raise ValueError(f"name must be a string, got {shown(name)}")
     pairs = {"train": train, "valid": np.empty((0, 2), int) if valid is None else valid}
     pairs["test"] = test
     pairs = {split: check_pairs(split, array) for split, array in pairs.items()}
@@ -294,6 +320,14 @@ def from_pairs(
         dropped={"duplicates": duplicates, "also in train": overlap},
         truth=truth,
     )
+
+
+def check_data(data: Interactions) -> None:
+    """Refuse what is not :class:`Interactions`: ``ValueError``."""
+    if not isinstance(data, Interactions):
+        raise ValueError(
+            f"data must be Interactions, as load and load_files give them, got {shown(data)}"
+        )
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Your own data: tables and lists of pairs, from files or memory, split into train and test."""
 
+import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import as_number, part, seed_of, shown
 from .columns import Table, renumber
 from .files import are_lists, parse_pairs
 from .interactions import Interactions, from_pairs
@@ -137,20 +139,16 @@ def load_files(
 
 
 def _check(min_rating, split, test_fraction, valid_fraction, seed, layout) -> None:
-    number = isinstance(min_rating, int | float | np.number) and not isinstance(min_rating, bool)
-    if min_rating is not None and not (number and np.isfinite(min_rating)):
-        raise ValueError(f"min_rating must be a finite number or None, got {min_rating!r}")
+    number = as_number(min_rating)
+    if min_rating is not None and (number is None or not math.isfinite(number)):
+        raise ValueError(f"min_rating must be a finite number or None, got {shown(min_rating)}")
     if not isinstance(split, str) or split not in SPLITTINGS:
         raise ValueError(f"unknown split {split!r}; choose one of {', '.join(SPLITTINGS)}")
     if layout is not None and (not isinstance(layout, str) or layout not in LAYOUTS):
         raise ValueError(f"unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}, or None")
     for what, value in (("test_fraction", test_fraction), ("valid_fraction", valid_fraction)):
-        real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not (real and 0 <= value < 1):
-            raise ValueError(f"{what} must lie in [0, 1), got {value!r}")
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or seed < 0:
-        raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
+        part(what, value)
+    seed_of("seed", seed)
 
 
 def _from_tables(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from ..checks import part, seed_of, shown
 from .files import parse_pairs
 from .interactions import Interactions, from_pairs
 from .remote import Remote, locate, members
@@ -66,10 +67,10 @@ def load(name: str, *, valid_fraction: float = 0.1, seed: int = 0) -> Interactio
 
     Source: that of each is ``SOURCES[name].cite``.
     """
-    if name not in SOURCES:
-        raise ValueError(f"unknown data set {name!r}; choose one of {', '.join(SOURCES)}")
-    if not 0 <= valid_fraction < 1:
-        raise ValueError(f"valid_fraction must lie in [0, 1), got {valid_fraction}")
+    if not isinstance(name, str) or name not in SOURCES:
+        raise ValueError(f"unknown data set {shown(name)}; choose one of {', '.join(SOURCES)}")
+    part("valid_fraction", valid_fraction)
+    seed_of("seed", seed)
     paths = [locate(remote) for remote in SOURCES[name].files]
     return SOURCES[name].read(*paths, name=name, valid_fraction=valid_fraction, seed=seed)
 

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_array
 
+from ..checks import not_negative, part, seed_of, whole
+
 
 def matrix_of(pairs: np.ndarray, shape: tuple[int, int]) -> csr_array:
     """``(n, 2)`` pairs as a bool CSR array, sorted and without duplicates."""
@@ -34,8 +36,8 @@ def hold_out(
         >>> kept.sum(axis=1).tolist(), held.sum(axis=1).tolist()
         ([8, 8], [2, 2])
     """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"the fraction held out must lie in [0, 1), got {fraction}")
+    part("the fraction held out", fraction)
+    seed_of("seed", seed)
     degree = np.diff(train.indptr)
     n_held = np.minimum(np.floor(fraction * degree + 0.5).astype(np.int64), degree - 1)
     users = np.repeat(np.arange(train.shape[0]), degree)
@@ -66,8 +68,7 @@ def hold_out_after(
         >>> kept.sum(axis=1).tolist(), held.sum(axis=1).tolist()
         ([2, 0], [0, 2])
     """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"the fraction held out must lie in [0, 1), got {fraction}")
+    part("the fraction held out", fraction)
     n_held = min(int(fraction * train.nnz + 0.5), train.nnz - 1)
     held = times > np.sort(times)[train.nnz - n_held - 1]
     if n_held and not held.any():
@@ -97,8 +98,7 @@ def k_core(users: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
         >>> k_core(np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 1, 1]), 2)
         array([ True,  True,  True,  True, False])
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    whole("k", k)
     keep = np.ones(len(users), dtype=bool)
     while True:
         stays = keep.copy()
@@ -127,9 +127,8 @@ def false_positives(train: csr_array, fraction: float, seed: int) -> tuple[np.nd
     Source: the noise protocol of the public code of Wu et al., *BSL: Understanding and Improving
     Softmax Loss for Recommendation*, ICDE 2024.
     """
-    if not 0 <= fraction < np.inf:
-        raise ValueError(f"fraction must be at least 0 and finite, got {fraction}")
-    rng = np.random.default_rng(seed)
+    not_negative("fraction", fraction)
+    rng = np.random.default_rng(seed_of("seed", seed))
     users, items = [], []
     for user, degree in enumerate(np.diff(train.indptr)):
         taken = train.indices[train.indptr[user] : train.indptr[user + 1]]
@@ -164,7 +163,8 @@ def popularity_groups(degree: np.ndarray, n_groups: int = 10) -> np.ndarray:
     Understanding and Improving Softmax Loss for Recommendation*, ICDE 2024.
     """
     degree = np.asarray(degree)
-    if not 1 <= n_groups <= len(degree):
+    whole("n_groups", n_groups)
+    if n_groups > len(degree):
         raise ValueError(f"n_groups must lie in [1, {len(degree)}], got {n_groups}")
     if degree.sum() == 0:
         raise ValueError("there is no pair to cut into groups")

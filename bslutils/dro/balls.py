@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from .checks import check_number, check_scores, one_row, top
+from .checks import check_number, check_scores, one_row, scale_of, top
 from .kl import kl_value, tau_of_radius, tilt
 
 
@@ -132,7 +132,7 @@ def worst_case_weights(
         return tilt(f, p, math.inf)
     if radius == 0:
         return p.copy()
-    return ball.worst_case(f, p, radius, order)
+    return ball.worst_case(f / scale_of(f, p), p, radius, order)
 
 
 def divergence(

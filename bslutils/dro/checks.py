@@ -1,7 +1,31 @@
 """What every function of :mod:`bslutils.dro` asks of its scores and weights."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+LARGEST = 5e307  # of a score: the difference of larger ones overflows
+
+
+def as_floats(name: str, values: ArrayLike) -> np.ndarray:
+    """Numbers as float64; a tensor is taken off its graph and its device."""
+    try:
+        if hasattr(values, "detach"):
+            values = values.detach().cpu().double()
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"got {array.dtype}")
+        return array.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}") from None
+
+
+def scale_of(f: np.ndarray, p: np.ndarray) -> float:
+    """By what scores are divided before a search: 1, but where their squares would get lost."""
+    best = top(f, p)
+    spread = float(np.where(p > 0, best - f, 0).max())
+    return 1.0 if 1e-100 < spread < 1e100 or spread == 0 else spread
 
 
 def check_scores(scores: ArrayLike, weights: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
@@ -10,14 +34,17 @@ def check_scores(scores: ArrayLike, weights: ArrayLike | None) -> tuple[np.ndarr
     ``weights`` may be ``(n,)`` for all rows; ``None`` is uniform. They are divided by their sum,
     so that their rounding does not enter what follows.
     """
-    scores = np.asarray(scores, dtype=np.float64)
+    scores = as_floats("scores", scores)
     if scores.ndim == 0 or scores.size == 0:
         raise ValueError(f"scores must be (n,) or (…, n) with n at least 1, got {scores.shape}")
     if not np.isfinite(scores).all():
         raise ValueError(f"scores must be finite, got {scores[~np.isfinite(scores)][0]}")
+    if np.abs(scores).max() > LARGEST:
+        large = scores[np.abs(scores) > LARGEST][0]
+        raise ValueError(f"scores must be at most {LARGEST:g} in size, got {large}")
     if weights is None:
         return scores, np.full(scores.shape, 1 / scores.shape[-1])
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = as_floats("weights", weights)
     if weights.ndim == 0 or weights.shape not in (scores.shape, scores.shape[-1:]):
         raise ValueError(
             f"weights must be {scores.shape[-1:]} or {scores.shape}, as the scores, "
@@ -36,8 +63,12 @@ def check_number(name: str, value: float, *, least: float = 0.0, open_end: bool 
     """A number of at least ``least`` (more than it if ``open_end``); infinity is allowed."""
     bound = f"greater than {least:g}" if open_end else f"at least {least:g}"
     try:
+        if isinstance(value, str | bytes | bool):
+            raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except OverflowError:
+        number = math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{name} must be a number {bound}, got {value!r}") from None
     if not (number > least or (number == least and not open_end)):
         raise ValueError(f"{name} must be {bound}, got {value!r}")

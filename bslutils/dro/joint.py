@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .checks import check_number, check_scores
+from .checks import as_floats, check_number, check_scores, scale_of
 from .kl import kl_value, most, solve_tau, worst_case_radius, worst_case_slack
 
 
@@ -124,7 +124,9 @@ def _tau(f: np.ndarray, p: np.ndarray, a: np.ndarray, radius: float) -> float:
     largest = _radius(f, p, a, 0.0)
     if radius >= largest or radius == 0:
         return math.inf if radius == 0 else 0.0
-    return solve_tau(
+    scale = scale_of(f, p)
+    f = f / scale
+    return scale * solve_tau(
         lambda s: float(a @ worst_case_radius(f, p, s)),
         lambda s: float(a @ worst_case_slack(f, p, s)),
         radius=radius,
@@ -141,7 +143,7 @@ def _checked(
         raise ValueError(f"scores must be (U, n), a row for each user, got {f.shape}")
     if users is None:
         return f, p, np.full(len(f), 1 / len(f))
-    a = np.asarray(users, dtype=np.float64)
+    a = as_floats("users", users)
     if a.shape != f.shape[:1]:
         raise ValueError(f"users must be {f.shape[:1]}, one for each row, got {a.shape}")
     if not (a >= 0).all():

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from .checks import check_number, check_scores, one_row, top
+from .checks import check_number, check_scores, one_row, scale_of, top
 
 
 def log_mean_exp(f: np.ndarray, p: np.ndarray, s: float) -> np.ndarray:
@@ -192,7 +192,9 @@ def tau_of_radius(
         return math.inf if radius == 0 else 0.0
     if radius == 0:
         return math.inf
-    return solve_tau(
+    scale = scale_of(f, p)
+    f = f / scale
+    return scale * solve_tau(
         lambda s: float(worst_case_radius(f, p, s)),
         lambda s: float(worst_case_slack(f, p, s)),
         radius=radius,
@@ -272,9 +274,10 @@ def small_radius_tau(
     radius = check_number("radius", radius, open_end=True)
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order!r}")
-    centred = f - (p * f).sum()
+    scale = scale_of(f, p)
+    centred = (f - (p * f).sum()) / scale
     variance = (p * centred**2).sum()
     tau = math.sqrt(variance / (2 * radius))
     if order == 2 and variance > 0:
         tau += (p * centred**3).sum() / (3 * variance)
-    return float(tau)
+    return float(scale * tau)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..checks import check_positive
 from .base import Loss
-from .masks import check_scores, masked_mean, reduce
-from .worst_case import KnownGradient, at_least_float32, ball_worst_case, count
+from .masks import at_least_float32, check_scores, masked_mean, over, reduce
+from .worst_case import KnownGradient, ball_worst_case, count
 
 
 def advinfonce_loss(
@@ -67,7 +67,7 @@ def advinfonce_loss(
     """
     check_positive(tau=tau, radius=radius, neg_weight=neg_weight)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    logits = neg / tau  # (B, N)
+    logits = over(neg, tau)  # (B, N)
     with torch.no_grad():
         wide = at_least_float32(logits)
         if neg_mask is not None:

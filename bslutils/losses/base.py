@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checks import plain
+
 
 class Loss(nn.Module):
     """The module twin of a function: it holds the parameters, and ``forward`` calls the function.
@@ -107,7 +109,7 @@ def _constructor(cls: type[Loss]) -> Callable[..., None]:
         except TypeError as error:
             raise TypeError(f"{cls.__name__}() {error}") from None
         given.apply_defaults()
-        Loss.__init__(self, **given.kwargs)
+        Loss.__init__(self, **{name: plain(value) for name, value in given.kwargs.items()})
 
     self = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = inspect.Signature([self, *own])

@@ -3,14 +3,12 @@
 Shapes, masks and reductions are those of :mod:`bslutils.losses`.
 """
 
-from numbers import Real
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_finite, check_positive
+from ..checks import as_number, check_finite, check_positive, shown
 from .base import Loss
-from .masks import check_scores, masked_mean, reduce
+from .masks import check_scores, masked_mean, over, reduce
 
 
 def mse_loss(
@@ -104,7 +102,7 @@ def bce_loss(
     check_finite(intercept=intercept)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     rows = masked_mean(F.softplus(-(pos / tau + intercept)), pos_mask)
-    rows = rows + neg_weight * masked_mean(F.softplus(neg / tau + intercept), neg_mask)
+    rows = rows + neg_weight * masked_mean(F.softplus(over(neg, tau) + intercept), neg_mask)
     return reduce(rows, live, reduction)
 
 
@@ -148,7 +146,7 @@ def bpr_loss(
     """
     check_positive(tau=tau)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    gaps = (neg.unsqueeze(1) - pos.unsqueeze(2)) / tau  # (B, P, N)
+    gaps = over(neg.unsqueeze(1) - pos.unsqueeze(2), tau)  # (B, P, N)
     neg_mask = None if neg_mask is None else neg_mask.unsqueeze(1)
     rows = masked_mean(masked_mean(F.softplus(gaps), neg_mask), pos_mask)
     return reduce(rows, live, reduction)
@@ -195,8 +193,9 @@ def ccl_loss(
     CIKM 2021, eq. 2. Derived in the chapter *A tour of losses*.
     """
     check_positive(neg_weight=neg_weight)
-    if not isinstance(margin, Real) or not -1 <= margin < 1:
-        raise ValueError(f"margin must lie in [-1, 1), got {margin!r}")
+    number = as_number(margin)
+    if number is None or not -1 <= number < 1:
+        raise ValueError(f"margin must lie in [-1, 1), got {shown(margin)}")
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     rows = masked_mean(1 - pos, pos_mask) + neg_weight * masked_mean(F.relu(neg - margin), neg_mask)
     return reduce(rows, live, reduction)

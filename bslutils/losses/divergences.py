@@ -5,16 +5,14 @@
 """
 
 import math
-from numbers import Real
 
 from torch import Tensor
 
-from ..checks import check_positive, check_share
+from ..checks import as_number, check_positive, check_share, shown
 from .base import Loss
-from .masks import check_scores, masked_mean, reduce
+from .masks import at_least_float32, check_scores, masked_mean, reduce
 from .worst_case import (
     KnownGradient,
-    at_least_float32,
     ball_worst_case,
     chi2_support,
     count,
@@ -194,8 +192,9 @@ def renyi_loss(
     Optimization*, Annals of Statistics 2021. Derived in the chapter *Beyond KL*.
     """
     check_positive(radius=radius)
-    if not isinstance(order, Real) or not 1 <= order < math.inf:
-        raise ValueError(f"order must be a finite number of at least 1, got {order!r}")
+    number = as_number(order)
+    if number is None or not 1 <= number < math.inf:
+        raise ValueError(f"order must be a finite number of at least 1, got {shown(order)}")
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     worst = KnownGradient.apply(neg, *ball_worst_case(neg, neg_mask, radius, order))  # (B,)
     return reduce(worst - masked_mean(pos, pos_mask), live, reduction)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_positive
+from ..checks import TINY, check_choice, check_positive
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -59,11 +59,27 @@ def check_scores(
     return pos, neg, pos_mask, neg_mask, live
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Float16 holds no count beyond 65,504, and a sum of many scores with few digits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     """Mean over the last dimension of the entries where ``mask`` is True: ``(…, N) -> (…)``."""
+    wide = at_least_float32(values)
     if mask is None:
-        return values.mean(-1)
-    return values.masked_fill(~mask, 0).sum(-1) / mask.sum(-1)
+        return wide.mean(-1).to(values.dtype)
+    return (wide.masked_fill(~mask, 0).sum(-1) / mask.sum(-1)).to(values.dtype)
+
+
+def over(scores: Tensor, tau: float | Tensor) -> Tensor:
+    """``scores / tau``. A score of ``-inf`` takes no part in a sum of exponentials, and so none in
+    the gradient of a temperature that is learned, where the product of 0 and infinity would be NaN.
+    """
+    if not isinstance(tau, Tensor) or not tau.requires_grad:
+        return scores / tau
+    gone = scores == -math.inf
+    return (scores.masked_fill(gone, 0) / tau).masked_fill(gone, -math.inf)
 
 
 def temperature(rows: int, **named: float | Tensor) -> float | Tensor:
@@ -81,7 +97,7 @@ def temperature(rows: int, **named: float | Tensor) -> float | Tensor:
             f"{name} must be a number or, with one for each row, a floating-point tensor "
             f"({rows},) or ({rows}, 1), got {tau.dtype} {tuple(tau.shape)}"
         )
-    bad = ~((tau > 0) & (tau < math.inf))
+    bad = ~((tau >= TINY) & (tau < math.inf))
     if bad.any():
         raise ValueError(
             f"{name} must be positive and finite in every row, got {tau[bad][0].item()}"
@@ -98,14 +114,15 @@ def log_sum_exp(values: Tensor, mask: Tensor | None) -> Tensor:
     """``log Σ exp`` over the last dimension where ``mask`` is True: ``(…, N) -> (…)``."""
     if mask is not None:
         values = values.masked_fill(~mask, -math.inf)
-    return torch.logsumexp(values, -1)
+    return torch.logsumexp(at_least_float32(values), -1).to(values.dtype)
 
 
 def log_mean_exp(values: Tensor, mask: Tensor | None) -> Tensor:
     """``log (1/N) Σ exp`` over the last dimension where ``mask`` is True: ``(…, N) -> (…)``."""
     if mask is None:
         return log_sum_exp(values, None) - math.log(values.shape[-1])
-    return log_sum_exp(values, mask) - mask.sum(-1).to(values.dtype).log()
+    count = mask.sum(-1).to(torch.promote_types(values.dtype, torch.float32))
+    return log_sum_exp(values, mask) - count.log().to(values.dtype)
 
 
 def reduce(rows: Tensor, live: Tensor | None, reduction: str) -> Tensor:

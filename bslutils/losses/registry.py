@@ -4,6 +4,7 @@ import inspect
 
 from torch import Tensor, nn
 
+from ..checks import shown
 from . import adversarial, classic, divergences, psl, softmax, topk, variants, vectors
 from .base import Loss
 
@@ -44,8 +45,8 @@ def loss_parameters(name: str) -> dict[str, inspect.Parameter]:
         ['tau_pos', 'tau_neg']
     """
     every = LOSSES | VECTOR_LOSSES
-    if name not in every:
-        raise ValueError(f"unknown loss {name!r}; choose one of {', '.join(every)}")
+    if not isinstance(name, str) or name not in every:
+        raise ValueError(f"unknown loss {shown(name)}; choose one of {', '.join(every)}")
     params = dict(inspect.signature(every[name]).parameters)
     params.pop("reduction", None)
     return params

@@ -7,12 +7,14 @@ space: no exponential of a score is ever formed outside ``logsumexp``.
 import torch
 from torch import Tensor
 
+from ..checks import check_switch
 from .base import Loss
 from .masks import (
     check_scores,
     log_mean_exp,
     log_sum_exp,
     masked_mean,
+    over,
     reduce,
     scaled,
     temperature,
@@ -66,10 +68,11 @@ def softmax_loss(
     Learning with Contrastive Predictive Coding*, 2018, eq. 4. Derived in the chapter
     *A tour of losses*.
     """
+    check_switch(pos_in_denominator=pos_in_denominator)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     tau = temperature(len(pos), tau=tau)
     pos = pos / tau  # (B, P)
-    log_sum = log_sum_exp(neg / tau, neg_mask).unsqueeze(1)  # (B, 1)
+    log_sum = log_sum_exp(over(neg, tau), neg_mask).unsqueeze(1)  # (B, 1)
     if pos_in_denominator:
         log_sum = torch.logaddexp(pos, log_sum)  # (B, P)
     return reduce(masked_mean(log_sum - pos, pos_mask), live, reduction)
@@ -126,7 +129,7 @@ def softmax_risk_loss(
     """
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     tau = temperature(len(pos), tau=tau)
-    rows = scaled(tau, log_mean_exp(neg / tau, neg_mask)) - masked_mean(pos, pos_mask)
+    rows = scaled(tau, log_mean_exp(over(neg, tau), neg_mask)) - masked_mean(pos, pos_mask)
     return reduce(rows, live, reduction)
 
 
@@ -182,7 +185,7 @@ def bilateral_softmax_loss(
     tau_pos = temperature(len(pos), tau_pos=tau_pos)
     tau_neg = temperature(len(pos), tau_neg=tau_neg)
     gain = scaled(tau_pos, log_mean_exp(pos / tau_pos, pos_mask))  # (B,)
-    risk = scaled(tau_neg, log_mean_exp(neg / tau_neg, neg_mask))  # (B,)
+    risk = scaled(tau_neg, log_mean_exp(over(neg, tau_neg), neg_mask))  # (B,)
     return reduce(risk - gain, live, reduction)
 
 
@@ -227,7 +230,7 @@ def pessimistic_bilateral_softmax_loss(
     tau_pos = temperature(len(pos), tau_pos=tau_pos)
     tau_neg = temperature(len(pos), tau_neg=tau_neg)
     shortfall = scaled(tau_pos, log_mean_exp(-pos / tau_pos, pos_mask))  # (B,)
-    risk = scaled(tau_neg, log_mean_exp(neg / tau_neg, neg_mask))  # (B,)
+    risk = scaled(tau_neg, log_mean_exp(over(neg, tau_neg), neg_mask))  # (B,)
     return reduce(risk + shortfall, live, reduction)
 
 

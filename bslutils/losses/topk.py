@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..checks import check_positive, check_share
 from .base import Loss
-from .masks import check_scores, log_sum_exp, masked_mean, reduce
+from .masks import check_scores, log_sum_exp, masked_mean, over, reduce
 from .worst_case import upper_share
 
 
@@ -79,7 +79,7 @@ def slatk_loss(
     elif threshold.shape != pos.shape[:1]:
         raise ValueError(f"threshold must be ({len(pos)},), got {tuple(threshold.shape)}")
     weights = torch.sigmoid((pos - threshold.unsqueeze(1)) / tau_weight)  # (B, P)
-    log_sum = log_sum_exp(neg / tau, neg_mask).unsqueeze(1)  # (B, 1)
+    log_sum = log_sum_exp(over(neg, tau), neg_mask).unsqueeze(1)  # (B, 1)
     return reduce(masked_mean(weights * (log_sum - pos / tau), pos_mask), live, reduction)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..checks import check_positive
 from .base import Loss
-from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, reduce
+from .masks import check_scores, log_mean_exp, log_sum_exp, masked_mean, over, reduce
 
 
 def reweighted_softmax_loss(
@@ -53,7 +53,7 @@ def reweighted_softmax_loss(
     """
     check_positive(tau=tau, neg_weight=neg_weight)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    rows = neg_weight * log_sum_exp(neg / tau, neg_mask) - masked_mean(pos / tau, pos_mask)
+    rows = neg_weight * log_sum_exp(over(neg, tau), neg_mask) - masked_mean(pos / tau, pos_mask)
     return reduce(rows, live, reduction)
 
 
@@ -97,7 +97,7 @@ def pooled_softmax_loss(
     check_positive(tau=tau, neg_weight=neg_weight)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     gain = log_mean_exp(pos / tau, pos_mask)  # (B,)
-    return reduce(neg_weight * log_mean_exp(neg / tau, neg_mask) - gain, live, reduction)
+    return reduce(neg_weight * log_mean_exp(over(neg, tau), neg_mask) - gain, live, reduction)
 
 
 class PooledSoftmaxLoss(Loss):
@@ -149,7 +149,7 @@ def rescaled_softmax_loss(
     """
     check_positive(tau_pos=tau_pos, tau_neg=tau_neg)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    risk = tau_neg / tau_pos * log_sum_exp(neg / tau_neg, neg_mask)  # (B,)
+    risk = tau_neg / tau_pos * log_sum_exp(over(neg, tau_neg), neg_mask)  # (B,)
     return reduce(risk - masked_mean(pos / tau_pos, pos_mask), live, reduction)
 
 

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from .masks import at_least_float32
+
 
 class KnownGradient(torch.autograd.Function):
     """``value (B,)`` as a function of ``scores (B, N)`` whose gradient is ``weights (B, N)``.
@@ -31,10 +33,6 @@ def count(scores: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return scores.new_full((scores.shape[0], 1), scores.shape[1])
     return mask.sum(1, keepdim=True).to(scores.dtype)
-
-
-def at_least_float32(scores: Tensor) -> Tensor:
-    return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def upper_share(scores: Tensor, mask: Tensor | None, share: float) -> tuple[Tensor, Tensor]:

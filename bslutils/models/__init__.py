@@ -20,4 +20,4 @@ from .contrastive import SimGCL, XSimGCL, info_nce
 from .factorization import MatrixFactorization
 from .lightgcn import LightGCN, LightGCNPlusPlus
 from .ngcf import NGCF
-from .registry import MODELS, make_model, model_parameters
+from .registry import MODELS, make_model, model_parameters, model_settings

@@ -5,10 +5,11 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from ..checks import check_not_negative, check_positive
+from ..checks import check_not_negative, check_positive, check_sizes, whole
 from ..graph import spread
 from ..scoring import soft_maximum
 from .graph_model import GraphModel
+from .tables import generator_of
 
 
 def info_nce(a: Tensor, b: Tensor, *, tau: float, mask: Tensor | None = None) -> Tensor:
@@ -148,7 +149,7 @@ class SimGCL(GraphModel):
             n_layers=n_layers,
             score=score,
             rank_score=rank_score,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator_of(seed),
         )
         self.weight, self.eps, self.temperature = weight, eps, temperature
 
@@ -232,7 +233,9 @@ class XSimGCL(GraphModel):
         rank_score: str | None = None,
         seed: int = 0,
     ):
-        if not 0 <= contrast_layer <= n_layers:
+        check_sizes(n_layers=n_layers)
+        whole("contrast_layer", contrast_layer, least=0)
+        if contrast_layer > n_layers:
             raise ValueError(
                 f"contrast_layer must lie in 0 to n_layers={n_layers}, got {contrast_layer}"
             )
@@ -244,7 +247,7 @@ class XSimGCL(GraphModel):
             n_layers=n_layers,
             score=score,
             rank_score=rank_score,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator_of(seed),
         )
         self.contrast_layer = contrast_layer
         self.weight, self.eps, self.temperature = weight, eps, temperature

@@ -1,12 +1,11 @@
 """Matrix factorisation."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_choice, check_dropout, check_sizes
 from ..scoring import SCORES, ready
-from .tables import start_tables
+from .tables import generator_of, start_tables
 
 
 class MatrixFactorization(nn.Module):
@@ -26,6 +25,7 @@ class MatrixFactorization(nn.Module):
         ValueError: a size below 1, an unknown ``score``, a dropout outside [0, 1).
 
     Example:
+        >>> import torch
         >>> model = MatrixFactorization(3, 5, dim=4)
         >>> users, items = model(torch.tensor([0, 2]), torch.tensor([1, 1, 4]))
         >>> users.shape, items.shape
@@ -51,7 +51,7 @@ class MatrixFactorization(nn.Module):
         super().__init__()
         self.score, self.user_dropout = score, user_dropout
         self.sparse = False  # whether the gradient holds the rows of the batch only
-        generator = torch.Generator().manual_seed(seed)
+        generator = generator_of(seed)
         self.user_table, self.item_table = start_tables(n_users, n_items, dim, generator)
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,10 +5,12 @@ import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from ..checks import check_choice, check_sizes
+from ..checks import check_choice, check_sizes, whole
 from ..graph import normalised_adjacency
 from ..scoring import SCORES, ready
 from .tables import start_tables
+
+MOST_LAYERS = 100  # more would keep a step busy for hours
 
 
 class GraphModel(nn.Module):
@@ -33,7 +35,8 @@ class GraphModel(nn.Module):
         generator: torch.Generator,
         std: float | None = None,
     ):
-        check_sizes(dim=dim, n_layers=n_layers)
+        check_sizes(dim=dim)
+        whole("n_layers", n_layers, most=MOST_LAYERS)
         rank_score = score if rank_score is None else rank_score
         check_choice(SCORES, score=score, rank_score=rank_score)
         super().__init__()

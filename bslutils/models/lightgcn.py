@@ -1,14 +1,15 @@
 """LightGCN, and what became of it."""
 
-import math
-
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from ..checks import finite
 from ..graph import degrees, spread
 from .graph_model import GraphModel
+from .tables import generator_of
 
 
 class LightGCN(GraphModel):
@@ -59,7 +60,7 @@ class LightGCN(GraphModel):
             n_layers=n_layers,
             score=score,
             rank_score=rank_score,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator_of(seed),
         )
 
     def propagate(self, training: bool = False) -> Tensor:
@@ -121,9 +122,8 @@ class LightGCNPlusPlus(GraphModel):
         rank_score: str | None = None,
         seed: int = 0,
     ):
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not math.isfinite(value):
-                raise ValueError(f"{name} must be finite, got {value!r}")
+        for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
+            finite(name, value)
         if not 0 <= gamma <= 1:
             raise ValueError(f"gamma must lie in [0, 1], got {gamma!r}")
         super().__init__(
@@ -132,13 +132,19 @@ class LightGCNPlusPlus(GraphModel):
             n_layers=n_layers,
             score=score,
             rank_score=rank_score,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator_of(seed),
             std=0.1,
         )
         self.alpha, self.beta, self.gamma = alpha, beta, gamma
         degree = degrees(train).clip(min=1)  # (n,); a node without a pair has no neighbours
         for name, power in (("inward", alpha), ("outward", beta)):
-            scale = torch.tensor(degree ** (0.5 - power), dtype=torch.float32).unsqueeze(1)
+            with np.errstate(over="ignore"):
+                scale = torch.tensor(degree ** (0.5 - power), dtype=torch.float32).unsqueeze(1)
+            if not scale.isfinite().all():
+                exponent = {"inward": "alpha", "outward": "beta"}[name]
+                raise ValueError(
+                    f"{exponent} must leave weights of neighbours finite, got {power!r}"
+                )
             self.register_buffer(name, scale, persistent=False)  # (n, 1)
 
     def propagate(self, training: bool = False) -> Tensor:

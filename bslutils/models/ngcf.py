@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..checks import check_dropout
 from ..graph import spread
 from .graph_model import GraphModel
+from .tables import empty, generator_of
 
 SLOPE = 0.2  # of LeakyReLU below zero, as in the authors' code; the paper leaves it open
 
@@ -59,7 +60,7 @@ class NGCF(GraphModel):
         seed: int = 0,
     ):
         check_dropout(message_dropout=message_dropout)
-        generator = torch.Generator().manual_seed(seed)
+        generator = generator_of(seed)
         super().__init__(
             train,
             dim=dim,
@@ -69,7 +70,7 @@ class NGCF(GraphModel):
             generator=generator,
         )
         self.message_dropout = message_dropout
-        self.weights = nn.Parameter(torch.empty(n_layers, 2, dim, dim))
+        self.weights = empty(n_layers, 2, dim, dim)
         for matrix in self.weights.detach().flatten(0, 1):
             nn.init.xavier_uniform_(matrix, generator=generator)
 

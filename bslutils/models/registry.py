@@ -1,10 +1,12 @@
 """The models by name."""
 
 import inspect
+from typing import Any
 
 from torch import nn
 
-from ..data import Interactions
+from ..checks import plain, shown
+from ..data import Interactions, check_data
 from . import contrastive, factorization, lightgcn, ngcf
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -27,10 +29,26 @@ def model_parameters(name: str) -> dict[str, inspect.Parameter]:
         >>> list(model_parameters("MF"))
         ['dim', 'score', 'user_dropout', 'seed']
     """
-    if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}")
+    if not isinstance(name, str) or name not in MODELS:
+        raise ValueError(f"unknown model {shown(name)}; choose one of {', '.join(MODELS)}")
     params = inspect.signature(MODELS[name]).parameters
     return {key: spec for key, spec in params.items() if spec.kind is spec.KEYWORD_ONLY}
+
+
+def model_settings(model: nn.Module) -> dict[str, Any]:
+    """Sizes and settings of a model of this package, by which one alike is made; but for its seed.
+
+    Example:
+        >>> import bslutils as bsl
+        >>> model_settings(make_model("MF", bsl.load("synthetic"), dim=8))["user_dropout"]
+        0.0
+    """
+    (n_users, dim), n_items = model.user_table.shape, len(model.item_table)
+    name = next(name for name, kind in MODELS.items() if type(model) is kind)
+    known = {
+        key: getattr(model, key) for key in model_parameters(name) if key not in {"dim", "seed"}
+    }
+    return {"n_users": n_users, "n_items": n_items, "dim": dim, **known}
 
 
 def make_model(name: str, data: Interactions, **params) -> nn.Module:
@@ -48,6 +66,8 @@ def make_model(name: str, data: Interactions, **params) -> nn.Module:
     unknown = [p for p in params if p not in known]
     if unknown:
         raise ValueError(f"model {name!r} has no parameter {unknown[0]!r}; it takes {list(known)}")
+    check_data(data)
+    params = {key: plain(value) for key, value in params.items()}
     model = MODELS[name]
     if getattr(model, "on_graph", False):
         return model(data.train, **params)
