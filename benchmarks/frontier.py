@@ -13,8 +13,7 @@ from typing import Any
 
 import bslutils as bsl
 from bslutils.config import TrainConfig
-from bslutils.experiments import every_loss
-from bslutils.experiments import without_loss as methods
+from bslutils.experiments import every_loss, without_loss as methods
 from bslutils.experiments.paper_benches import CLEAN, bench
 from bslutils.experiments.paper_noise import Runs
 from bslutils.experiments.paper_trials import start

@@ -1,6 +1,7 @@
 """Metrics of a ranking of all items for every user."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def evaluate(
     groups: np.ndarray | None = None,
     per_user: bool = False,
     chunk: int | None = None,
-) -> dict[str, float | np.ndarray]:
+) -> dict[str, Any]:
     """Recall, NDCG, Precision, MRR and Hit at every K, over a ranking of all items.
 
     Means are over the users with at least one item in the split. Items seen before are left

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from test_solutions import BOOK, code
 
-from bslutils.experiments import SWEEPS, MissingRun, beside_published, figure1
-from bslutils.experiments import records as files
+from bslutils.experiments import SWEEPS, MissingRun, beside_published, figure1, records as files
 from bslutils.experiments.beside_published import BARS, LOGS, NOTEBOOK, TABLES
 from bslutils.losses import LOSSES
 from bslutils.published import FIELD, FIGURE_1, FOLLOW_UPS

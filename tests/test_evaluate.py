@@ -4,8 +4,7 @@ import ir_measures
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from reference import pessimistic_order
 from scipy.sparse import csr_array
 

@@ -29,15 +29,15 @@ from bslutils.experiments import (
     path_of,
     perform,
     read_records,
+    records as records_module,
     repeat,
     run_sweep,
     status,
     sweep,
     to_do,
+    trial as trial_module,
     with_seeds,
 )
-from bslutils.experiments import records as records_module
-from bslutils.experiments import trial as trial_module
 from bslutils.experiments.cost import Costs
 from bslutils.experiments.per_user import unpack
 from bslutils.experiments.perform import Late

@@ -12,8 +12,7 @@ import bslutils as bsl
 from benchmarks import curves, frontier
 from benchmarks.curves import Watch, chosen, lengths, looks, threads
 from benchmarks.frontier import reached
-from bslutils.experiments import every_loss
-from bslutils.experiments import without_loss as methods
+from bslutils.experiments import every_loss, without_loss as methods
 from bslutils.experiments.records import MissingRun, known_records, lacks, path_of
 
 WAYS = [*frontier.LOSSES, *frontier.METHODS, *frontier.PACKAGES, frontier.LITERAL]

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import reference
 import torch
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 import bslutils.losses as losses
 from bslutils import dro

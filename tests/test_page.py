@@ -10,11 +10,9 @@ import pytest
 from matplotlib import pyplot
 
 import bslutils
-from bslutils import page as module
-from bslutils import plots
+from bslutils import page as module, plots
 from bslutils.data import SOURCES
-from bslutils.experiments import SWEEPS, MissingRun, known_records, path_of
-from bslutils.experiments import records as files
+from bslutils.experiments import SWEEPS, MissingRun, known_records, path_of, records as files
 from bslutils.experiments.convergence import testbeds, twice
 from bslutils.experiments.paper_benches import BENCHES
 from bslutils.page import Page, Readings, bench_title, on_paper_data, states, verdicts_on

@@ -13,8 +13,7 @@ import matplotlib
 import pytest
 
 import bslutils
-from bslutils import page as module
-from bslutils import store
+from bslutils import page as module, store
 from bslutils.experiments import records
 
 BOOK = Path(__file__).parent.parent / "book"

@@ -10,8 +10,15 @@ import torch
 
 from bslutils import dro, in_batch, losses, optim, scoring, store, verify
 from bslutils.cli import main
-from bslutils.experiments import accuracy, fairness, judged, leads, noise, without_loss
-from bslutils.experiments import every_loss as field
+from bslutils.experiments import (
+    accuracy,
+    every_loss as field,
+    fairness,
+    judged,
+    leads,
+    noise,
+    without_loss,
+)
 from bslutils.intervals import Interval
 from bslutils.verify import (
     Claim,
@@ -23,11 +30,11 @@ from bslutils.verify import (
     paper_data,
     public_code,
     recorded,
+    shifted as of_shift,
     trained_models,
     training,
     variance,
 )
-from bslutils.verify import shifted as of_shift
 from bslutils.verify.claim import claim, fails, holds, unclear
 
 REFERENCE = (("softmax",), {"tau": 0.2})  # the model whose scores theory is tried on

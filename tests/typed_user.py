@@ -1,4 +1,4 @@
-"""What somebody who uses the package writes, under a strict type checker."""
+"""What somebody who uses the package writes: `make release-check` has mypy --strict check it."""
 
 import numpy as np
 import torch
@@ -33,6 +33,11 @@ def train(path: str) -> dict[str, float]:
     print(radius, losses.LOSSES, data.describe())
     metrics: dict[str, float] = bsl.evaluate(run.model, data, split="test", ks=(20,))
     bsl.evaluate(baselines.ease(data), data)
+    for user, items in bsl.recommend(run.model, data, k=3):
+        print(user, [title for title, score in items])
+    bsl.save_run(run, "run")
+    again: bsl.Run = bsl.load_run("run")
+    print(again.best)
     return metrics
 
 

@@ -22,8 +22,7 @@ from .accuracy import grid
 from .figure1 import BASELINES
 from .paper_benches import BENCHES, CLEAN
 from .ranking import best_first, lead
-from .records import MissingRun, Records
-from .records import recorded as recorded_runs
+from .records import MissingRun, Records, recorded as recorded_runs
 from .score import SCORES
 from .testbeds import measured
 from .trial import Trial

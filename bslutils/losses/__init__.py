@@ -14,38 +14,70 @@ Each has a twin beside it, an ``nn.Module`` that holds its parameters
 its name in ``VECTOR_LOSSES``.
 """
 
-# What is imported here is exported.
-# ruff: noqa: F401
+# `X as X` is how a type checker knows that a name is exported.
 
-from .adversarial import AdvInfoNCELoss, advinfonce_loss
-from .classic import BCELoss, BPRLoss, CCLLoss, MSELoss, bce_loss, bpr_loss, ccl_loss, mse_loss
-from .divergences import Chi2Loss, CVaRLoss, RenyiLoss, chi2_loss, cvar_loss, renyi_loss
-from .psl import PSLAtanLoss, PSLReluLoss, PSLTanhLoss, psl_atan_loss, psl_relu_loss, psl_tanh_loss
+from .adversarial import AdvInfoNCELoss as AdvInfoNCELoss, advinfonce_loss as advinfonce_loss
+from .classic import (
+    BCELoss as BCELoss,
+    BPRLoss as BPRLoss,
+    CCLLoss as CCLLoss,
+    MSELoss as MSELoss,
+    bce_loss as bce_loss,
+    bpr_loss as bpr_loss,
+    ccl_loss as ccl_loss,
+    mse_loss as mse_loss,
+)
+from .divergences import (
+    Chi2Loss as Chi2Loss,
+    CVaRLoss as CVaRLoss,
+    RenyiLoss as RenyiLoss,
+    chi2_loss as chi2_loss,
+    cvar_loss as cvar_loss,
+    renyi_loss as renyi_loss,
+)
+from .psl import (
+    PSLAtanLoss as PSLAtanLoss,
+    PSLReluLoss as PSLReluLoss,
+    PSLTanhLoss as PSLTanhLoss,
+    psl_atan_loss as psl_atan_loss,
+    psl_relu_loss as psl_relu_loss,
+    psl_tanh_loss as psl_tanh_loss,
+)
 from .registry import (
-    LOSSES,
-    VECTOR_LOSSES,
-    loss_parameters,
-    make_loss,
-    negative_form,
-    negative_temperature,
+    LOSSES as LOSSES,
+    VECTOR_LOSSES as VECTOR_LOSSES,
+    loss_parameters as loss_parameters,
+    make_loss as make_loss,
+    negative_form as negative_form,
+    negative_temperature as negative_temperature,
 )
 from .softmax import (
-    BilateralSoftmaxLoss,
-    PessimisticBilateralSoftmaxLoss,
-    SoftmaxLoss,
-    SoftmaxRiskLoss,
-    bilateral_softmax_loss,
-    pessimistic_bilateral_softmax_loss,
-    softmax_loss,
-    softmax_risk_loss,
+    BilateralSoftmaxLoss as BilateralSoftmaxLoss,
+    PessimisticBilateralSoftmaxLoss as PessimisticBilateralSoftmaxLoss,
+    SoftmaxLoss as SoftmaxLoss,
+    SoftmaxRiskLoss as SoftmaxRiskLoss,
+    bilateral_softmax_loss as bilateral_softmax_loss,
+    pessimistic_bilateral_softmax_loss as pessimistic_bilateral_softmax_loss,
+    softmax_loss as softmax_loss,
+    softmax_risk_loss as softmax_risk_loss,
 )
-from .topk import LLPAUCLoss, SLAtKLoss, llpauc_loss, slatk_loss
+from .topk import (
+    LLPAUCLoss as LLPAUCLoss,
+    SLAtKLoss as SLAtKLoss,
+    llpauc_loss as llpauc_loss,
+    slatk_loss as slatk_loss,
+)
 from .variants import (
-    PooledSoftmaxLoss,
-    RescaledSoftmaxLoss,
-    ReweightedSoftmaxLoss,
-    pooled_softmax_loss,
-    rescaled_softmax_loss,
-    reweighted_softmax_loss,
+    PooledSoftmaxLoss as PooledSoftmaxLoss,
+    RescaledSoftmaxLoss as RescaledSoftmaxLoss,
+    ReweightedSoftmaxLoss as ReweightedSoftmaxLoss,
+    pooled_softmax_loss as pooled_softmax_loss,
+    rescaled_softmax_loss as rescaled_softmax_loss,
+    reweighted_softmax_loss as reweighted_softmax_loss,
 )
-from .vectors import DirectAULoss, alignment, direct_au_loss, uniformity
+from .vectors import (
+    DirectAULoss as DirectAULoss,
+    alignment as alignment,
+    direct_au_loss as direct_au_loss,
+    uniformity as uniformity,
+)

@@ -41,12 +41,12 @@ class Loss(nn.Module):
     bilateral = False
     on_vectors = False
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "function" in vars(cls):
             cls.__init__ = _constructor(cls)
 
-    def __init__(self, **params):
+    def __init__(self, **params: Any) -> None:
         super().__init__()
         self._params = dict(params)
         for name, value in params.items():

@@ -13,11 +13,15 @@ pairs, and false or missing where from the numbers of users and items. ``waits``
 (:mod:`bslutils.replay`); a term that does not say so is not recorded.
 """
 
-# What is imported here is exported.
-# ruff: noqa: F401
+# `X as X` is how a type checker knows that a name is exported.
 
-from .contrastive import SimGCL, XSimGCL, info_nce
-from .factorization import MatrixFactorization
-from .lightgcn import LightGCN, LightGCNPlusPlus
-from .ngcf import NGCF
-from .registry import MODELS, make_model, model_parameters, model_settings
+from .contrastive import SimGCL as SimGCL, XSimGCL as XSimGCL, info_nce as info_nce
+from .factorization import MatrixFactorization as MatrixFactorization
+from .lightgcn import LightGCN as LightGCN, LightGCNPlusPlus as LightGCNPlusPlus
+from .ngcf import NGCF as NGCF
+from .registry import (
+    MODELS as MODELS,
+    make_model as make_model,
+    model_parameters as model_parameters,
+    model_settings as model_settings,
+)
