@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 GPU_SWEEPS := paper_noise published field backbones reference
 MINUTES ?= 25
 
-.PHONY: help book test test-slow release-check test-matrix gpu lab clean
+.PHONY: help book test test-slow release-check test-matrix test-adapters gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -55,6 +55,9 @@ release-check:  ## build the package, look at what came out, install it into an 
 
 test-matrix:  ## the package's tests with the oldest and the newest versions that it allows
 	.ci/test-matrix
+
+test-adapters:  ## the adapters inside the libraries that they are for
+	.ci/test-adapters
 
 # The setting lives in .venv, so that nothing outside this folder changes.
 lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks

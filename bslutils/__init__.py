@@ -10,7 +10,7 @@ Example:
     ['hit@20', 'mrr@20', 'ndcg@20', 'precision@20', 'recall@20']
 """
 
-from . import baselines, dro, losses, models, sampling, scoring
+from . import adapters, baselines, dro, losses, models, sampling, scoring
 from .data import Interactions, load, load_files
 from .evaluate import evaluate
 from .recommend import Recommendations, recommend
@@ -24,6 +24,7 @@ __all__ = [
     "Run",
     "TrainConfig",
     "__version__",
+    "adapters",
     "baselines",
     "dro",
     "evaluate",

@@ -15,8 +15,8 @@ FLOORS = (
     "losses",
     "data graph",
     "models",
-    "auc baselines batch config evaluate exposure first_batch intervals optim rank recommend replay"
-    " saved store train",
+    "adapters auc baselines batch config evaluate exposure first_batch intervals optim rank"
+    " recommend replay saved store train",
     "experiments",
     "interactive page plots",
     "verify",
