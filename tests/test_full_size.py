@@ -19,7 +19,9 @@ README = Path(__file__).parent.parent / "README.md"
 @pytest.mark.slow
 def test_the_readmes_run_on_yelp2018(real_data, tmp_path):
     command = re.search(
-        r"python -m bslutils (train .*?)```", README.read_text(encoding="utf-8"), re.DOTALL
+        r"python -m bslutils (train --data yelp2018 .*?)```",
+        README.read_text(encoding="utf-8"),
+        re.DOTALL,
     )[1]
     out = tmp_path / "runs.jsonl"
     arguments = [*shlex.split(command.replace("\\\n", " ")), "--out", str(out)]

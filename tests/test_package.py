@@ -2,12 +2,14 @@
 
 import ast
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import bslutils
+from bslutils.cli import main
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,18 +35,29 @@ def test_requirements_pin_everything_and_agree_with_the_project():
     assert wanted - {project["name"]} <= names  # an extra may be of others
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_the_readmes_code_runs(number, capsys, tmp_path, monkeypatch):
+@pytest.fixture
+def beside_ratings(tmp_path, monkeypatch):
     rows = (f"ann{u},film{i},{1 + i % 5}\n" for u in range(30) for i in range(u, u + 25))
     text = "userId,movieId,rating\n" + "".join(rows)
     (tmp_path / "ratings.csv").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_readmes_code_runs(number, capsys, beside_ratings):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
     )
     assert len(blocks) == 3
     exec(compile(blocks[number], f"README block {number}", "exec"), {})
     assert "recall@20" in capsys.readouterr().out or number == 0
+
+
+def test_the_readmes_command_on_own_data_runs(capsys, beside_ratings):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"python -m bslutils (train --data ratings.csv .*)", readme)
+    main(shlex.split(command))
+    assert "recall@20" in capsys.readouterr().out
 
 
 def test_what_the_readme_names_exists():
