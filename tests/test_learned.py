@@ -227,16 +227,16 @@ def test_what_the_three_forms_do_to_a_temperature():
 @pytest.mark.parametrize("seed", range(3))
 def test_a_learned_temperature_ends_where_a_grid_has_its_best(movielens, seed):
     """On movielens-small: a ball whose radius validation chooses, within one step of the grid. The
-    plain loss ends more than a step below it, and ranks worse."""
+    plain loss ends two steps below it or lower, and ranks worse."""
     grid, radii = (0.14, 0.2, 0.28, 0.4), (0.3, 0.6, 1.0)
 
     def run(loss):
-        model = model_of(movielens, dim=32, seed=seed)
-        return fit(model, movielens, loss, config(epochs=40, n_negatives=256, seed=seed))
+        model = model_of(movielens, dim=64, seed=seed)
+        return fit(model, movielens, loss, config(epochs=40, n_negatives=512, seed=seed))
 
     best, fixed = max((run(SoftmaxLoss(tau=t)).best["ndcg@20"], t) for t in grid)
     ball = max((run(Ball(0.1, radius)) for radius in radii), key=lambda run: run.best["ndcg@20"])
     assert fixed / 1.45 < ball.loss.log_tau.exp().item() < fixed * 1.45
-    assert ball.best["ndcg@20"] > 0.93 * best
+    assert ball.best["ndcg@20"] > 0.98 * best
     plain = run(SoftmaxLoss(tau=learned(0.2)))
-    assert plain.loss.tau.item() < fixed / 1.45 and plain.best["ndcg@20"] < 0.95 * best
+    assert plain.loss.tau.item() < fixed / 2 and plain.best["ndcg@20"] < 0.9 * best

@@ -27,11 +27,7 @@ def check_pairs(split: str, pairs: np.ndarray | tuple[np.ndarray, np.ndarray]) -
         pairs = np.stack(pairs, axis=1)
     try:
         array = np.asarray(pairs)
-    except (
-        ValueError,
-        TypeError,
-        RuntimeError,
-    ) as error:  # rows of different lengths, a tensor elsewhere
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged rows, a tensor elsewhere
         raise ValueError(f"{split} must be (n, 2) pairs of user and item: {error}") from None
     if array.size == 0:
         return np.empty((0, 2), np.int64)

@@ -38,11 +38,11 @@ def parse_table(
         (['ann', 'bob'], [4.5, 1.0])
     """
     lines = text.split("\n")
-    numbers = [k for k, line in enumerate(lines, start=1) if line.strip()]
-    if not numbers:
+    sample = list(itertools.islice((line for line in lines if line.strip()), 100))
+    if not sample:
         raise ValueError(f"{source}: the file is empty")
     if sep is None:
-        sep = _separator([lines[k - 1] for k in numbers[:100]], source)
+        sep = _separator(sample, source)
     elif not isinstance(sep, str) or not 1 <= len(sep) <= 4 or re.search(r'[\w"\r\n.+-]', sep):
         raise ValueError(f"sep must be one of ',', '\\t', ';', '|', '::' and ' ', got {sep!r}")
     rows = _rows(lines, sep, source)

@@ -85,8 +85,7 @@ def negative_form(loss: nn.Module | None) -> dict[str, float | bool] | None:
     """
     if type(loss) not in LOSSES.values() or type(loss).negatives is None:
         return None
-    name, mean = type(loss).negatives
-    tau = loss.params[name]
+    tau, mean = negative_temperature(loss)
     return None if isinstance(tau, Tensor) else {"tau": tau, "mean": mean}
 
 
