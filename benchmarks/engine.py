@@ -8,7 +8,7 @@ import torch
 import bslutils as bsl
 from bslutils.batch import batch_scores
 from bslutils.replay import Replay, replayable
-from bslutils.train import make_optimizer, row_updates, update
+from bslutils.updates import make_optimizer, row_updates, update
 
 BATCH, NEGATIVES, DIM, TAU = 1024, 800, 64, 0.11  # the authors' setting on Yelp2018
 

@@ -127,9 +127,9 @@ def table_of(
         return lambda users: _given(model, users, data), torch.device("cpu")
     user_vectors, item_vectors = (x.detach() for x in embeddings(model, data))
     check_finite(user_vectors, item_vectors)
-    # No score is larger than the product of two lengths, so there is seldom a need to look.
-    lengths = (x.double().norm(dim=1).max().item() for x in (user_vectors, item_vectors))
-    may_overflow = math.prod(lengths) > torch.finfo(item_vectors.dtype).max / 2
+    # There is seldom a need to look at the scores themselves.
+    largest = torch.finfo(item_vectors.dtype).max
+    may_overflow = bound_on_scores(user_vectors, item_vectors) > largest / 2
     memory = item_vectors.new_empty(0)
 
     def product(users: np.ndarray) -> Tensor:
@@ -144,6 +144,12 @@ def table_of(
         return scores
 
     return product, item_vectors.device
+
+
+def bound_on_scores(users: Tensor, items: Tensor) -> float:
+    """What no score exceeds: the product of the largest length of a user and of an item."""
+    lengths = (x.detach().double().norm(dim=1).max().item() for x in (users, items))
+    return math.prod(lengths)
 
 
 def _wraps_one(model: object) -> bool:

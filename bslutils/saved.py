@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .checks import shown, switch
 from .config import TrainConfig
 from .data import Interactions, check_data
-from .losses import LOSSES, VECTOR_LOSSES, make_loss
+from .losses import LOSSES, VECTOR_LOSSES
 from .models import MODELS, make_model, model_settings
 from .train import Run
 from .version import __version__
@@ -269,13 +269,10 @@ def _loss(told: dict[str, Any] | None, folder: Path) -> nn.Module | None:
     if told is None or told.get("name") is None:
         return None
     try:
-        params = {key: value for key, value in told["params"].items() if key != "reduction"}
+        params = dict(told["params"])
         for key in told["learned"]:
             params[key] = nn.Parameter(torch.tensor(float(params[key])))
-        loss = make_loss(told["name"], **params)
-        if "reduction" in told["params"]:
-            loss = type(loss)(**params, reduction=told["params"]["reduction"])
-        return loss
+        return (LOSSES | VECTOR_LOSSES)[told["name"]](**params)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{folder} holds no loss that can be made: {error}") from None
 

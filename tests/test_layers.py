@@ -16,7 +16,7 @@ FLOORS = (
     "data graph",
     "models",
     "adapters auc baselines batch config evaluate exposure first_batch intervals optim rank"
-    " recommend replay saved store train",
+    " recommend replay saved store train updates",
     "experiments",
     "interactive page plots",
     "verify",

@@ -11,6 +11,7 @@ from torch import nn
 import bslutils as bsl
 from bslutils import TrainConfig, fit
 from bslutils.losses import BilateralSoftmaxLoss, SoftmaxLoss, SoftmaxRiskLoss, softmax_risk_loss
+from bslutils.updates import own_parameters
 
 
 class Ball(nn.Module):
@@ -185,7 +186,7 @@ def test_a_parameter_of_the_model_is_trained_once(synthetic):
         model, loss = model_of(synthetic), cls(tau=0.2)
         if cls is Penalised:
             loss.model = model
-            assert bsl.train.own_parameters(loss, model) == []
+            assert own_parameters(loss, model) == []
         fit(model, synthetic, loss, config())
         tables.append(model.item_table)
     torch.testing.assert_close(*tables, rtol=1e-3, atol=1e-5)

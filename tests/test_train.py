@@ -17,6 +17,7 @@ from bslutils.losses import LOSSES, VECTOR_LOSSES, DirectAULoss, SoftmaxLoss, ma
 from bslutils.models import MODELS, make_model
 from bslutils.sampling import SAMPLERS, batches
 from bslutils.train import Run, TrainConfig, fit
+from bslutils.updates import part_of_update, set_lr, update
 
 PARAMS = {
     "softmax": {"tau": 0.1},
@@ -141,7 +142,7 @@ def test_the_auxiliary_term_is_added_to_the_loss(synthetic):
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     scores = [torch.zeros(1, 1), torch.zeros(1, 1), None]
     model.train()
-    bsl.train.update(loss, optimizer, scores, extra=model.auxiliary(users, users))
+    update(loss, optimizer, scores, extra=model.auxiliary(users, users))
     step = torch.full_like(start, -3 / start.numel())
     torch.testing.assert_close(model.user_table - start, step, rtol=1e-2, atol=1e-8)
 
@@ -356,7 +357,7 @@ def test_the_schedule_ends_at_zero_and_does_not_change_the_first_step(synthetic,
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     cosine = TrainConfig(epochs=5, schedule="cosine", lr=0.4)
     for step, expected in ((0, 0.4), (25, 0.2), (50, 0)):
-        bsl.train.set_lr(optimizer, cosine, step, 10)
+        set_lr(optimizer, cosine, step, 10)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(expected, abs=1e-12)
 
 
@@ -571,7 +572,7 @@ def test_batches_of_one_update_are_one_batch_of_all_their_rows(few, optimizer, s
 
 def test_the_batches_of_an_update_share_it_by_their_rows():
     settings = TrainConfig(batch_size=10, accumulate=3)
-    parts = [bsl.train.part_of_update(n, 44, settings) for n in range(5)]
+    parts = [part_of_update(n, 44, settings) for n in range(5)]
     third, ten = pytest.approx(1 / 3), pytest.approx(10 / 14)
     assert parts == [
         (third, True, False),
@@ -580,7 +581,7 @@ def test_the_batches_of_an_update_share_it_by_their_rows():
         (ten, True, False),
         (pytest.approx(4 / 14), False, True),
     ]
-    assert bsl.train.part_of_update(4, 41, replace(settings, accumulate=5)) == (
+    assert part_of_update(4, 41, replace(settings, accumulate=5)) == (
         pytest.approx(1 / 41),
         False,
         True,
