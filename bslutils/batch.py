@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from .config import TrainConfig
 from .in_batch import LogQ
+from .listed import listed_scores
 from .losses import negative_form, negative_temperature
 from .rows import distinct
 from .sampling import NoisyNegatives, in_batch_mask, uniform_negatives
@@ -39,47 +40,49 @@ def batch_scores(
     For a ``loss`` on vectors (``loss.on_vectors`` is true) nothing is scored and no negative is
     drawn: the vectors of the users ``(B, d)`` and of their positives ``(B, P, d)``, and ``None``.
     """
+    batch, width = pos.shape
     if getattr(loss, "on_vectors", False):
-        users, items = _vectors(model, user, [pos.flatten()], n_items)
-        return users, items.view(*pos.shape, -1), None
-    batch, n_pos = pos.shape
+        looked = _Looked(model, user, [pos], n_items)
+        return looked.users, looked.vectors(0).view(batch, width, -1), None
     if config.sampler == "independent":
         neg = uniform_negatives(n_items, (batch, config.n_negatives), generator=generator)
-        both = torch.cat([pos, neg], 1)
-        users, items = _vectors(model, user, [both.flatten()], n_items)
-        scores = pair_scores(users, items.view(*both.shape, -1))  # (B, P + N)
-        return scores[:, :n_pos], scores[:, n_pos:], None
+        neg_mask = None
+    else:
+        neg, neg_mask = _negatives(pos, config, n_items, generator)
+        if noise is not None and noise.ratio > 1:
+            neg = noise.mixed(user, neg, generator)
+        elif noise is not None:
+            listed = pos.flatten() if config.sampler == "in-batch" else neg
+            kept = noise.kept(user, listed, generator)
+            neg_mask = kept if neg_mask is None else neg_mask & kept
+    if neg.ndim == 2 and not config.pool_users:  # each row has a list of its own
+        scores = _Looked(model, user, [torch.cat([pos, neg], 1)], n_items).own_scores(0)
+        return scores[:, :width], scores[:, width:], neg_mask
 
-    neg, neg_mask = _negatives(pos, config, n_items, generator)
-    columns = None  # of the negatives of each row, where the rows do not share all of them
-    if noise is not None and noise.ratio < 1:
-        kept = noise.kept(user, pos.flatten() if config.sampler == "in-batch" else neg, generator)
-        neg_mask = kept if neg_mask is None else neg_mask & kept
-    elif noise is not None:
-        neg, columns = noise.mixed(user, neg, generator)
-    users, pos_items, neg_items = _vectors(model, user, [pos.flatten(), neg], n_items)
+    looked = _Looked(model, user, [pos, neg], n_items)
+    if config.pool_users:
+        pos_scores = shared_scores(looked.users, looked.vectors(0))
+    else:
+        pos_scores = looked.own_scores(0)
+    if neg.ndim == 2:
+        return pos_scores, looked.own_scores(1), neg_mask
+    neg_items = looked.vectors(1)
     if config.sampler == "in-batch":
-        neg_items = pos_items
+        neg_items = looked.vectors(0)
         if pos_mask is not None:
             neg_mask = neg_mask & pos_mask.flatten()
-    if config.pool_users:
-        pos_scores = shared_scores(users, pos_items)
-    else:
-        pos_scores = pair_scores(users, pos_items.view(batch, n_pos, -1))
 
-    n_lists = _n_lists(config, batch)
+    users, n_lists = looked.users, _n_lists(config, batch)
     parts = list(zip(users.tensor_split(n_lists), neg_items.chunk(n_lists), strict=True))
     form, dtype = negative_form(loss), _dtype(config, users)
     if log_q is not None:
         form = None  # every score has something of its own taken off
-    if form is not None and columns is None:
+    if form is not None:
         best = _joined([soft_maximum(*x, **form, mask=neg_mask, dtype=dtype) for x in parts])
         # A row whose negatives are all masked stays without one.
         live = None if neg_mask is None else neg_mask.any(1, keepdim=True)
         return pos_scores, best.unsqueeze(1), live
     neg_scores = _joined([shared_scores(u.to(dtype), i.to(dtype)).to(u) for u, i in parts])
-    if columns is not None:
-        neg_scores = neg_scores.gather(1, columns)
     if log_q is not None:
         tau, mean = negative_temperature(loss)
         live = neg_mask if mean else None
@@ -87,21 +90,36 @@ def batch_scores(
     return pos_scores, neg_scores, neg_mask
 
 
-def _vectors(
-    model: nn.Module, user: Tensor, lists: list[Tensor], n_items: int
-) -> tuple[Tensor, ...]:
-    """The vectors of users ``(B, d)`` and of every list of items ``(M,)``, each ``(M, d)``.
+class _Looked:
+    """The vectors of a batch: of its users, ``(B, d)``, and of the items in lists of ids.
 
     Popular items stand in a batch many times. They are looked up, and made ready, once.
     """
-    items = torch.cat(lists)
-    if items.device.type != "cpu":  # a GPU would wait to hear how many there are
-        users, vectors = model(user, items)
-        return users, *vectors.split([len(part) for part in lists])
-    rows, place = distinct(items, n_items)
-    users, vectors = model(user, rows)
-    places = place.split([len(part) for part in lists])
-    return users, *(vectors.index_select(0, part) for part in places)
+
+    def __init__(self, model: nn.Module, user: Tensor, lists: list[Tensor], n_items: int):
+        self.shapes = [ids.shape for ids in lists]
+        sizes = [ids.numel() for ids in lists]
+        items = torch.cat([ids.flatten() for ids in lists])
+        if items.device.type == "cpu":
+            rows, place = distinct(items, n_items)
+            self.places = place.split(sizes)
+            self.users, self.items = model(user, rows)
+        else:  # a GPU would wait to hear how many there are
+            self.places = None
+            self.users, every = model(user, items)
+            self.items = every.split(sizes)
+
+    def vectors(self, n: int) -> Tensor:
+        """Of the items in list n, one after another."""
+        if self.places is None:
+            return self.items[n]
+        return self.items.index_select(0, self.places[n])
+
+    def own_scores(self, n: int) -> Tensor:
+        """Each user's scores with its own row of list n, ``(B, M)``."""
+        if self.places is None:
+            return pair_scores(self.users, self.items[n].view(*self.shapes[n], -1))
+        return listed_scores(self.users, self.items, self.places[n].view(self.shapes[n]))
 
 
 def _negatives(

@@ -149,12 +149,9 @@ class NoisyNegatives:
         self.start = torch.tensor(train.indptr, dtype=torch.long).to(device)
         self.degree = self.start.diff()
 
-    def mixed(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """For r > 1: the distinct items that are needed ``(U,)``, and each row's negatives.
-
-        These are places in the former, ``(B, N)``: those of ``neg (N,)``, some of them replaced
-        by positives of the row's user. Users have few positives, so the same come up again and
-        again: a product with the distinct items and a gather cost less than a score for a pair.
+    def mixed(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> Tensor:
+        """For r > 1: each row's negatives ``(B, N)``, those of ``neg (N,)`` but for some that are
+        replaced by positives of the row's user.
         """
         extra = (self.ratio - 1) * self.degree[user]
         chance = extra / (self.n_items + extra)  # (B,)
@@ -163,32 +160,24 @@ class NoisyNegatives:
         rows = user[where.nonzero()[:, 0]]
         pick = torch.rand(len(rows), generator=generator, device=device) * self.degree[rows]
         false = self.items[self.start[rows] + pick.long()]
-        needed, place = self._distinct(neg, false)
-        columns = place[neg].expand(shape).masked_scatter(where, place[false])
-        return needed, columns
+        return neg.expand(shape).masked_scatter(where, false)
 
     def kept(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> Tensor:
         """For r < 1: which columns of ``neg (N,)`` count for each row, ``(B, N)`` bool."""
-        needed, place = self._distinct(neg)
+        used = torch.zeros(self.n_items, dtype=torch.bool, device=user.device)
+        used[neg] = True
+        n_used, place = int(used.sum()), torch.where(used, used.cumsum(0) - 1, -1)
         degree = self.degree[user]
         rows = torch.arange(len(user), device=user.device).repeat_interleave(degree)
         nth = torch.arange(len(rows), device=user.device) - (degree.cumsum(0) - degree)[rows]
         column = place[self.items[self.start[user][rows] + nth]]  # of every positive, -1: absent
-        false = torch.zeros(len(user), len(needed), dtype=torch.bool, device=user.device)
+        false = torch.zeros(len(user), n_used, dtype=torch.bool, device=user.device)
         false[rows[column >= 0], column[column >= 0]] = True
         false = false[:, place[neg]]
         if self.ratio == 0:
             return ~false
         lucky = torch.rand(false.shape, generator=generator, device=user.device) < self.ratio
         return ~false | lucky
-
-    def _distinct(self, *items: Tensor) -> tuple[Tensor, Tensor]:
-        """The distinct items, and for every item of the catalogue its place there or -1."""
-        used = torch.zeros(self.n_items, dtype=torch.bool, device=items[0].device)
-        for part in items:
-            used[part] = True
-        place = used.cumsum(0) - 1
-        return used.nonzero().squeeze(1), torch.where(used, place, -1)
 
 
 def false_negative_share(train: csr_array, ratio: float) -> float:
