@@ -37,13 +37,16 @@ def step() -> dict:
     user, pos, _ = next(batches(data.train, BATCH, generator=torch.Generator().manual_seed(0)))
     ways = {"reference": lambda: reference.step(user, pos[:, 0])}
     kinds = {
-        "shared negatives": (False, "adam"),
-        "… and soft maximum": (True, "adam"),
-        "… and row-wise Adam": (True, "row-adam"),
+        "no copies of vectors": ("independent", False, "adam"),
+        "shared negatives": ("shared", False, "adam"),
+        "… and soft maximum": ("shared", True, "adam"),
+        "… and row-wise Adam": ("shared", True, "row-adam"),
     }
     with ExitStack() as stack:
-        for name, (fused, optimizer) in kinds.items():
-            config = bsl.TrainConfig(batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer)
+        for name, (sampler, fused, optimizer) in kinds.items():
+            config = bsl.TrainConfig(
+                batch_size=BATCH, n_negatives=NEGATIVES, optimizer=optimizer, sampler=sampler
+            )
             copy = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
             ways[name] = stack.enter_context(stepper(copy, config, fused=fused, **sizes))
         calls = {name: 1 if name == "reference" else 50 for name in ways}
