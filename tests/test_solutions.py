@@ -124,9 +124,38 @@ def known(path: Path) -> records.Records:
     return records.known_records(path)
 
 
-def only_trains(source: str) -> bool:
-    """Whether a cell trains a model, and knows nothing of what is recorded."""
-    return bool(re.search(r"\b(bsl\.fit|perform)\(", source)) and "records" not in source
+READS = re.compile(r"\b([Pp]age|(known_)?records|recorded|measured|judged|verify)\b")
+
+
+def knowing_records(cells: list[str]) -> list[bool]:
+    """Whether what a cell gives may depend on what is recorded.
+
+    It reads records, or a name from a cell that does. One that only trains does not, although it
+    takes its settings from such names.
+    """
+    depends, touched = [], set()
+    for source in cells:
+        given, used = names(source)
+        code = re.sub(r"^(from|import) .*$", "", source, flags=re.MULTILINE)
+        trains = re.search(r"\b(bsl\.fit|perform)\(", source) and "records" not in source
+        depends.append(not trains and bool(READS.search(code) or used & touched))
+        touched = touched | given if depends[-1] else touched - given
+    return depends
+
+
+def test_which_cells_know_what_is_recorded():
+    cells = [
+        "from bslutils.page import Page",
+        "x = 1",
+        "page = Page('shift')",
+        "y = page.runs",
+        "z = x + 1",
+        "w = [y for _ in range(z)]",
+        "y = 2",
+        "bsl.fit(w, y)",
+        "v = y",
+    ]
+    assert knowing_records(cells) == [False, False, True, True, False, True, False, False, False]
 
 
 @pytest.mark.slow
@@ -153,20 +182,22 @@ def test_a_page_says_which_runs_are_missing(name, lacking, monkeypatch):
     glue = types.ModuleType("myst_nb")
     glue.glue = lambda name, text, **kwargs: said.__setitem__(name, text)
     monkeypatch.setitem(sys.modules, "myst_nb", glue)
-    trained = {}  # number of a cell that only trains -> the names that it gave
+    cells = code(BOOK / f"{name}.md")
+    depends = knowing_records(cells)
+    made = {}  # number of a cell that does not depend on records -> the names that it gave
     for share in SHARES:
         monkeypatch.setattr(records, "FOLDER", lacking[share])
         namespace = {}
         said.clear()
         with matplotlib.rc_context():
-            for number, source in enumerate(code(BOOK / f"{name}.md")):
-                if number in trained:
-                    namespace |= trained[number]
+            for number, source in enumerate(cells):
+                if number in made:
+                    namespace |= made[number]
                     continue
                 exec(compile(source, name, "exec"), namespace)
-                if only_trains(source):
+                if not depends[number]:
                     given = names(source)[0] & namespace.keys()
-                    trained[number] = {x: namespace[x] for x in given}
+                    made[number] = {x: namespace[x] for x in given}
         matplotlib.pyplot.close("all")
         page, gaps = namespace["page"], {k for k, v in said.items() if v == "(a run is missing)"}
         assert page.missing and not page.complete
