@@ -4,6 +4,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -38,14 +39,17 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("the table gpu needs a GPU, and torch sees none")
     args.out.mkdir(parents=True, exist_ok=True)
     for name in args.tables:
-        record = {
-            "what": what[name],
-            "made_by": shlex.join(["python", "-m", "benchmarks", name]),
-            **provenance("cuda" if name == "gpu" else "cpu"),
-            **TABLES[name](),
-        }
-        path = args.out / f"{name}.json"
-        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        found = TABLES[name]()
+        # A table that takes long gives what it has so far, time and again.
+        for part in found if isinstance(found, Iterator) else [found]:
+            record = {
+                "what": what[name],
+                "made_by": shlex.join(["python", "-m", "benchmarks", name]),
+                **provenance("cuda" if name == "gpu" else "cpu"),
+                **part,
+            }
+            path = args.out / f"{name}.json"
+            path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{path}:")
         for row in record["rows"]:
             print("  " + json.dumps(row))

@@ -8,6 +8,7 @@ way trains on the training pairs of the honest protocol, and nothing is chosen o
 
 import gc
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -134,7 +135,12 @@ def measure(plan: Plan) -> dict[str, Any]:
             add(way, curve, "validation, by NDCG@20", {"params": best, "seen": seen})
         curve, whole = literal(data, plan.log, plan.budget)
         add(LITERAL, curve, "the authors' log", asdict(plan.log))
-    return {"points": points, "settings": settings, "literal": _whole(plan, points, whole)}
+    return {
+        "threads": plan.n_threads,
+        "points": points,
+        "settings": settings,
+        "literal": _whole(plan, points, whole),
+    }
 
 
 def _whole(plan: Plan, points: list[Point], steps: dict[str, float]) -> dict[str, float]:
@@ -175,11 +181,10 @@ def _seconds(points: list[Point], way: str, value: float) -> float | None:
     return min(seconds, default=None)
 
 
-def table(plans: list[Plan]) -> dict[str, Any]:
-    """The record of some data sets."""
-    measured = {plan.data: measure(plan) for plan in plans}
+def table(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The record of what :func:`measure` found on each data set."""
     return {
-        "threads": plans[0].n_threads,
+        "threads": next(iter(measured.values()))["threads"],
         "levels": LEVELS,
         "literal": {data: found["literal"] for data, found in measured.items()},
         "settings": {data: found["settings"] for data, found in measured.items()},
@@ -215,9 +220,12 @@ def small(n_threads: int = THREADS) -> Plan:
     )
 
 
-def frontier() -> dict:
+def frontier() -> Iterator[dict]:
     """Test NDCG@20 over seconds of fitting on two threads, way by way, on two data sets."""
     records = known_records(path_of(""))
     plans = [plan(data, records) for data in LOGS]
     measure(small())  # loads what a first call loads
-    return table(plans)
+    measured = {}
+    for each in plans:
+        measured[each.data] = measure(each)
+        yield table(measured)

@@ -107,6 +107,19 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     assert "unknown table 'large'; choose among step" in capsys.readouterr().err
 
 
+def test_what_a_long_table_has_is_written_before_it_goes_on(tmp_path, monkeypatch):
+    def long():
+        """One number, and then the power fails."""
+        yield {"rows": [{"way": "one", "seconds": 1.0}]}
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(TABLES, "long", long)
+    with pytest.raises(KeyboardInterrupt):
+        main(["long", "--out", str(tmp_path)])
+    record = json.loads((tmp_path / "long.json").read_text(encoding="utf-8"))
+    assert record["rows"] == [{"way": "one", "seconds": 1.0}]
+
+
 def test_every_table_is_recorded():
     for name in TABLES:
         path = RESULTS / f"{name}.json"

@@ -20,7 +20,8 @@ WAYS = [*frontier.LOSSES, *frontier.METHODS, *frontier.PACKAGES, frontier.LITERA
 
 @pytest.fixture(scope="module")
 def record():
-    return json.loads(json.dumps(frontier.table([frontier.small(n_threads=1)])))
+    plan = frontier.small(n_threads=1)
+    return json.loads(json.dumps(frontier.table({plan.data: frontier.measure(plan)})))
 
 
 def points_of(record, way):
