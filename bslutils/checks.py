@@ -17,8 +17,10 @@ from torch import Tensor
 
 LARGEST = 2**53  # a size or a count: a record holds no larger number exactly
 SEEDS = 2**63  # torch and numpy take one from 0 to below it
-# A positive number that float32 makes 0 or infinite, or holds with few digits, gives NaN later.
+# A positive number that float32 makes 0 or infinite, or holds with few digits, gives NaN later; so
+# does one that is learned, if its square does: a gradient goes with one over that.
 TINY, HUGE = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
+LEARNED = 1e-18
 
 
 def shown(value: Any) -> str:
@@ -138,11 +140,18 @@ def check_positive(**values: float | Tensor) -> None:
         number = value if isinstance(value, Tensor) and _is_number(value) else as_number(value)
         if number is None or not 0 < number < math.inf:
             raise ValueError(f"{name} must be a positive finite number, got {_given(name, value)}")
-        if not TINY <= number <= HUGE:
+        least = least_of(value)
+        if not least <= number <= HUGE:
+            holds = "it" if least == TINY else "its gradient"
             raise ValueError(
-                f"{name} must be from {TINY:.3g} to {HUGE:.3g}, as float32 holds it, "
+                f"{name} must be from {least:.3g} to {HUGE:.3g}, as float32 holds {holds}, "
                 f"got {shown(value)}"
             )
+
+
+def least_of(value: float | Tensor) -> float:
+    """The least that a positive number may be: more for one that is learned."""
+    return LEARNED if isinstance(value, Tensor) and value.requires_grad else TINY
 
 
 def _given(name: str, value: Any) -> str:

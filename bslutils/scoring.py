@@ -209,7 +209,7 @@ class _LogSumExp(torch.autograd.Function):
         ctx.whole, ctx.columns, ctx.dtype, ctx.mask = len(b) <= columns, columns, dtype, mask
         if ctx.whole and a.is_cuda:
             weights, log_sum = _softmax(a.to(dtype) @ b.to(dtype).T, mask)
-            ctx.save_for_backward(a, b, weights.to(dtype), torch.ones_like(log_sum))
+            ctx.save_for_backward(a, b, weights.to(dtype), torch.ones_like(log_sum), None)
             return log_sum.squeeze(1).to(a.dtype)
         top = total = None
         for scores, _ in _blocks(a, b, mask, dtype, columns):
@@ -221,30 +221,26 @@ class _LogSumExp(torch.autograd.Function):
             total = part if top is None else part + total * (top - peak).exp()
             top = peak
         dead = total == 0  # a row without an item that counts
-        log_sum = (top + total.masked_fill(dead, 1).log()).masked_fill(dead, 0)
         scale = total.masked_fill(dead, 1)
-        if ctx.whole:
-            ctx.save_for_backward(a, b, scores.to(dtype), scale)
-        else:
-            ctx.save_for_backward(a, b, None, log_sum)
+        log_sum = (top + scale.log()).masked_fill(dead, 0)
+        ctx.save_for_backward(a, b, scores.to(dtype) if ctx.whole else None, scale, top)
         return log_sum.squeeze(1).to(a.dtype)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        a, b, weights, scale = ctx.saved_tensors
+        a, b, weights, scale, top = ctx.saved_tensors
         grad = grad.unsqueeze(1)  # (B, 1)
         if torch.is_grad_enabled():  # a second derivative is wanted: of plain operations
             weights = _plain_softmax(a, b, ctx.mask, ctx.dtype)
             return grad * (weights @ b), weights.T @ (a * grad), None, None, None
+        grad = grad / scale
+        rows = (a * grad).to(ctx.dtype)
         if ctx.whole:
-            grad = grad / scale
-            rows = (a * grad).to(ctx.dtype)
             grad_a = (weights @ b.to(ctx.dtype)).to(a.dtype) * grad
             return grad_a, (weights.T @ rows).to(b.dtype), None, None, None
         grad_a, grad_b = torch.zeros_like(a), torch.empty_like(b)
-        rows = (a * grad).to(ctx.dtype)
         for scores, part in _blocks(a, b, ctx.mask, ctx.dtype, ctx.columns):
-            weights = scores.sub_(scale).exp_().to(ctx.dtype)
+            weights = scores.sub_(top).exp_().to(ctx.dtype)
             grad_a += weights @ b[part].to(ctx.dtype)
             grad_b[part] = weights.T @ rows
         return grad_a * grad, grad_b, None, None, None

@@ -78,7 +78,7 @@ def slatk_loss(
         threshold = _score_at_share(neg.detach(), neg_mask, k / n_items)
     elif threshold.shape != pos.shape[:1]:
         raise ValueError(f"threshold must be ({len(pos)},), got {tuple(threshold.shape)}")
-    weights = torch.sigmoid((pos - threshold.unsqueeze(1)) / tau_weight)  # (B, P)
+    weights = torch.sigmoid(over(pos - threshold.unsqueeze(1), tau_weight))  # (B, P)
     log_sum = log_sum_exp(over(neg, tau), neg_mask).unsqueeze(1)  # (B, 1)
     return reduce(masked_mean(weights * (log_sum - pos / tau), pos_mask), live, reduction)
 
