@@ -154,6 +154,24 @@ def least_of(value: float | Tensor) -> float:
     return LEARNED if isinstance(value, Tensor) and value.requires_grad else TINY
 
 
+def check_tensors(**values: Tensor) -> None:
+    """Floating-point tensors."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{name} must be a floating-point tensor, got {kind}")
+
+
+def check_mask(name: str, mask: Tensor, shape: tuple[int, ...], counts: str) -> None:
+    """A bool tensor of a shape, True where something ``counts``."""
+    fits = isinstance(mask, Tensor) and mask.dtype == torch.bool and mask.shape == shape
+    if not fits:
+        got = type(mask).__name__
+        if hasattr(mask, "dtype") and hasattr(mask, "shape"):
+            got = f"{'' if isinstance(mask, Tensor) else got + ' '}{mask.dtype} {tuple(mask.shape)}"
+        raise ValueError(f"{name} must be bool {tuple(shape)}, True where {counts}, got {got}")
+
+
 def _given(name: str, value: Any) -> str:
     """A value and, where it was learned out of its domain, what to do."""
     if not isinstance(value, Tensor) or not value.requires_grad:
@@ -184,7 +202,7 @@ def as_number(value: float) -> float | None:
         return value
     if isinstance(value, Tensor) or not _is_number(value):
         return None
-    if isinstance(value, int) and not -SEEDS <= value < SEEDS:
+    if isinstance(value, int | np.integer) and not -SEEDS <= int(value) < SEEDS:
         return math.inf if value > 0 else -math.inf
     return float(value)
 

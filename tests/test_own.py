@@ -2,12 +2,14 @@
 
 import gzip
 import random
+import signal
 import time
 import warnings
 
 import numpy as np
 import pytest
 from scipy import sparse
+from test_fuzz import ROOM, within_bounds
 
 import bslutils as bsl
 from bslutils.data import load_files
@@ -313,8 +315,17 @@ def nasty(rng):
 
 
 def attack(folder, count, seed):
+    with within_bounds() as taken:
+        loaded, slowest = attacked(folder, count, seed)
+    assert taken.peak < ROOM
+    print(f"{count} files, at most {taken.peak / 2**20:.0f} MB more")
+    return loaded, slowest
+
+
+def attacked(folder, count, seed):
     rng, path, loaded, slowest = random.Random(seed), folder / "x.csv", 0, 0.0
     for _ in range(count):
+        signal.alarm(6)  # a file that hangs fails
         content, options = nasty(rng), rng.choice(OPTIONS)
         part = {"test_fraction": rng.choice([0, 0.2, 0.5])}
         path.write_bytes(content)

@@ -165,7 +165,7 @@ def divergence(
 
 
 def _check_name(divergence: str, order: float | None) -> None:
-    if divergence not in BALLS:
+    if not isinstance(divergence, str) or divergence not in BALLS:
         raise ValueError(f"divergence must be one of {', '.join(BALLS)}, got {divergence!r}")
     if (order is not None) != (divergence == "renyi"):
         raise ValueError("order belongs to divergence='renyi', which needs it")

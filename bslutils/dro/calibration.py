@@ -1,5 +1,6 @@
 """How large a ball has to be to hold what a sample leaves open, and no more."""
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -74,8 +75,9 @@ def covers(draws: ArrayLike, mean: float, *, radius: float) -> bool | np.ndarray
     """
     f, p = check_scores(draws, None)
     radius = check_number("radius", radius)
-    if not isinstance(mean, Real) or not np.isfinite(mean):
-        raise ValueError(f"mean must be finite, got {mean!r}")
+    mean = check_number("mean", mean, least=-math.inf, open_end=True)
+    if math.isinf(mean):
+        raise ValueError("mean must be finite, got inf")
     f = f - mean  # the tilted mean is sought at 0
     scale = np.abs(f).max(-1, keepdims=True)
     f = f / np.where(scale > 0, scale, 1)  # each row in units of its own

@@ -116,9 +116,11 @@ def check_small(name: str, values: ArrayLike) -> None:
 
 
 def check_count(name: str, value: int) -> int:
-    """An integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    """An integer of at least 1, and no larger than float64 holds exactly."""
+    fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not fits or not 1 <= value <= 2**53:
+        got = "a larger one" if fits and value > 0 else repr(value)
+        raise ValueError(f"{name} must be an integer of at least 1 and at most 2**53, got {got}")
     return int(value)
 
 

@@ -114,6 +114,7 @@ def tilt_of_identity(scores: ArrayLike, *, tau: float, weights: ArrayLike | None
     """
     f, p = _checked(scores, weights)
     one_row(f)
+    tau = check_tau(tau)
     target = penalised_variance(f, tau=tau, weights=p)
     if target == 0:
         return 1 / (2 * tau)
@@ -163,7 +164,7 @@ def expansion(
     """
     f, p = _checked(scores, weights)
     tau = check_tau(tau)
-    if order not in (1, 2, 3):
+    if check_count("order", order) > 3:
         raise ValueError(f"order must be 1, 2 or 3, got {order!r}")
     mean, variance, third = tilted_moments(f, tau=math.inf, weights=p)
     value = (mean, mean + variance / (2 * tau), mean + variance / (2 * tau) + third / (6 * tau**2))
@@ -270,9 +271,9 @@ def variance_coefficient(
 
     Source: this book, chapter *Variance and fairness*.
     """
-    if loss not in COEFFICIENTS:
+    if not isinstance(loss, str) or loss not in COEFFICIENTS:
         raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(COEFFICIENTS)}")
-    if side not in ("neg", "pos"):
+    if not isinstance(side, str) or side not in ("neg", "pos"):
         raise ValueError(f"side must be 'neg' or 'pos', got {side!r}")
     function, defaults = COEFFICIENTS[loss]
     wrong = [name for name in params if name not in defaults]

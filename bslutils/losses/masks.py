@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..checks import check_choice, check_positive, least_of
+from ..checks import check_choice, check_mask, check_positive, check_tensors, least_of
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -20,13 +20,10 @@ def check_scores(
     positive or negative left is *dead*: its mask is opened on those zeros, which keeps every
     intermediate finite, and :func:`reduce` then drops it.
     """
-    for name, scores in (("pos", pos), ("neg", neg)):
-        if not isinstance(scores, Tensor) or not scores.is_floating_point():
-            kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
-            raise ValueError(f"{name} must be a floating-point tensor, got {kind}")
+    check_tensors(pos=pos, neg=neg)
     if pos.ndim == 1:
         pos = pos.unsqueeze(1)  # (B, 1)
-        if pos_mask is not None and pos_mask.ndim == 1:
+        if isinstance(pos_mask, Tensor) and pos_mask.ndim == 1:
             pos_mask = pos_mask.unsqueeze(1)
     if pos.ndim != 2 or neg.ndim != 2 or pos.shape[0] != neg.shape[0]:
         raise ValueError(
@@ -39,11 +36,8 @@ def check_scores(
             f"got pos {tuple(pos.shape)} and neg {tuple(neg.shape)}"
         )
     for name, mask, scores in (("pos_mask", pos_mask, pos), ("neg_mask", neg_mask, neg)):
-        if mask is not None and (mask.dtype != torch.bool or mask.shape != scores.shape):
-            raise ValueError(
-                f"{name} must be bool {tuple(scores.shape)}, True where a score counts, "
-                f"got {mask.dtype} {tuple(mask.shape)}"
-            )
+        if mask is not None:
+            check_mask(name, mask, scores.shape, "a score counts")
     if pos_mask is None and neg_mask is None:
         return pos, neg, None, None, None
     live = torch.ones(pos.shape[0], dtype=torch.bool, device=pos.device)  # (B,)
