@@ -264,6 +264,7 @@ def test_no_file_and_no_table(tmp_path):
             r"row 0: the user 1.0 is a float.*astype\('int64'\)",
         ),
         ({"user": [1, None], "item": [1, 2]}, "row 1: the user is missing"),
+        ({"user": [1.0, np.nan], "item": [1, 2]}, "row 1: the user is missing; drop such rows"),
         ({"user": [1], "item": [1, 2]}, "columns of different lengths"),
         ({"user": [], "item": []}, "there is no row"),
         ({"user": [True], "item": [1]}, "the user True is no id"),

@@ -1,6 +1,5 @@
 """How large a ball has to be to hold what a sample leaves open, and no more."""
 
-import math
 from numbers import Real
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import logsumexp
 
-from .checks import check_count, check_number, check_scores
+from .checks import LARGEST, check_count, check_number, check_scores
 from .kl import tilt
 
 
@@ -75,9 +74,8 @@ def covers(draws: ArrayLike, mean: float, *, radius: float) -> bool | np.ndarray
     """
     f, p = check_scores(draws, None)
     radius = check_number("radius", radius)
-    mean = check_number("mean", mean, least=-math.inf, open_end=True)
-    if math.isinf(mean):
-        raise ValueError("mean must be finite, got inf")
+    if not isinstance(mean, Real) or not abs(mean) <= LARGEST:
+        raise ValueError(f"mean must be finite, got {mean!r}")
     f = f - mean  # the tilted mean is sought at 0
     scale = np.abs(f).max(-1, keepdims=True)
     f = f / np.where(scale > 0, scale, 1)  # each row in units of its own

@@ -103,32 +103,15 @@ def temperature(rows: int, **named: float | Tensor) -> float | Tensor:
 
 def log_sum_exp(values: Tensor, mask: Tensor | None) -> Tensor:
     """``log Σ exp`` over the last dimension where ``mask`` is True: ``(…, N) -> (…)``."""
+    dtype = values.dtype
     if mask is not None:
         values = values.masked_fill(~mask, -math.inf)
-    return _LogSumExp.apply(at_least_float32(values)).to(values.dtype)
-
-
-class _LogSumExp(torch.autograd.Function):
-    """``log Σ exp`` over the last dimension, with the softmax for a gradient.
-
-    ``torch.logsumexp`` takes ``exp(value - result)`` for it, which the rounding of a large result
-    takes off from a sum of one: by a factor of N where scores are 10⁷ temperatures high.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(values: Tensor) -> Tensor:
-        return torch.logsumexp(values, -1)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (values,) = ctx.saved_tensors
-        return grad.unsqueeze(-1) * values.softmax(-1)
+    values = at_least_float32(values)
+    # The gradient of torch.logsumexp is exp(value - result), and the rounding of a large result
+    # would take it off a sum of one: by a factor of N where scores are 10⁷ temperatures high.
+    best = values.detach().amax(-1, keepdim=True)
+    best = best.masked_fill(best.isinf(), 0)
+    return (torch.logsumexp(values - best, -1) + best.squeeze(-1)).to(dtype)
 
 
 def log_mean_exp(values: Tensor, mask: Tensor | None) -> Tensor:
