@@ -294,7 +294,20 @@ def test_a_gap_in_ids_is_not_passed_over_in_silence(tmp_path):
 
 PIECES = ["0", "1", "7", "12", "a", "é", "٣", "1_0", "-1", "+2", "1.5", "nan", "inf", "1e9", '"']
 PIECES += [",", ",", "\t", "::", ";", " ", " ", "|", "\n", "\n", "\n", "\r\n", "\r", "\0", "\ufeff"]
-PIECES += ["user", "item", "rating", "time", "user_id:token", "#", "\x85", "\u2028", "9" * 30, "''"]
+PIECES += [
+    "user",
+    "item",
+    "rating",
+    "time",
+    "user_id:token",
+    "#",
+    "\x85",
+    "\u2028",
+    "9" * 30,
+    "''",
+    "\xa0",
+    "\u3000",
+]
 OPTIONS = [{}, {}, {}, {"columns": ALL}, {"columns": ("user", "item")}, {"header": True}]
 OPTIONS += [{"header": False}, {"sep": ","}, {"layout": "table"}, {"layout": "lists"}]
 OPTIONS += [{"min_rating": 1}, {"split": "last"}, {"split": "cut"}, {"columns": {"user": 1}}]
