@@ -15,8 +15,8 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
-from .checks import check_not_negative, check_positive, check_sizes
-from .data import Interactions
+from .checks import check_not_negative, check_sizes, positive, seed_of
+from .data import Interactions, check_data
 from .graph import degrees
 from .models import MatrixFactorization
 
@@ -35,6 +35,7 @@ def popularity(data: Interactions) -> Scores:
         >>> int(popularity(data)(np.array([3])).argmax() - data.item_degree.argmax())
         0
     """
+    check_data(data)
     return lambda users: np.tile(data.item_degree.astype(float), (len(users), 1))
 
 
@@ -66,6 +67,7 @@ def item_knn(data: Interactions, *, neighbours: int = 100, shrink: float = 0.0) 
     shrinkage is that of Bell and Koren, *Improved Neighborhood-Based Collaborative Filtering*,
     KDD Cup 2007.
     """
+    check_data(data)
     check_sizes(neighbours=neighbours)
     check_not_negative(shrink=shrink)
     train = data.train.astype(np.float64)
@@ -118,11 +120,12 @@ def ease(
 
     Source: Steck, *Embarrassingly Shallow Autoencoders for Sparse Data*, WWW 2019, eq. 8.
     """
-    check_positive(l2=l2, memory=memory)
+    check_data(data)
+    l2, memory = positive("l2", l2), positive("memory", memory)
     n = data.n_items
     if dtype is None:
         dtype = np.float64 if 8 * n * n <= memory else np.float32
-    if dtype not in (np.float32, np.float64):
+    if not isinstance(dtype, type | np.dtype) or dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be np.float32 or np.float64, got {dtype!r}")
     need = n * n * np.dtype(dtype).itemsize
     if need > memory:
@@ -192,11 +195,12 @@ def ials(
     2008; in the form and with the start of Rendle, Krichene, Zhang and Koren, *Revisiting the
     Performance of iALS on Item Recommendation Benchmarks*, RecSys 2022.
     """
+    check_data(data)
     check_sizes(epochs=epochs)
-    check_positive(unobserved=unobserved, l2=l2)
+    unobserved, l2 = positive("unobserved", unobserved), positive("l2", l2)
     check_not_negative(frequency=frequency)
     model = MatrixFactorization(data.n_users, data.n_items, dim=dim, score="dot")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed_of("seed", seed))
     users, items = (x.detach() for x in (model.user_table, model.item_table))
     for table in (users, items):
         nn.init.normal_(table, std=0.1 / dim**0.5, generator=generator)
@@ -274,6 +278,7 @@ def gf_cf(data: Interactions, *, rank: int = 256, weight: float = 0.3) -> Scores
     Source: Shen, Wu, Zhang, Shan, Zhang, Letaief and Li, *How Powerful is Graph Convolution for
     Recommendation?*, CIKM 2021.
     """
+    check_data(data)
     limit = min(data.train.shape)
     if not isinstance(rank, Integral) or isinstance(rank, bool) or not 0 <= rank < limit:
         raise ValueError(f"rank must be a whole number from 0 to below {limit}, got {rank!r}")

@@ -17,8 +17,10 @@ from torch import Tensor
 
 LARGEST = 2**53  # a size or a count: a record holds no larger number exactly
 SEEDS = 2**63  # torch and numpy take one from 0 to below it
-# A positive number that float32 makes 0 or infinite, or holds with few digits, gives NaN later.
+# A positive number that float32 makes 0 or infinite, or holds with few digits, gives NaN later; so
+# does one that is learned, if its square does: a gradient goes with one over that.
 TINY, HUGE = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max
+LEARNED = 1e-18
 
 
 def shown(value: Any) -> str:
@@ -138,11 +140,36 @@ def check_positive(**values: float | Tensor) -> None:
         number = value if isinstance(value, Tensor) and _is_number(value) else as_number(value)
         if number is None or not 0 < number < math.inf:
             raise ValueError(f"{name} must be a positive finite number, got {_given(name, value)}")
-        if not TINY <= number <= HUGE:
+        least = least_of(value)
+        if not least <= number <= HUGE:
+            holds = "it" if least == TINY else "its gradient"
             raise ValueError(
-                f"{name} must be from {TINY:.3g} to {HUGE:.3g}, as float32 holds it, "
+                f"{name} must be from {least:.3g} to {HUGE:.3g}, as float32 holds {holds}, "
                 f"got {shown(value)}"
             )
+
+
+def least_of(value: float | Tensor) -> float:
+    """The least that a positive number may be: more for one that is learned."""
+    return LEARNED if isinstance(value, Tensor) and value.requires_grad else TINY
+
+
+def check_tensors(**values: Tensor) -> None:
+    """Floating-point tensors."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{name} must be a floating-point tensor, got {kind}")
+
+
+def check_mask(name: str, mask: Tensor, shape: tuple[int, ...], counts: str) -> None:
+    """A bool tensor of a shape, True where something ``counts``."""
+    fits = isinstance(mask, Tensor) and mask.dtype == torch.bool and mask.shape == shape
+    if not fits:
+        got = type(mask).__name__
+        if hasattr(mask, "dtype") and hasattr(mask, "shape"):
+            got = f"{'' if isinstance(mask, Tensor) else got + ' '}{mask.dtype} {tuple(mask.shape)}"
+        raise ValueError(f"{name} must be bool {tuple(shape)}, True where {counts}, got {got}")
 
 
 def _given(name: str, value: Any) -> str:
@@ -175,7 +202,7 @@ def as_number(value: float) -> float | None:
         return value
     if isinstance(value, Tensor) or not _is_number(value):
         return None
-    if isinstance(value, int) and not -SEEDS <= value < SEEDS:
+    if isinstance(value, int | np.integer) and not -SEEDS <= int(value) < SEEDS:
         return math.inf if value > 0 else -math.inf
     return float(value)
 

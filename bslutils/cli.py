@@ -1,6 +1,7 @@
 """Command line: ``python -m bslutils {data,train,sweep,results,verify}``, or ``bslutils``."""
 
 import argparse
+import io
 import json
 import math
 import os
@@ -139,6 +140,8 @@ def _train(args: argparse.Namespace) -> None:
     config = TrainConfig(**given(args, "training"), progress=not args.no_progress)
     if args.out is not None and not args.out.resolve().parent.is_dir():
         raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")
+    if args.out is not None and args.out.is_dir():
+        raise ValueError(f"--out: {args.out} is a folder, and a run is appended to a file")
 
     data = read_data(args, args.data)
     for k in args.ks:
@@ -337,6 +340,9 @@ def main(argv: list[str] | None = None) -> int:
 
     1 is for a fallen claim, 2 for bad input, 130 for Ctrl-C before there was a result.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # τ, where a terminal has no Greek
     args, unknown = _parser().parse_known_args(argv)
     if unknown:  # the command lists its flags, where argparse would list the commands
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")

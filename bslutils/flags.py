@@ -68,6 +68,8 @@ def read_data(args: argparse.Namespace, data: str) -> Interactions:
         )
     if "sep" in options:
         options["sep"] = options["sep"].replace("\\t", "\t")
+    if len(options.get("columns", ())) == 1 and "=" not in options["columns"][0]:
+        options["columns"] = options["columns"][0].split(",")  # user,item,rating
     if any("=" in column for column in options.get("columns", ())):
         pairs = [column.partition("=")[::2] for column in options["columns"]]
         options["columns"] = {

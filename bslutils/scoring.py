@@ -9,7 +9,14 @@ import math
 import torch
 from torch import Tensor
 
-from .checks import check_choice, check_positive
+from .checks import (
+    check_choice,
+    check_mask,
+    check_positive,
+    check_switch,
+    check_tensors,
+    whole,
+)
 
 SCORES = ("cosine", "dot")
 SHORTEST = 1e-12  # length by which a shorter vector is divided
@@ -27,7 +34,7 @@ def ready(vectors: Tensor, score: str) -> Tensor:
         score: ``"cosine"`` or ``"dot"``.
 
     Raises:
-        ValueError: an unknown ``score``.
+        ValueError: an unknown ``score``, or no floating-point tensor.
 
     Example:
         >>> import torch
@@ -35,6 +42,7 @@ def ready(vectors: Tensor, score: str) -> Tensor:
         tensor([[0.6000, 0.8000]])
     """
     check_choice(SCORES, score=score)
+    check_tensors(vectors=vectors)
     return _Unit.apply(vectors)[0] if score == "cosine" else vectors
 
 
@@ -76,11 +84,11 @@ def pair_scores(users: Tensor, items: Tensor) -> Tensor:
         >>> pair_scores(torch.ones(2, 3), torch.ones(2, 4, 3)).shape
         torch.Size([2, 4])
     """
-    batch, width = users.shape
-    if items.ndim != 3 or items.shape[0] != batch or items.shape[2] != width:
+    check_tensors(users=users, items=items)
+    if users.ndim != 2 or items.ndim != 3 or users.shape != items.shape[::2]:
         raise ValueError(
-            f"items must be ({batch}, M, {width}) for users {tuple(users.shape)}, "
-            f"got {tuple(items.shape)}"
+            "users must be (B, d) and items (B, M, d) with the same B and d, "
+            f"got {tuple(users.shape)} and {tuple(items.shape)}"
         )
     return _PairScores.apply(users, items)
 
@@ -130,6 +138,7 @@ def shared_scores(users: Tensor, items: Tensor) -> Tensor:
 
 def check_lists(users: Tensor, items: Tensor) -> None:
     """Raise ``ValueError`` unless ``users`` is ``(B, d)`` and ``items`` ``(N, d)``."""
+    check_tensors(users=users, items=items)
     if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
         raise ValueError(
             "users must be (B, d) and items (N, d) with the same d, "
@@ -181,15 +190,16 @@ def soft_maximum(
     """
     check_lists(users, items)
     check_positive(tau=tau)
+    check_switch(mean=mean)
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ValueError(f"dtype must be a floating-point type of torch or None, got {dtype!r}")
+    whole("block", block, or_none=True)
     if block is None:
         kind = "cuda" if users.device.type == "cuda" else "cpu"
         few = len(users) * len(items) <= WHOLE[kind]
         block = (WHOLE if few else BLOCK)[kind]
-    if block < 1:
-        raise ValueError(f"block must be at least 1, got {block}")
-    shape = (len(users), len(items))
-    if mask is not None and (mask.dtype != torch.bool or mask.shape != shape):
-        raise ValueError(f"mask must be bool {shape}, got {mask.dtype} {tuple(mask.shape)}")
+    if mask is not None:
+        check_mask("mask", mask, (len(users), len(items)), "an item counts")
     log_sum = _LogSumExp.apply(users / tau, items, mask, dtype or users.dtype, block)
     if mean:
         if mask is None:
@@ -209,7 +219,7 @@ class _LogSumExp(torch.autograd.Function):
         ctx.whole, ctx.columns, ctx.dtype, ctx.mask = len(b) <= columns, columns, dtype, mask
         if ctx.whole and a.is_cuda:
             weights, log_sum = _softmax(a.to(dtype) @ b.to(dtype).T, mask)
-            ctx.save_for_backward(a, b, weights.to(dtype), torch.ones_like(log_sum))
+            ctx.save_for_backward(a, b, weights.to(dtype), torch.ones_like(log_sum), None)
             return log_sum.squeeze(1).to(a.dtype)
         top = total = None
         for scores, _ in _blocks(a, b, mask, dtype, columns):
@@ -221,30 +231,26 @@ class _LogSumExp(torch.autograd.Function):
             total = part if top is None else part + total * (top - peak).exp()
             top = peak
         dead = total == 0  # a row without an item that counts
-        log_sum = (top + total.masked_fill(dead, 1).log()).masked_fill(dead, 0)
         scale = total.masked_fill(dead, 1)
-        if ctx.whole:
-            ctx.save_for_backward(a, b, scores.to(dtype), scale)
-        else:
-            ctx.save_for_backward(a, b, None, log_sum)
+        log_sum = (top + scale.log()).masked_fill(dead, 0)
+        ctx.save_for_backward(a, b, scores.to(dtype) if ctx.whole else None, scale, top)
         return log_sum.squeeze(1).to(a.dtype)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        a, b, weights, scale = ctx.saved_tensors
+        a, b, weights, scale, top = ctx.saved_tensors
         grad = grad.unsqueeze(1)  # (B, 1)
         if torch.is_grad_enabled():  # a second derivative is wanted: of plain operations
             weights = _plain_softmax(a, b, ctx.mask, ctx.dtype)
             return grad * (weights @ b), weights.T @ (a * grad), None, None, None
+        grad = grad / scale
+        rows = (a * grad).to(ctx.dtype)
         if ctx.whole:
-            grad = grad / scale
-            rows = (a * grad).to(ctx.dtype)
             grad_a = (weights @ b.to(ctx.dtype)).to(a.dtype) * grad
             return grad_a, (weights.T @ rows).to(b.dtype), None, None, None
         grad_a, grad_b = torch.zeros_like(a), torch.empty_like(b)
-        rows = (a * grad).to(ctx.dtype)
         for scores, part in _blocks(a, b, ctx.mask, ctx.dtype, ctx.columns):
-            weights = scores.sub_(scale).exp_().to(ctx.dtype)
+            weights = scores.sub_(top).exp_().to(ctx.dtype)
             grad_a += weights @ b[part].to(ctx.dtype)
             grad_b[part] = weights.T @ rows
         return grad_a * grad, grad_b, None, None, None

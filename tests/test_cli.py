@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import pkgutil
 import subprocess
 import sys
@@ -163,6 +164,9 @@ def test_train_on_a_table(capsys, tmp_path):
     train = ["train", "--data", str(path), "--loss", "bpr", "--epochs", "1", "--no-progress"]
     assert main([*train, *command, "--ks", "5"]) == 0
     assert "test recall@5" in capsys.readouterr().out
+    in_order = ["--header", "--columns", "user,item,rating,time", "--min-rating", "4"]
+    assert main(["data", str(path), *in_order]) == 0
+    assert "dropped, low ratings     108" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -250,6 +254,16 @@ def test_a_sweep_on_an_unknown_device_writes_nothing(capsys, tmp_path):
 def test_a_missing_folder_is_said_before_training(capsys, tmp_path):
     assert main([*TRAIN, "--loss", "bpr", "--out", str(tmp_path / "no" / "runs.jsonl")]) == 2
     assert "does not exist" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    assert main([*TRAIN, "--loss", "bpr", "--out", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert f"--out: {tmp_path} is a folder" in printed.err and not printed.out
+
+
+def test_a_terminal_without_greek():
+    code = "import sys; from bslutils.cli import main; sys.exit(main(['verify', '--list']))"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert done.returncode == 0 and rb"\u03c4" in done.stdout, done.stderr[-500:]
 
 
 def test_lightgcn_and_the_switches(capsys, tmp_path):

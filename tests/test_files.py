@@ -27,7 +27,8 @@ def test_lines_of_a_user_unite_and_blank_lines_do_not_matter():
 def test_load_files(tmp_path):
     (tmp_path / "train.txt").write_text("0 0 1 2\n1 2 3\n", encoding="utf-8")
     (tmp_path / "test.txt").write_text("0 3\n", encoding="utf-8")
-    data = load_files(tmp_path / "train.txt", tmp_path / "test.txt", valid=tmp_path / "test.txt")
+    (tmp_path / "valid.txt").write_text("1 0\n", encoding="utf-8")
+    data = load_files(tmp_path / "train.txt", tmp_path / "test.txt", valid=tmp_path / "valid.txt")
     assert data.name == "train" and data.train.nnz == 5 and data.valid.nnz == data.test.nnz == 1
     assert bsl.load_files is load_files
 
@@ -37,6 +38,8 @@ def test_load_files(tmp_path):
     [
         ("0 1\n1 two 3\n", "mine, line 2: 'two' is not an integer id"),
         ("0 1\n1 2.0\n", "mine, line 2: '2.0' is not an integer id"),
+        ("0 1\n0\xa01\n", r"mine, line 2: '0\\xa01' is not an integer id"),
+        ("0\u30001\n", r"mine, line 1: '0\\u30001' is not an integer id"),
         ("0 1\n1 -3\n", "mine, line 2: the id -3 is negative"),
         ("0 99999999999999999999\n", "mine, line 1: '99999999999999999999' is not an integer"),
         ("user item\n0 1\n0 x\n", "mine, line 3: 'x' is not an integer id"),

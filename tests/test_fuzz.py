@@ -14,10 +14,12 @@ from dataclasses import asdict, fields
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from fuzzed_functions import functions, is_right
 
 import bslutils as bsl
 from bslutils import Run, TrainConfig, cli, flags
@@ -29,7 +31,7 @@ from bslutils.models import MODELS, make_model, model_parameters
 SECONDS = 5  # of a call
 ROOM = 2**30  # of memory, beyond what there is before
 COUNTS = {"config": 6000, "loss": 4000, "model": 1500, "pairs": 2500, "evaluate": 1000,
-          "recommend": 1000, "command": 500}  # fmt: skip
+          "recommend": 1000, "function": 6000, "command": 500}  # fmt: skip
 
 
 class Hangs(BaseException):
@@ -136,6 +138,15 @@ def recommend(rng):
     bsl.recommend(scorer(rng), DATA if rng.random() < 0.9 else value(rng), **given)
 
 
+FUNCTIONS = functions(DATA)
+
+
+def function(rng):
+    called, given = FUNCTIONS[rng.choice(list(FUNCTIONS))]
+    spoilt = some(rng, inspect.signature(called).parameters, most=2)
+    assert is_right(called(**given | spoilt))
+
+
 WORDS = ("0", "-1", "1", "1.5", "x", "", "nan", "inf", "-inf", "1e400", "1e-400", "9" * 30,
          "9" * 5000, "None", "True", "gpu", "cuda", "meta", "cpu:9", "dot", "full", "ndcg@0",
          "\0", "é", "-", "--", "--x", "٣", "1_0")  # fmt: skip
@@ -176,14 +187,26 @@ def command(rng):
 
 
 TARGETS = {name: globals()[name] for name in COUNTS}
-ALLOWED = {"model": (ValueError, MemoryError), "pairs": (ValueError, MemoryError), "command": ()}
+ROOMY = dict.fromkeys(("model", "pairs", "function"), (ValueError, MemoryError))
+ALLOWED = {**ROOMY, "command": ()}
+
+
+def memory(name):
+    """What Linux says of the memory of this process, in bytes."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        [line] = [line for line in file if line.startswith(f"{name}:")]
+    return int(line.split()[1]) * 1024
 
 
 @contextlib.contextmanager
 def within_bounds():
-    """No more memory than a gigabyte on top, so that a call that asks for more fails."""
-    with open("/proc/self/statm", encoding="utf-8") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
+    """No more memory than a gigabyte on top, so that a call that asks for more fails.
+
+    What was really used at most, on top, is ``peak`` of what it gives, at the end.
+    """
+    used, resident, taken = memory("VmSize"), memory("VmRSS"), SimpleNamespace(peak=None)
+    with open("/proc/self/clear_refs", "w", encoding="utf-8") as file:
+        file.write("5")  # the peak is that from here on
     before = resource.getrlimit(resource.RLIMIT_AS)
 
     def too_long(*_):
@@ -192,11 +215,12 @@ def within_bounds():
     old = signal.signal(signal.SIGALRM, too_long)
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, before[1]))
     try:
-        yield
+        yield taken
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
         resource.setrlimit(resource.RLIMIT_AS, before)
+        taken.peak = memory("VmHWM") - resident
 
 
 def attack(name, count, seed):
@@ -233,7 +257,7 @@ def attack_all(monkeypatch, share, seed):
     monkeypatch.setattr(flags, "load", load)
     monkeypatch.setattr(cli, "fit", fit)
     total = 0
-    with within_bounds(), warnings.catch_warnings():
+    with within_bounds() as taken, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, count in COUNTS.items():
             outcomes, wrong = attack(name, max(1, int(count * share)), seed)
@@ -241,6 +265,8 @@ def attack_all(monkeypatch, share, seed):
             total += sum(outcomes.values())
             if share == 1 and name != "command":  # the generator still does both
                 assert min(outcomes.values()) > 0, (name, outcomes)
+    assert taken.peak < ROOM
+    print(f"{total} calls, at most {taken.peak / 2**20:.0f} MB more")
     return total
 
 
@@ -250,7 +276,7 @@ def test_some_bad_arguments(monkeypatch):
 
 @pytest.mark.slow
 def test_thousands_of_bad_arguments(monkeypatch):
-    assert attack_all(monkeypatch, 1, seed=1) >= 15_000
+    assert attack_all(monkeypatch, 1, seed=1) >= 20_000
 
 
 def test_the_attack_sees_what_it_is_for(monkeypatch):
@@ -262,8 +288,10 @@ def test_the_attack_sees_what_it_is_for(monkeypatch):
     assert len(wrong) == 2 and wrong[0][3].startswith("StopIteration")
     monkeypatch.setitem(TARGETS, "config", lambda rng: bytearray(2 * ROOM))
     monkeypatch.setattr("test_fuzz.SECONDS", 0)
-    with within_bounds():
+    with within_bounds() as taken:
         assert attack("config", 1, seed=0)[1][0][3].startswith("MemoryError")
+        np.ones(2**25)
+    assert 2**27 < taken.peak < ROOM
     monkeypatch.setitem(TARGETS, "config", lambda rng: time.sleep(9))
     with within_bounds():
         assert attack("config", 1, seed=0)[1][0][3].startswith("Hangs")

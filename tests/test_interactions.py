@@ -1,5 +1,7 @@
 """Interactions: what they hold, hide and refuse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -79,9 +81,20 @@ def test_seen_hides_what_the_user_has_and_never_what_is_to_be_found():
 
 def test_a_validation_pair_that_is_also_a_test_pair_can_be_found():
     pairs = [[0, 2], [2, 1]]
-    data = from_pairs(TRAIN, pairs, valid=[*pairs, [1, 3]])
+    with pytest.warns(UserWarning, match="custom: 2 pairs of valid are in test, too"):
+        data = from_pairs(TRAIN, pairs, valid=[*pairs, [1, 3]])
     assert pair_set(data.seen("test")) == pair_set(data.train) | {(1, 3)}
     assert data.describe()["density"] == pytest.approx(9 / 12)  # each pair once
+    with pytest.raises(ValueError, match="protocol must be one of honest, paper, got 'fair'"):
+        replace(data, protocol="fair")
+
+
+@pytest.mark.filterwarnings("error")
+def test_validation_on_test_is_honest_in_name_only():
+    data = from_pairs(TRAIN, TEST, valid_fraction=0)
+    with pytest.raises(UserWarning, match="pairs of valid are in test, too"):
+        replace(data, valid=data.test)
+    assert data.paper_protocol().valid is data.test
 
 
 def test_pairs_build_the_same_data_again():

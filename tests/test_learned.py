@@ -70,6 +70,14 @@ def test_copies_and_files_have_the_parameter_to_the_bit():
     assert torch.equal(other.tau, loss.tau) and torch.equal(other(*scores), loss(*scores))
 
 
+def test_a_module_has_one_temperature_for_all_rows():
+    for tau in (torch.tensor([0.2]), nn.Parameter(torch.full((1, 1), 0.2))):
+        with pytest.raises(
+            ValueError, match=r"tau of a module must be .* 0-dim tensor.*shape \(1,"
+        ):
+            SoftmaxLoss(tau=tau)
+
+
 def test_what_is_computed_once_cannot_be_learned():
     with pytest.raises(ValueError, match="tau is computed from other tensors"):
         SoftmaxLoss(tau=learned(-1.0).exp())

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -288,3 +289,69 @@ def test_what_is_not_there(run, tmp_path):
         load_run(folder)
     with pytest.raises(ValueError, match="folder must be a path"):
         load_run(np.zeros(1))
+
+
+def places(value, place=()):
+    """Where something is, in settings."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in inside:
+        yield (*place, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*place, key))
+
+
+JUNK = (
+    None,
+    True,
+    -1,
+    3,
+    1e308,
+    10**30,
+    "x",
+    "",
+    [],
+    {},
+    [1],
+    {"a": 1},
+    "\ud800",
+    [[1]],
+    "9" * 999,
+)
+
+
+def spoilt(rng, text):
+    """Settings of which a byte is another, or an entry is missing or of another kind."""
+    if rng.random() < 0.3:
+        content = bytearray(text)
+        content[rng.randrange(len(content))] = rng.randrange(256)
+        return bytes(content)
+    told = json.loads(text)
+    *way, last = rng.choice(list(places(told)))
+    inside = told
+    for key in way:
+        inside = inside[key]
+    if rng.random() < 0.2:
+        del inside[last]
+    else:
+        inside[last] = rng.choice(JUNK)
+    return json.dumps(told).encode()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_many_spoilt_settings(run, tmp_path):
+    folder, outcomes = save_run(run, tmp_path / "run"), {"refused": 0, "read": 0}
+    settings = folder / "run.json"
+    text = settings.read_bytes()
+    for number in range(4000):
+        rng = random.Random(number)
+        settings.write_bytes(spoilt(rng, text))
+        start = time.perf_counter()
+        try:
+            load_run(folder)
+            outcomes["read"] += 1
+        except ValueError as error:
+            assert str(folder) in str(error), (number, error)
+            outcomes["refused"] += 1
+        assert time.perf_counter() - start < 5
+    assert outcomes["refused"] > 2500 and outcomes["read"] > 200

@@ -1,5 +1,6 @@
 """Scores."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +26,7 @@ def test_shared_and_pair_scores_agree():
 
 
 def test_bad_shapes_and_names():
-    with pytest.raises(ValueError, match=r"items must be \(2, M, 3\).*got \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"items \(B, M, d\) .* got \(2, 3\) and \(4, 3\)"):
         pair_scores(torch.zeros(2, 3), torch.zeros(4, 3))
     with pytest.raises(ValueError, match=r"same d, got \(2, 3\) and \(4, 5\)"):
         shared_scores(torch.zeros(2, 3), torch.zeros(4, 5))
@@ -33,9 +34,15 @@ def test_bad_shapes_and_names():
         ready(torch.zeros(2, 3), "euclid")
     with pytest.raises(ValueError, match="tau must be a positive finite number, got 0"):
         soft_maximum(torch.zeros(2, 3), torch.zeros(4, 3), tau=0)
-    with pytest.raises(ValueError, match=r"mask must be bool \(2, 4\), got torch.float32 \(2, 4\)"):
-        soft_maximum(torch.zeros(2, 3), torch.zeros(4, 3), tau=1, mask=torch.zeros(2, 4))
-    with pytest.raises(ValueError, match="block must be at least 1, got 0"):
+    for mask, got in ((torch.zeros(2, 4), r"torch.float32 \(2, 4\)"), ([[True]], "list")):
+        message = rf"mask must be bool \(2, 4\), True where an item counts, got {got}"
+        with pytest.raises(ValueError, match=message):
+            soft_maximum(torch.zeros(2, 3), torch.zeros(4, 3), tau=1, mask=mask)
+    for users in ([[1.0]], np.ones((2, 3)), torch.ones(2, 3, dtype=torch.long)):
+        for function in (shared_scores, pair_scores):
+            with pytest.raises(ValueError, match="users must be a floating-point tensor, got "):
+                function(users, torch.zeros(4, 3))
+    with pytest.raises(ValueError, match="block must be at least 1 or None, got 0"):
         soft_maximum(torch.zeros(2, 3), torch.zeros(4, 3), tau=1, block=0)
 
 

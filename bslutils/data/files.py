@@ -78,7 +78,7 @@ def _is_integer(token: str) -> bool:
 def _first_offence(lines: list[str], source: str, *, offset: int, table: bool) -> str:
     """Find what is wrong, slowly, once something is known to be."""
     for number, line in enumerate(lines, start=offset):
-        tokens = line.split()
+        tokens = re.findall(r"[^ \t]+", line)  # split() takes other blanks, too, and hides them
         for token in tokens:
             if not _is_integer(token):
                 return f"{source}, line {number}: {token!r} is not an integer id"

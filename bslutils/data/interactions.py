@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.sparse import csr_array
 
-from ..checks import part, seed_of, shown
+from ..checks import choice, part, seed_of, shown
 from .ids import check_pairs, sizes
 from .splits import false_positives, hold_out, matrix_of, popularity_groups
 from .synthetic import Truth
@@ -22,7 +22,8 @@ SPLITS = ("train", "valid", "test")
 class Interactions:
     """User-item pairs in three splits. Build one with :func:`from_pairs` or ``load``.
 
-    No training pair is in another split. It can be pickled and copied.
+    No training pair is in another split; one of ``valid`` in ``test`` is warned of. It can be
+    pickled and copied.
 
     Attributes:
         name: what the data is called.
@@ -36,7 +37,7 @@ class Interactions:
 
     Raises:
         ValueError: splits that are no bool CSR arrays of one shape, sorted and without duplicates,
-            a training pair in another split, names of another number.
+            a training pair in another split, names of another number, another protocol.
     """
 
     name: str
@@ -65,6 +66,14 @@ class Interactions:
                 )
             for array in (matrix.data, matrix.indices, matrix.indptr):
                 array.flags.writeable = False
+        choice("protocol", self.protocol, ("honest", "paper"))
+        seen = self.valid.multiply(self.test).nnz if self.protocol == "honest" else 0
+        if seen:
+            warnings.warn(
+                f"{self.name}: {seen} pairs of valid are in test, too, and an epoch is chosen on "
+                "what is tested; leave them out of one, or say so: paper_protocol()",
+                stacklevel=4,
+            )
         for name, size in (("user_names", self.n_users), ("item_names", self.n_items)):
             names = getattr(self, name)
             if names is not None:

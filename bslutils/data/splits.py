@@ -133,7 +133,7 @@ def false_positives(train: csr_array, fraction: float, seed: int) -> tuple[np.nd
     for user, degree in enumerate(np.diff(train.indptr)):
         taken = train.indices[train.indptr[user] : train.indptr[user + 1]]
         free = np.setdiff1d(np.arange(train.shape[1]), taken)
-        count = min(int(fraction * degree + 1e-9), len(free))
+        count = int(min(fraction * degree + 1e-9, len(free)))
         items.append(rng.choice(free, count, replace=False))
         users.append(np.full(count, user))
     return np.concatenate(users), np.concatenate(items)

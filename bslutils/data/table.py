@@ -215,6 +215,9 @@ def _column(values: np.ndarray, role: str, name: Any, where: Callable[[int], str
     if values.dtype.kind == "M":
         values = np.datetime_as_string(values, unit="us")
     cells = values.tolist()
+    if role in ("user", "item") and values.dtype.kind == "f" and np.isnan(values).any():
+        row = int(np.isnan(values).argmax())  # why whole numbers have become floats in a DataFrame
+        raise ValueError(f"{where(row)}: the {role} is missing; drop such rows first")
     if not set(map(type, cells)) <= {int, str}:
         cells = [_cell(value, role, name, where(row)) for row, value in enumerate(cells)]
     growing = Growing()
@@ -232,7 +235,7 @@ def _cell(value: Any, role: str, name: Any, where: str) -> Any:
                 f"table[{name!r}].astype('int64')"
             )
         if isinstance(value, bool) or not _is_cell(value):
-            raise ValueError(f"{where}: the {role} {short(value)} is no id")
+            raise ValueError(f"{where}: the {role} {short(value)} is no id: a whole number or text")
     return value
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from .checks import check_number, check_scores, one_row, scale_of, top
+from .checks import check_number, check_scores, one_row, scale_of, temperature, top
 from .kl import kl_value, tau_of_radius, tilt
 
 
@@ -86,7 +86,7 @@ def robust_value(
     f, p = check_scores(scores, weights)
     _check_question(f, tau, radius, divergence, order)
     if tau is not None:
-        value = kl_value(f, p, check_number("tau", tau))
+        value = kl_value(f, p, temperature(tau, f))
         return value if f.ndim > 1 else float(value)
     q = worst_case_weights(f, radius=radius, weights=p, divergence=divergence, order=order)
     best = top(f, p)[0]
@@ -123,7 +123,7 @@ def worst_case_weights(
     f, p = check_scores(scores, weights)
     _check_question(f, tau, radius, divergence, order)
     if tau is not None:
-        tau = check_number("tau", tau)
+        tau = temperature(tau, f)
         return tilt(f, p, math.inf if tau == 0 else 1 / tau)
     radius = check_number("radius", radius)
     ball = BALLS[divergence]
@@ -165,7 +165,7 @@ def divergence(
 
 
 def _check_name(divergence: str, order: float | None) -> None:
-    if divergence not in BALLS:
+    if not isinstance(divergence, str) or divergence not in BALLS:
         raise ValueError(f"divergence must be one of {', '.join(BALLS)}, got {divergence!r}")
     if (order is not None) != (divergence == "renyi"):
         raise ValueError("order belongs to divergence='renyi', which needs it")

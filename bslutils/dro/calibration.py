@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import logsumexp
 
-from .checks import check_count, check_number, check_scores
+from .checks import LARGEST, check_count, check_number, check_scores
 from .kl import tilt
 
 
@@ -74,7 +74,7 @@ def covers(draws: ArrayLike, mean: float, *, radius: float) -> bool | np.ndarray
     """
     f, p = check_scores(draws, None)
     radius = check_number("radius", radius)
-    if not isinstance(mean, Real) or not np.isfinite(mean):
+    if not isinstance(mean, Real) or not abs(mean) <= LARGEST:
         raise ValueError(f"mean must be finite, got {mean!r}")
     f = f - mean  # the tilted mean is sought at 0
     scale = np.abs(f).max(-1, keepdims=True)

@@ -1,11 +1,13 @@
 """What every function of :mod:`bslutils.dro` asks of its scores and weights."""
 
 import math
+import sys
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 LARGEST = 5e307  # of a score: the difference of larger ones overflows
+POWERS = 1e70  # of a score or a temperature whose fourth power is taken
 
 
 def as_floats(name: str, values: ArrayLike) -> np.ndarray:
@@ -75,10 +77,50 @@ def check_number(name: str, value: float, *, least: float = 0.0, open_end: bool 
     return number
 
 
+def temperature(value: float, scores: np.ndarray) -> float:
+    """A temperature of at least 0; 0 where it is so low that scores over it are beyond float64.
+
+    That changes no digit of anything.
+    """
+    tau = check_number("tau", value)
+    lost = 4 * np.abs(scores / 4).max() > tau * sys.float_info.max
+    return 0.0 if lost or tau < sys.float_info.min else tau
+
+
+def check_tau(value: float) -> float:
+    """A temperature whose powers fit float64."""
+    tau = check_number("tau", value, open_end=True)
+    if math.isinf(tau):
+        raise ValueError("tau must be finite here, got inf")
+    return check_powers("tau", tau)
+
+
+def check_powers(name: str, value: float) -> float:
+    """A positive number whose powers fit float64."""
+    if not 1 / POWERS <= value <= POWERS:
+        raise ValueError(
+            f"{name} must be from {1 / POWERS:g} to {POWERS:g} here, as powers of it are taken, "
+            f"got {value!r}"
+        )
+    return value
+
+
+def check_small(name: str, values: ArrayLike) -> None:
+    """Numbers whose powers fit float64."""
+    values = np.asarray(values)
+    large = values[~(np.abs(values) <= POWERS)]
+    if large.size:
+        raise ValueError(
+            f"{name} must be at most {POWERS:g} in size here, as powers are taken, got {large[0]}"
+        )
+
+
 def check_count(name: str, value: int) -> int:
-    """An integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    """An integer of at least 1, and no larger than float64 holds exactly."""
+    fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not fits or not 1 <= value <= 2**53:
+        got = "a larger one" if fits and value > 0 else repr(value)
+        raise ValueError(f"{name} must be an integer of at least 1 and at most 2**53, got {got}")
     return int(value)
 
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .checks import as_floats, check_number, check_scores, scale_of
+from .checks import as_floats, check_number, check_scores, scale_of, temperature
 from .kl import kl_value, most, solve_tau, worst_case_radius, worst_case_slack
 
 
@@ -48,7 +48,7 @@ def joint_radius_of_tau(
     *Kullback-Leibler Divergence Constrained Distributionally Robust Optimization*, 2013.
     """
     f, p, a = _checked(scores, weights, users)
-    return _radius(f, p, a, check_number("tau", tau))
+    return _radius(f, p, a, temperature(tau, f))
 
 
 def joint_tau_of_radius(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from .checks import check_number, check_scores, one_row, scale_of, top
+from .checks import check_count, check_number, check_scores, one_row, scale_of, temperature, top
 
 
 def log_mean_exp(f: np.ndarray, p: np.ndarray, s: float) -> np.ndarray:
@@ -106,7 +106,7 @@ def radius_of_tau(
     Optimization*, 2013. Derived in the chapter *Temperature is a radius*.
     """
     f, p = check_scores(scores, weights)
-    tau = check_number("tau", tau)
+    tau = temperature(tau, f)
     if tau == 0:
         result = most(f, p)
     elif math.isinf(tau):
@@ -134,7 +134,7 @@ def slack_of_tau(
         0.02
     """
     f, p = check_scores(scores, weights)
-    tau = check_number("tau", tau)
+    tau = temperature(tau, f)
     if math.isinf(tau):
         result = most(f, p)
     else:
@@ -272,7 +272,7 @@ def small_radius_tau(
     f, p = check_scores(scores, weights)
     one_row(f)
     radius = check_number("radius", radius, open_end=True)
-    if order not in (1, 2):
+    if check_count("order", order) > 2:
         raise ValueError(f"order must be 1 or 2, got {order!r}")
     scale = scale_of(f, p)
     centred = (f - (p * f).sum()) / scale

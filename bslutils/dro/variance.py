@@ -12,7 +12,17 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from .checks import check_count, check_number, check_scores, one_row, top
+from .checks import (
+    check_count,
+    check_number,
+    check_powers,
+    check_scores,
+    check_small,
+    check_tau,
+    one_row,
+    temperature,
+    top,
+)
 from .kl import log_mean_exp, tilt
 
 
@@ -49,8 +59,8 @@ def tilted_moments(scores: ArrayLike, *, tau: float, weights: ArrayLike | None =
         >>> tilted_moments([0.0, 1.0], tau=float("inf"))
         Moments(mean=0.5, variance=0.25, third=0.0)
     """
-    f, p = check_scores(scores, weights)
-    tau = check_number("tau", tau)
+    f, p = _checked(scores, weights)
+    tau = temperature(tau, f)
     q = tilt(f, p, math.inf if tau == 0 else 1 / tau)
     mean = (q * f).sum(-1, keepdims=True)
     found = mean[..., 0], (q * (f - mean) ** 2).sum(-1), (q * (f - mean) ** 3).sum(-1)
@@ -77,10 +87,13 @@ def penalised_variance(
     Source: this book, chapter *Variance and fairness*; to second order, Wu et al., *BSL:
     Understanding and Improving Softmax Loss for Recommendation*, ICDE 2024.
     """
-    f, p = check_scores(scores, weights)
-    tau = _finite_tau(tau)
+    f, p = _checked(scores, weights)
+    tau = check_tau(tau)
     centred = f - (p * f).sum(-1, keepdims=True)
-    result = 2 * tau**2 * log_mean_exp(centred, p, 1 / tau)
+    variance, third, fourth = _cumulants(centred, p)
+    far = 2 * tau**2 * log_mean_exp(centred, p, 1 / tau)
+    near = variance + third / (3 * tau) + fourth / (12 * tau**2)
+    result = np.where(_near(centred, tau), near, far)
     return result if f.ndim > 1 else float(result)
 
 
@@ -99,8 +112,9 @@ def tilt_of_identity(scores: ArrayLike, *, tau: float, weights: ArrayLike | None
         >>> 0 < tilt_of_identity([0.0, 0.2, 1.0], tau=0.1) < 10
         True
     """
-    f, p = check_scores(scores, weights)
+    f, p = _checked(scores, weights)
     one_row(f)
+    tau = check_tau(tau)
     target = penalised_variance(f, tau=tau, weights=p)
     if target == 0:
         return 1 / (2 * tau)
@@ -116,7 +130,7 @@ def tilt_of_identity(scores: ArrayLike, *, tau: float, weights: ArrayLike | None
     if len(change) == 0:  # the variance hardly moves: the nearest point is as good as exact
         return float(grid[1 + np.argmin([abs(gap(xi)) for xi in grid[1:-1]])])
     k = change[0]
-    return float(brentq(gap, grid[k], grid[k + 1], xtol=1e-15, rtol=1e-14))
+    return float(brentq(gap, grid[k], grid[k + 1], xtol=1e-15, rtol=1e-14, maxiter=1000))
 
 
 def expansion(
@@ -148,9 +162,9 @@ def expansion(
 
     Source: this book, chapter *Variance and fairness*.
     """
-    f, p = check_scores(scores, weights)
-    tau = _finite_tau(tau)
-    if order not in (1, 2, 3):
+    f, p = _checked(scores, weights)
+    tau = check_tau(tau)
+    if check_count("order", order) > 3:
         raise ValueError(f"order must be 1, 2 or 3, got {order!r}")
     mean, variance, third = tilted_moments(f, tau=math.inf, weights=p)
     value = (mean, mean + variance / (2 * tau), mean + variance / (2 * tau) + third / (6 * tau**2))
@@ -174,8 +188,8 @@ def hoeffding_bound(
 
     Source: Hoeffding, *Probability Inequalities for Sums of Bounded Random Variables*, 1963.
     """
-    f, p = check_scores(scores, weights)
-    result = (p * f).sum(-1) + _range(f, p) ** 2 / (8 * _finite_tau(tau))
+    f, p = _checked(scores, weights)
+    result = (p * f).sum(-1) + _range(f, p) ** 2 / (8 * check_tau(tau))
     return result if f.ndim > 1 else float(result)
 
 
@@ -207,10 +221,13 @@ def sampling_bias(
 
     Source: the delta method; this book, chapter *Temperature is a radius*.
     """
-    f, p = check_scores(scores, weights)
-    tau, n = _finite_tau(tau), check_count("n_negatives", n_negatives)
+    f, p = _checked(scores, weights)
+    tau, n = check_tau(tau), check_count("n_negatives", n_negatives)
     centred = f - (p * f).sum(-1, keepdims=True)
-    chi2 = np.expm1(log_mean_exp(centred, p, 2 / tau) - 2 * log_mean_exp(centred, p, 1 / tau))
+    variance, third, fourth = _cumulants(centred, p)
+    far = log_mean_exp(centred, p, 2 / tau) - 2 * log_mean_exp(centred, p, 1 / tau)
+    near = variance / tau**2 + third / tau**3 + 7 / 12 * fourth / tau**4
+    chi2 = np.expm1(np.where(_near(centred, tau), near, far))
     result = -tau * chi2 / (2 * n)
     return result if f.ndim > 1 else float(result)
 
@@ -254,9 +271,9 @@ def variance_coefficient(
 
     Source: this book, chapter *Variance and fairness*.
     """
-    if loss not in COEFFICIENTS:
+    if not isinstance(loss, str) or loss not in COEFFICIENTS:
         raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(COEFFICIENTS)}")
-    if side not in ("neg", "pos"):
+    if not isinstance(side, str) or side not in ("neg", "pos"):
         raise ValueError(f"side must be 'neg' or 'pos', got {side!r}")
     function, defaults = COEFFICIENTS[loss]
     wrong = [name for name in params if name not in defaults]
@@ -267,7 +284,9 @@ def variance_coefficient(
         raise ValueError(f"loss {loss!r} needs a value for {', '.join(missing)}")
     for name, value in params.items():
         if name not in ("margin", "intercept"):  # these may be any number
-            check_number(name, value, open_end=True)
+            check_powers(name, check_number(name, value, open_end=True))
+    for name, value in (("mean", mean), ("other", other)):
+        check_small(name, check_number(name, value, least=-math.inf))
     return float(function(side == "neg", mean, other, **{**defaults, **params}))
 
 
@@ -336,11 +355,21 @@ COEFFICIENTS = {
 }
 
 
-def _finite_tau(tau: float) -> float:
-    tau = check_number("tau", tau, open_end=True)
-    if math.isinf(tau):
-        raise ValueError("tau must be finite here, got inf")
-    return tau
+def _checked(scores: ArrayLike, weights: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    f, p = check_scores(scores, weights)
+    check_small("scores", f)
+    return f, p
+
+
+def _cumulants(centred: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The second, third and fourth of scores less their mean: ``(…,)`` each."""
+    second, third, fourth = ((p * centred**k).sum(-1) for k in (2, 3, 4))
+    return second, third, fourth - 3 * second**2
+
+
+def _near(centred: np.ndarray, tau: float) -> np.ndarray:
+    """Where four terms in ``1/τ`` are more exact than ``K``, whose first ones cancel: ``(…,)``."""
+    return np.abs(centred).max(-1) < 1e-4 * tau
 
 
 def _range(f: np.ndarray, p: np.ndarray) -> np.ndarray | float:

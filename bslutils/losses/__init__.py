@@ -8,6 +8,11 @@ Every loss is ``f(pos, neg, *, …)``:
 * ``pos_mask`` and ``neg_mask`` are True where a score counts. A row with no positive or no
   negative left is worth 0 in ``none`` and ``sum`` and is left out of ``mean``.
 * ``reduction`` is ``"none"``, ``"mean"`` or ``"sum"`` over rows.
+* Scores are finite. Where they, their squares or their quotients by a temperature are beyond what
+  their type holds, so is the loss, or its gradient: :func:`bslutils.fit` says so. A negative of
+  ``-inf`` is one so low that it takes no part in a sum of exponentials, if there is another; a
+  loss that squares it, or takes its mean, is infinite.
+* A temperature is from 1.2e-38 to 3.4e38, one that is learned from 1e-18.
 
 Each has a twin beside it, an ``nn.Module`` that holds its parameters
 (:mod:`bslutils.losses.base`), and a name in ``LOSSES``. A loss on vectors in place of scores has

@@ -80,7 +80,7 @@ def advinfonce_loss(
         log_odds = (worst.log() + best).squeeze(1)
         log_odds = log_odds + (neg_weight * count(wide, neg_mask).squeeze(1)).log()
     log_odds = KnownGradient.apply(logits, log_odds, weights)  # (B,)
-    rows = F.softplus(log_odds.unsqueeze(1) - pos / tau)  # (B, P)
+    rows = F.softplus(log_odds.unsqueeze(1) + over(-pos, tau))  # (B, P)
     return reduce(masked_mean(rows, pos_mask), live, reduction)
 
 

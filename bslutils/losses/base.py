@@ -57,6 +57,13 @@ class Loss(nn.Module):
         where = {v.device for v in params.values() if isinstance(v, Tensor)} or {None}
         scores = torch.zeros(1, 1, device=where.pop())
         type(self).function(scores, scores, **self.params)
+        for name, value in params.items():
+            if isinstance(value, Tensor) and value.ndim:  # right for that batch alone
+                raise ValueError(
+                    f"{name} of a module must be a number or a 0-dim tensor, such as "
+                    f"torch.tensor(0.2), got shape {tuple(value.shape)}; one for each row goes "
+                    "with every call of the function"
+                )
 
     def _register(self, name: str, value: Tensor) -> None:
         if value.requires_grad and not value.is_leaf:

@@ -101,7 +101,7 @@ def bce_loss(
     check_positive(tau=tau, neg_weight=neg_weight)
     check_finite(intercept=intercept)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    rows = masked_mean(F.softplus(-(pos / tau + intercept)), pos_mask)
+    rows = masked_mean(F.softplus(over(-pos, tau) - intercept), pos_mask)
     rows = rows + neg_weight * masked_mean(F.softplus(over(neg, tau) + intercept), neg_mask)
     return reduce(rows, live, reduction)
 

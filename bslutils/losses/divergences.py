@@ -70,9 +70,10 @@ def chi2_loss(
     size = count(wide, support)  # (B, 1)
     share = (size / count(wide, neg_mask)).squeeze(1).to(neg.dtype)  # (B,)
     weights = (support / size).to(neg.dtype)
-    mean = (weights * neg).sum(1)
-    variance = (weights * (neg - mean.unsqueeze(1)) ** 2).sum(1)
-    worst = mean + share * variance / (2 * tau) - tau / 2 * (1 / share - 1)
+    mean = (weights * neg.masked_fill(~support, 0)).sum(1)  # no product of zero and infinity
+    gaps = (neg - mean.unsqueeze(1)).masked_fill(~support, 0)
+    spread = (weights * gaps * (gaps / (2 * tau))).sum(1)  # so that no square overflows
+    worst = mean + share * spread - tau / 2 * (1 / share - 1)
     return reduce(worst - masked_mean(pos, pos_mask), live, reduction)
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..checks import TINY, check_choice, check_positive
+from ..checks import check_choice, check_mask, check_positive, check_tensors, least_of
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -20,13 +20,10 @@ def check_scores(
     positive or negative left is *dead*: its mask is opened on those zeros, which keeps every
     intermediate finite, and :func:`reduce` then drops it.
     """
-    for name, scores in (("pos", pos), ("neg", neg)):
-        if not isinstance(scores, Tensor) or not scores.is_floating_point():
-            kind = scores.dtype if isinstance(scores, Tensor) else type(scores).__name__
-            raise ValueError(f"{name} must be a floating-point tensor, got {kind}")
+    check_tensors(pos=pos, neg=neg)
     if pos.ndim == 1:
         pos = pos.unsqueeze(1)  # (B, 1)
-        if pos_mask is not None and pos_mask.ndim == 1:
+        if isinstance(pos_mask, Tensor) and pos_mask.ndim == 1:
             pos_mask = pos_mask.unsqueeze(1)
     if pos.ndim != 2 or neg.ndim != 2 or pos.shape[0] != neg.shape[0]:
         raise ValueError(
@@ -39,11 +36,8 @@ def check_scores(
             f"got pos {tuple(pos.shape)} and neg {tuple(neg.shape)}"
         )
     for name, mask, scores in (("pos_mask", pos_mask, pos), ("neg_mask", neg_mask, neg)):
-        if mask is not None and (mask.dtype != torch.bool or mask.shape != scores.shape):
-            raise ValueError(
-                f"{name} must be bool {tuple(scores.shape)}, True where a score counts, "
-                f"got {mask.dtype} {tuple(mask.shape)}"
-            )
+        if mask is not None:
+            check_mask(name, mask, scores.shape, "a score counts")
     if pos_mask is None and neg_mask is None:
         return pos, neg, None, None, None
     live = torch.ones(pos.shape[0], dtype=torch.bool, device=pos.device)  # (B,)
@@ -73,12 +67,13 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def over(scores: Tensor, tau: float | Tensor) -> Tensor:
-    """``scores / tau``. A score of ``-inf`` takes no part in a sum of exponentials, and so none in
-    the gradient of a temperature that is learned, where the product of 0 and infinity would be NaN.
+    """``scores / tau``. What is as low as ``-inf`` takes no part in a sum of exponentials, and so
+    none in the gradient ``-f/τ²`` of a temperature that is learned, where the product of 0 and
+    infinity would be NaN.
     """
     if not isinstance(tau, Tensor) or not tau.requires_grad:
         return scores / tau
-    gone = scores == -math.inf
+    gone = scores.detach() / tau.detach() / tau.detach() == -math.inf
     return (scores.masked_fill(gone, 0) / tau).masked_fill(gone, -math.inf)
 
 
@@ -97,24 +92,26 @@ def temperature(rows: int, **named: float | Tensor) -> float | Tensor:
             f"{name} must be a number or, with one for each row, a floating-point tensor "
             f"({rows},) or ({rows}, 1), got {tau.dtype} {tuple(tau.shape)}"
         )
-    bad = ~((tau >= TINY) & (tau < math.inf))
+    bad = ~((tau >= least_of(tau)) & (tau < math.inf))
     if bad.any():
         raise ValueError(
-            f"{name} must be positive and finite in every row, got {tau[bad][0].item()}"
+            f"{name} must be positive and finite in every row, got {tau[bad][0].item()}; "
+            f"the least is {least_of(tau):.3g}"
         )
     return tau.view(rows, 1)
 
 
-def scaled(tau: float | Tensor, rows: Tensor) -> Tensor:
-    """``tau`` times a value of each row ``(B,)``."""
-    return tau * rows if not isinstance(tau, Tensor) else (tau * rows.unsqueeze(1)).squeeze(1)
-
-
 def log_sum_exp(values: Tensor, mask: Tensor | None) -> Tensor:
     """``log Σ exp`` over the last dimension where ``mask`` is True: ``(…, N) -> (…)``."""
+    dtype = values.dtype
     if mask is not None:
         values = values.masked_fill(~mask, -math.inf)
-    return torch.logsumexp(at_least_float32(values), -1).to(values.dtype)
+    values = at_least_float32(values)
+    # The gradient of torch.logsumexp is exp(value - result), and the rounding of a large result
+    # would take it off a sum of one: by a factor of N where scores are 10⁷ temperatures high.
+    best = values.detach().amax(-1, keepdim=True)
+    best = best.masked_fill(best.isinf(), 0)
+    return (torch.logsumexp(values - best, -1) + best.squeeze(-1)).to(dtype)
 
 
 def log_mean_exp(values: Tensor, mask: Tensor | None) -> Tensor:
@@ -123,6 +120,29 @@ def log_mean_exp(values: Tensor, mask: Tensor | None) -> Tensor:
         return log_sum_exp(values, None) - math.log(values.shape[-1])
     count = mask.sum(-1).to(torch.promote_types(values.dtype, torch.float32))
     return log_sum_exp(values, mask) - count.log().to(values.dtype)
+
+
+def soft_mean(scores: Tensor, mask: Tensor | None, tau: float | Tensor) -> Tensor:
+    """``τ log (1/N) Σ exp(f/τ)`` of each row, with ``tau`` a number or ``(B, 1)``: ``(B,)``.
+
+    It tends to the mean for large τ. There the logarithm is nearly 0, and rounding errors in it are
+    multiplied by τ: it is taken of 1 plus the mean of ``exp(f/τ) - 1``, of scores less the best.
+    """
+    if not (tau > 1 if not isinstance(tau, Tensor) else bool((tau > 1).any())):
+        return _times(tau, log_mean_exp(over(scores, tau), mask))
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    best = scores.detach().amax(1, keepdim=True)  # (B, 1), a constant: any would do
+    gaps = over(scores - best, tau)
+    fall = masked_mean(at_least_float32(gaps).expm1(), mask)  # (B,), in [-1, 0]
+    near = fall.clamp(min=-0.5).log1p().to(gaps.dtype)
+    log_mean = torch.where(fall < -0.5, log_mean_exp(gaps, mask), near)
+    return best.squeeze(1) + _times(tau, log_mean)
+
+
+def _times(tau: float | Tensor, rows: Tensor) -> Tensor:
+    """``tau`` times a value of each row ``(B,)``."""
+    return tau * rows if not isinstance(tau, Tensor) else (tau * rows.unsqueeze(1)).squeeze(1)
 
 
 def reduce(rows: Tensor, live: Tensor | None, reduction: str) -> Tensor:

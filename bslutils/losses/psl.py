@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..checks import check_positive
 from .base import Loss
-from .masks import check_scores, log_sum_exp, masked_mean, reduce
+from .masks import check_scores, log_sum_exp, masked_mean, over, reduce
 
 # A surrogate at or below zero (a gap of -2 for ReLU, of -3.1 for arctan) counts as this, without
 # a gradient: its logarithm would be infinite, and a row has nothing to learn from such a pair.
@@ -32,7 +32,7 @@ def _pairwise(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     gaps = neg.unsqueeze(1) - pos.unsqueeze(2)  # (B, P, N)
     neg_mask = None if neg_mask is None else neg_mask.unsqueeze(1)
-    rows = log_sum_exp(log_surrogate(gaps / 2) * (2 / tau), neg_mask)  # (B, P)
+    rows = log_sum_exp(2 * over(log_surrogate(gaps / 2), tau), neg_mask)  # (B, P)
     return reduce(masked_mean(rows, pos_mask), live, reduction)
 
 

@@ -1,7 +1,7 @@
 """Losses that put a log-expectation-exp on one side or on both: SL and BSL.
 
 Shapes, masks and reductions are those of :mod:`bslutils.losses`. All of them work in log
-space: no exponential of a score is ever formed outside ``logsumexp``.
+space: no exponential of a score is ever formed that can overflow.
 """
 
 import torch
@@ -11,12 +11,11 @@ from ..checks import check_switch
 from .base import Loss
 from .masks import (
     check_scores,
-    log_mean_exp,
     log_sum_exp,
     masked_mean,
     over,
     reduce,
-    scaled,
+    soft_mean,
     temperature,
 )
 
@@ -129,7 +128,7 @@ def softmax_risk_loss(
     """
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     tau = temperature(len(pos), tau=tau)
-    rows = scaled(tau, log_mean_exp(over(neg, tau), neg_mask)) - masked_mean(pos, pos_mask)
+    rows = soft_mean(neg, neg_mask, tau) - masked_mean(pos, pos_mask)
     return reduce(rows, live, reduction)
 
 
@@ -184,8 +183,8 @@ def bilateral_softmax_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     tau_pos = temperature(len(pos), tau_pos=tau_pos)
     tau_neg = temperature(len(pos), tau_neg=tau_neg)
-    gain = scaled(tau_pos, log_mean_exp(pos / tau_pos, pos_mask))  # (B,)
-    risk = scaled(tau_neg, log_mean_exp(over(neg, tau_neg), neg_mask))  # (B,)
+    gain = soft_mean(pos, pos_mask, tau_pos)  # (B,)
+    risk = soft_mean(neg, neg_mask, tau_neg)  # (B,)
     return reduce(risk - gain, live, reduction)
 
 
@@ -229,8 +228,8 @@ def pessimistic_bilateral_softmax_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     tau_pos = temperature(len(pos), tau_pos=tau_pos)
     tau_neg = temperature(len(pos), tau_neg=tau_neg)
-    shortfall = scaled(tau_pos, log_mean_exp(-pos / tau_pos, pos_mask))  # (B,)
-    risk = scaled(tau_neg, log_mean_exp(over(neg, tau_neg), neg_mask))  # (B,)
+    shortfall = soft_mean(-pos, pos_mask, tau_pos)  # (B,)
+    risk = soft_mean(neg, neg_mask, tau_neg)  # (B,)
     return reduce(risk + shortfall, live, reduction)
 
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..checks import check_positive, check_share
+from ..checks import check_positive, check_share, check_tensors
 from .base import Loss
 from .masks import check_scores, log_sum_exp, masked_mean, over, reduce
 from .worst_case import upper_share
@@ -76,9 +76,11 @@ def slatk_loss(
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
     if threshold is None:
         threshold = _score_at_share(neg.detach(), neg_mask, k / n_items)
-    elif threshold.shape != pos.shape[:1]:
-        raise ValueError(f"threshold must be ({len(pos)},), got {tuple(threshold.shape)}")
-    weights = torch.sigmoid((pos - threshold.unsqueeze(1)) / tau_weight)  # (B, P)
+    else:
+        check_tensors(threshold=threshold)
+        if threshold.shape != pos.shape[:1]:
+            raise ValueError(f"threshold must be ({len(pos)},), got {tuple(threshold.shape)}")
+    weights = torch.sigmoid(over(pos - threshold.unsqueeze(1), tau_weight))  # (B, P)
     log_sum = log_sum_exp(over(neg, tau), neg_mask).unsqueeze(1)  # (B, 1)
     return reduce(masked_mean(weights * (log_sum - pos / tau), pos_mask), live, reduction)
 

@@ -96,7 +96,7 @@ def pooled_softmax_loss(
     """
     check_positive(tau=tau, neg_weight=neg_weight)
     pos, neg, pos_mask, neg_mask, live = check_scores(pos, neg, pos_mask, neg_mask)
-    gain = log_mean_exp(pos / tau, pos_mask)  # (B,)
+    gain = log_mean_exp(over(pos, tau), pos_mask)  # (B,)
     return reduce(neg_weight * log_mean_exp(over(neg, tau), neg_mask) - gain, live, reduction)
 
 

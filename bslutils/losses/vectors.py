@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_not_negative, check_positive
+from ..checks import check_mask, check_not_negative, check_positive, check_tensors
 from ..scoring import soft_maximum
 from .base import Loss
 
@@ -33,6 +33,7 @@ def alignment(users: Tensor, items: Tensor) -> Tensor:
     Source: Wang et al., *Towards Representation Alignment and Uniformity in Collaborative
     Filtering*, KDD 2022.
     """
+    check_tensors(users=users, items=items)
     if users.ndim != 2 or users.shape != items.shape:
         raise ValueError(
             "users and items must be (n, d) both, pair by pair, "
@@ -69,6 +70,7 @@ def uniformity(vectors: Tensor, *, t: float = 2.0) -> Tensor:
     and Uniformity on the Hypersphere*, ICML 2020; Wang et al., *Towards Representation Alignment
     and Uniformity in Collaborative Filtering*, KDD 2022.
     """
+    check_tensors(vectors=vectors)
     if vectors.ndim != 2:
         raise ValueError(f"vectors must be (n, d), got {tuple(vectors.shape)}")
     check_positive(t=t)
@@ -121,6 +123,7 @@ def direct_au_loss(
     inner product of the vectors before they are brought to length 1 (``rank_score="dot"`` of the
     models on a graph).
     """
+    check_tensors(users=users, items=items)
     if items.ndim == 2:
         items = items.unsqueeze(1)  # (B, 1, d)
     if users.ndim != 2 or items.ndim != 3 or users.shape != (len(items), items.shape[2]):
@@ -132,11 +135,7 @@ def direct_au_loss(
     shape = tuple(items.shape[:2])
     if pos_mask is None:
         pos_mask = torch.ones(shape, dtype=torch.bool, device=items.device)
-    if pos_mask.dtype != torch.bool or pos_mask.shape != shape:
-        raise ValueError(
-            f"pos_mask must be bool {shape}, True where a pair counts, "
-            f"got {pos_mask.dtype} {tuple(pos_mask.shape)}"
-        )
+    check_mask("pos_mask", pos_mask, shape, "a pair counts")
     owner, place = pos_mask.nonzero(as_tuple=True)  # of each pair
     items = items[owner, place]
     both_sides = uniformity(users[pos_mask.any(1)], t=t) + uniformity(items, t=t)

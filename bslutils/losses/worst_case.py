@@ -61,22 +61,23 @@ def chi2_support(scores: Tensor, mask: Tensor | None, tau: float | Tensor) -> Te
 
     With gaps ``g`` below the best score, ``ρ = max f - λ`` solves ``Σ (ρ - g)₊ = τ N``. The left
     side is convex and has a kink at each score: Newton's steps from the right only pass kinks, and
-    the first that passes none is exact.
+    the first that passes none is exact. The best scores are always inside, though a small τ may
+    be lost in rounding; those of ``-inf`` never.
     """
     scores = at_least_float32(scores)
     n = count(scores, mask)  # (B, 1)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf)
     gaps = scores.amax(1, keepdim=True) - scores
-    rho = tau + (gaps if mask is None else gaps.masked_fill(~mask, 0)).sum(1, keepdim=True) / n
-    size = n
+    inside, rho = gaps < math.inf, math.inf
+    size = inside.sum(1, keepdim=True).to(n)
     while True:
-        inside = gaps < rho
+        step = tau * (n / size) + (gaps.masked_fill(~inside, 0) / size).sum(1, keepdim=True)
+        rho = step.clamp(max=rho)  # rounding must not send it back
+        inside = (gaps < rho) | (gaps == 0)
         last, size = size, inside.sum(1, keepdim=True).to(n)
         if torch.equal(size, last):
             return inside
-        excess = (rho - gaps).clamp_(min=0).sum(1, keepdim=True) - tau * n
-        rho = torch.minimum(rho, rho - excess / size)  # rounding must not send it back
 
 
 @torch.no_grad()
@@ -95,9 +96,13 @@ def ball_worst_case(
     best = scores.amax(1, keepdim=True)  # (B, 1)
     gaps = best - scores
     at_top = gaps == 0
-    if mask is not None:
-        gaps = gaps.masked_fill(~mask, 0)
     log_n = count(scores, mask).log()
+    left = scores > -math.inf  # the others get no weight, like what is masked, but are counted
+    if mask is not None or not left.all():
+        mask, gaps = left, gaps.masked_fill(~left, 0)
+    scale = gaps.amax(1, keepdim=True)  # the squares of large or small gaps would get lost
+    scale = scale.masked_fill(scale == 0, 1)
+    gaps = gaps / scale
     n_top = at_top.sum(1, keepdim=True).to(log_n)
     full = radius >= log_n - n_top.log()  # the ball holds the maximum: nothing to solve
     a = order - 1
@@ -105,9 +110,12 @@ def ball_worst_case(
     log_tau, at = _solve(gaps, mask, full, log_n, radius, order)
     # The dual objective is flat at its minimum, so an error in τ is squared in the value.
     value = radius / order + at.log_mean + a / order * at.divergence
-    value = log_tau.exp() * (value if a == 0 else torch.expm1(a * value) / a)
+    value = scale * log_tau.exp() * (value if a == 0 else torch.expm1(a * value) / a)
     weights = torch.where(full, at_top / n_top, at.weights.div_(at.total))
-    return torch.where(full, best, best + value).squeeze(1), weights
+    value = torch.where(full, best, best + value)
+    # The nearest distribution without -inf is uniform: where that is too far, all have some of it.
+    lost = radius < log_n - left.sum(1, keepdim=True).to(log_n).log()
+    return value.masked_fill(lost, -math.inf).squeeze(1), weights
 
 
 class _Tilt:
