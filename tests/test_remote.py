@@ -1,14 +1,17 @@
 """Files of others: found, downloaded, verified, taken out of archives."""
 
 import functools
+import gzip
 import hashlib
 import io
 import os
+import random
 import stat
 import sys
 import tarfile
 import tempfile
 import threading
+import time
 import zipfile
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -189,3 +192,87 @@ def test_other_bad_archives(tmp_path):
     path.write_bytes(b"not an archive")
     with pytest.raises(ValueError, match="is not a readable archive"):
         members(path, ("good.txt",))
+
+
+def zipped(contents):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def test_a_folder_for_a_file(tmp_path):
+    path = tmp_path / "a"
+    with tarfile.open(path, "w:gz") as archive:
+        folder = tarfile.TarInfo("good.txt")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+    with pytest.raises(ValueError, match="'good.txt' is a folder, not a file"):
+        members(path, ("good.txt",))
+    path.write_bytes(zipped({"good.txt/": b""}))
+    with pytest.raises(ValueError, match="'good.txt/' is a folder, not a file"):
+        members(path, ("good.txt/",))
+
+
+def test_an_encrypted_archive(tmp_path):
+    content = bytearray(zipped({"good.txt": b"0 1\n"}))
+    for header, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # as both of its headers say
+        content[content.index(header) + flags] |= 1
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not a readable archive: .*encrypted"):
+        members(path, ("good.txt",))
+
+
+@pytest.mark.parametrize("make", [zipped, tar])
+def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, make):
+    monkeypatch.setattr("bslutils.data.remote.LARGEST", 1000)
+    path = tmp_path / "a"
+    path.write_bytes(make({"good.txt": b"0" * 1001}))
+    with pytest.raises(ValueError, match="'good.txt' has more than 1,000 bytes; refused"):
+        members(path, ("good.txt",))
+    path.write_bytes(make({"good.txt": b"0" * 1000}))
+    assert members(path, ("good.txt",)) == [b"0" * 1000]
+
+
+def spoilt(rng, content):
+    """Some bytes changed, left out, put in or repeated."""
+    content = bytearray(content)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        at = rng.randrange(len(content))
+        piece = bytes(rng.choices((0, 1, 0x2F, 0x2E, 0x7F, 0x80, 0xFF), k=rng.randrange(1, 5)))
+        kind = rng.randrange(4)
+        if kind == 0:
+            content[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del content[at : at + rng.randrange(1, 40)]
+        elif kind == 2:
+            content[at : at + len(piece)] = piece
+        else:
+            content[at:at] = content[max(0, at - rng.randrange(1, 600)) : at]
+        if not content:
+            break
+    return bytes(content)
+
+
+@pytest.mark.parametrize("n", [150, pytest.param(4000, marks=pytest.mark.slow)])
+def test_thousands_of_spoilt_archives_are_read_or_refused(tmp_path, n):
+    rng = random.Random(n)
+    files = {"a/good.txt": b"0 1 2\n" * 50, "other.txt": b"x"}
+    plain = gzip.decompress(tar(files))
+    whole, refused = (zipped(files), gzip.compress(plain, mtime=0), plain), 0
+    path = tmp_path / "archive"
+    for _ in range(n):
+        path.write_bytes(spoilt(rng, rng.choice(whole)))
+        start = time.monotonic()
+        try:
+            [content] = members(path, ("a/good.txt",))
+        except ValueError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:
+            assert isinstance(content, bytes) and len(content) < 10**6
+        assert time.monotonic() - start < 5
+        assert list(tmp_path.iterdir()) == [path]
+    assert n / 4 < refused < n

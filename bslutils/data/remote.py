@@ -7,7 +7,14 @@ import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import IO
+
+LARGEST = 2**29  # bytes of a file in an archive: far more than any data set here has
+# RuntimeError: a member is encrypted; NotImplementedError: packed in a way that Python cannot.
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
+_DAMAGED += (RuntimeError, NotImplementedError, UnicodeError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,9 @@ def members(path: Path, names: tuple[str, ...]) -> list[bytes]:
     """Read files out of a tar or zip archive, in memory.
 
     Raises:
-        ValueError: an archive that cannot be read, that lacks a file, or that has a member which
-            leaves its folder (absolute, with ``..``, or a link).
+        ValueError: an archive that cannot be read, that lacks a file or has a folder of its name,
+            that has a member which leaves its folder (absolute, with ``..``, or a link), or one
+            that is larger than a data set is.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -83,16 +91,27 @@ def members(path: Path, names: tuple[str, ...]) -> list[bytes]:
                 entries = archive.infolist()
                 links = [e.filename for e in entries if stat.S_ISLNK(e.external_attr >> 16)]
                 _check_members(path, [entry.filename for entry in entries], links)
-                return [archive.read(name) for name in names]
+                return [_content(path, name, archive.open(name)) for name in names]
         with tarfile.open(path) as archive:
             entries = archive.getmembers()
             links = [entry.name for entry in entries if not (entry.isfile() or entry.isdir())]
             _check_members(path, [entry.name for entry in entries], links)
-            return [archive.extractfile(name).read() for name in names]
+            return [_content(path, name, archive.extractfile(name)) for name in names]
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]}") from error
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path} is not a readable archive: {error}") from error
+
+
+def _content(path: Path, name: str, file: IO[bytes] | None) -> bytes:
+    if file is None or name.endswith("/"):
+        raise ValueError(f"{path}: {name!r} is a folder, not a file")
+    with file:
+        # What is unpacked counts, since a header may say anything.
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path}: {name!r} has more than {LARGEST:,} bytes; refused")
+    return content
 
 
 def _check_members(path: Path, names: list[str], links: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Files of records: a line of JSON for every run, appended in one piece and never rewritten."""
 
 import json
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -135,13 +136,34 @@ def _parsed(path: Path, version: tuple[int, ...]) -> tuple[list[dict[str, Any]],
         try:
             record = json.loads(line)
             settings = {name: record[name] for name in IDENTITY}
-            if record["id"] != identity(settings) or "recall@20" not in record["test"]:
+            if record["id"] != identity(settings) or not _has_result(record["test"]):
                 raise ValueError("its id is not that of its settings, or it has no result")
-        except (ValueError, KeyError, TypeError) as error:
+            _current(record)  # has what tells its version
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             complaints.append(f"line {number} of {path} is not a record and is left out: {error!r}")
             continue
         records.append(record)
     return records, complaints
+
+
+def _has_result(test: Any) -> bool:
+    """Whether it is metrics by name: finite numbers, and lists of numbers for groups."""
+
+    def is_number(value: Any) -> bool:
+        return type(value) is float or (type(value) is int and abs(value) < 2**53)
+
+    return (
+        isinstance(test, dict)
+        and "recall@20" in test
+        and all(
+            math.isfinite(value)
+            if is_number(value)
+            else name.endswith(" by group")
+            and isinstance(value, list)
+            and all(map(is_number, value))
+            for name, value in test.items()
+        )
+    )
 
 
 def _current(record: dict[str, Any]) -> bool:
