@@ -374,4 +374,4 @@ def test_nasty_files_give_nothing_but_documented_errors(tmp_path):
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_many_nasty_files(tmp_path, seed):
     loaded, slowest = attack(tmp_path, 7_000, seed)
-    assert loaded > 500 and slowest < 5
+    assert loaded > 7_000 / 20 and slowest < 5
