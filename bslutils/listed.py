@@ -18,9 +18,9 @@ def listed_scores(users: Tensor, items: Tensor, place: Tensor) -> Tensor:
     .. math:: s_{bm} = u_b \cdot v_{p_{bm}}
 
     The same as ``pair_scores(users, items[place])``, whose copies of vectors, there and back,
-    cost some twenty times as much as the arithmetic. On a CPU the pairs are the entries of a
-    sparse matrix instead: a product sampled there is the score, and a product with the gradient
-    at the entries, by rows and by columns, is what goes back.
+    cost far more than the arithmetic (``python -m benchmarks step``). On a CPU the pairs are the
+    entries of a sparse matrix instead: a product sampled there is the score, and a product with
+    the gradient at the entries, by rows and by columns, is what goes back.
 
     Args:
         users: vectors ``(B, d)``.
@@ -29,6 +29,9 @@ def listed_scores(users: Tensor, items: Tensor, place: Tensor) -> Tensor:
 
     Raises:
         ValueError: shapes that do not fit.
+        RuntimeError: a second derivative; ``pair_scores`` has one.
+
+    Used in the chapter *Speed and memory*.
 
     Example:
         >>> import torch

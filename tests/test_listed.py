@@ -69,6 +69,14 @@ def test_it_says_nothing_about_sparse_rows():
         listed_scores(*case(4, 70, 40)[:3]).sum().backward()
 
 
+def test_a_second_derivative_is_refused():
+    users, items, place, weight = case(4, 70, 40)
+    scores = listed_scores(users, items, place)
+    (grad,) = torch.autograd.grad(scores, users, weight.requires_grad_(), create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
 def test_bad_shapes():
     users, items, place, _ = case(4, 70, 40)
     for bad in ((users, items[:, :3], place), (users, items, place[:3]), (users, items, place[0])):
