@@ -10,6 +10,8 @@ Example:
     ['hit@20', 'mrr@20', 'ndcg@20', 'precision@20', 'recall@20']
 """
 
+from typing import TYPE_CHECKING
+
 from . import adapters, baselines, dro, losses, models, sampling, scoring
 from .data import Interactions, load, load_files
 from .evaluate import evaluate
@@ -17,6 +19,9 @@ from .recommend import Recommendations, recommend
 from .saved import load_run, save_run
 from .train import Run, TrainConfig, fit
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .examine import check_loss
 
 __all__ = [
     "Interactions",
@@ -26,6 +31,7 @@ __all__ = [
     "__version__",
     "adapters",
     "baselines",
+    "check_loss",
     "dro",
     "evaluate",
     "fit",
@@ -39,3 +45,12 @@ __all__ = [
     "save_run",
     "scoring",
 ]
+
+
+def __getattr__(name: str):
+    """What takes long to import, and few want, comes when it is asked for."""
+    if name == "check_loss":
+        from .examine import check_loss
+
+        return check_loss
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

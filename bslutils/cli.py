@@ -1,4 +1,4 @@
-"""Command line: ``python -m bslutils {data,train,sweep,results,verify}``, or ``bslutils``."""
+"""Command line: ``python -m bslutils {data,train,sweep,results,verify,check}``, or ``bslutils``."""
 
 import argparse
 import io
@@ -105,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="renew the table of the claims at a glance in FILE, run nothing",
     )
+
+    check = _command(commands, "check", _check, "report on a loss of your own")
+    check.add_argument(
+        "loss", metavar="FILE:NAME", help="such as my_loss.py:my_loss; a name after a module, too"
+    )
+    check.add_argument("--no-train", action="store_true", help="do not train with it; seconds")
+    check.add_argument("--out", type=Path, metavar="FILE", help="write a page, such as report.html")
     return parser
 
 
@@ -335,10 +342,23 @@ def _verify(args: argparse.Namespace) -> int:
     return 1 if fallen else 0
 
 
+def _check(args: argparse.Namespace) -> int:
+    from .examine import check_loss
+    from .examine.found import find_loss, page_to_write
+
+    page = None if args.out is None else page_to_write(args.out)
+    report = check_loss(find_loss(args.loss), train=not args.no_train)
+    print(report)
+    if page is not None:
+        report.save(page)
+    return 0 if report.ok else 1
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; return the exit status.
 
-    1 is for a fallen claim, 2 for bad input, 130 for Ctrl-C before there was a result.
+    1 is for a fallen claim or a loss with a fault, 2 for bad input, 130 for Ctrl-C before there was
+    a result.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

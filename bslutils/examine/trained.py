@@ -1,0 +1,134 @@
+"""A loss trained beside those of the package, each with the same number of tries."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..config import TrainConfig
+from ..evaluate import evaluate
+from ..experiments.verdicts import Estimate, Ratio, estimate
+from ..losses import make_loss
+from ..models import MatrixFactorization
+from ..store import fit_once
+from .called import Called
+from .rows import real_data
+from .variants import variants
+
+METRIC = "ndcg@20"
+SEEDS, EPOCHS, POSITIVES, BATCH = 4, 10, 4, 1024
+OTHERS = {
+    "softmax": {"tau": 0.2},
+    "bilateral_softmax": {"tau_neg": 0.2, "tau_pos": 0.5},
+    "bpr": {"tau": 0.2},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What came out of training.
+
+    Attributes:
+        data: name of the data set.
+        chosen: loss -> its setting, by validation; the loss in question is ``"yours"``.
+        at_edge: those whose choice is the lowest or the highest of what was tried.
+        tries: settings of each loss.
+        test: loss -> test NDCG@20, ``(seeds,)``.
+        leads: other loss -> by how much the loss in question is above it, with its interval over
+            users and seeds.
+        seconds: of everything.
+    """
+
+    data: str
+    chosen: dict[str, str]
+    at_edge: list[str]
+    tries: int
+    test: dict[str, np.ndarray]
+    leads: dict[str, Estimate]
+    seconds: float
+
+
+class _AsTrained(nn.Module):
+    """A loss that takes no masks, for the trainer, which gives them where there are any."""
+
+    def __init__(self, loss: Callable[..., Any], flat: bool):
+        super().__init__()
+        self.loss, self.flat = loss, flat
+
+    def forward(self, pos: Tensor, neg: Tensor, pos_mask=None, neg_mask=None) -> Tensor:
+        return self.loss(pos.squeeze(1) if self.flat else pos, neg)
+
+
+def trained(loss: Called, *, takes_masks: bool) -> Trained:
+    """Train matrix factorisation with the loss, softmax loss, BSL and BPR, and compare.
+
+    Each loss has as many tries as the loss in question has :func:`variants`; validation chooses,
+    with one seed, and the choice is trained with the others. Rows have several positives of a user
+    where the loss takes several, and masks; else one.
+
+    Raises:
+        TypeError, ValueError, FloatingPointError: as :func:`bslutils.fit` says of the loss.
+    """
+    start, data = time.perf_counter(), real_data()
+    positives = POSITIVES if takes_masks and loss.positives == "many" else 1
+    tries = {"yours": variants(loss.loss)}
+    for name, params in OTHERS.items():
+        tries[name] = dict([*variants(make_loss(name, **params)).items()][: len(tries["yours"])])
+    chosen, at_edge, users = {}, [], {}
+    for name, several in tries.items():
+        wide = POSITIVES if name == "bilateral_softmax" else positives
+        plain = name != "yours" or takes_masks
+
+        def run(it: Callable, seed: int, wide: int = wide, plain: bool = plain) -> tuple:
+            return _run(it if plain else _AsTrained(it, loss.positives == "flat"), wide, seed)
+
+        first = {setting: run(it, 0) for setting, it in several.items()}
+        best = max(first, key=lambda setting: first[setting][0])
+        chosen[name] = best
+        if len(several) > 1 and best != next(iter(several)):
+            at_edge.append(name)
+        more = [run(several[best], seed)[1] for seed in range(1, SEEDS)]
+        users[name] = np.stack([first[best][1], *more])
+    return Trained(
+        data.name,
+        chosen,
+        at_edge,
+        len(tries["yours"]),
+        {name: x.mean(1) for name, x in users.items()},
+        {name: _lead(users["yours"], users[name]) for name in OTHERS},
+        time.perf_counter() - start,
+    )
+
+
+def _run(loss: nn.Module, positives: int, seed: int) -> tuple[float, np.ndarray]:
+    """The best validation, and the metric of each user on test."""
+    data = real_data()
+    model = MatrixFactorization(data.n_users, data.n_items, dim=64, seed=seed)
+    config = TrainConfig(
+        epochs=EPOCHS,
+        batch_size=BATCH // positives,
+        positives=positives,
+        n_negatives=512,
+        lr=1e-2,
+        metric=METRIC,
+        seed=seed,
+        progress=False,
+    )
+    # What a loss learns starts where it did. Losses of the package are trained once for all.
+    run = fit_once(model, data, copy.deepcopy(loss), config)
+    if run.stopped == "interrupted":
+        raise KeyboardInterrupt
+    found = evaluate(model, data, split="test", ks=(20,), per_user=True)
+    return run.best[METRIC], found[METRIC]
+
+
+def _lead(a: np.ndarray, b: np.ndarray) -> Estimate:
+    """Of ``(seeds, users)`` each."""
+    value = a.mean() / b.mean()
+    moved = (a.mean(0) - value * b.mean(0)) / b.mean()
+    seeds = a.mean(1) / b.mean(1)
+    return estimate(Ratio(value - 1, seeds - 1, moved, frozenset({"CPU"})))
