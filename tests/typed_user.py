@@ -23,6 +23,12 @@ class Mine(nn.Module):
         return (neg.mean(1) - pos).mean()
 
 
+def check() -> bool:
+    report = bsl.check_loss(Mine(), train=False)
+    report.save("my-loss.html")
+    return report.ok and not report.warnings
+
+
 def train(path: str) -> dict[str, float]:
     data = bsl.load_files(path, min_rating=4)
     model = MatrixFactorization(data.n_users, data.n_items, dim=8)

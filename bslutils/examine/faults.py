@@ -34,11 +34,13 @@ def findings(loss: Called, rows: Rows) -> list[Finding]:
         loss(rows.pos.float(), rows.neg.float())
     except Unusable:
         return found
+    failed: dict[str, str] = {}  # how -> the first check in which it did
     for name, check in CHECKS.items():
         try:
             found.append(check(loss, rows))
         except Unusable as why:
-            found.append(
-                fault(name, f"it {why}", "it must do for all scores what it does for some")
-            )
+            how = f"it {why}"
+            known = f"it fails as in '{failed[how]}'" if how in failed else how
+            failed.setdefault(how, name)
+            found.append(fault(name, known, "it must do for all scores what it does for some"))
     return found

@@ -127,8 +127,11 @@ class Report:
         """Title, heads of the columns, and rows of every table."""
         yield (
             "Checks",
-            ["", "check", "what was seen", "what to do"],
-            [[MARKS[f.grade], f.check, f.measured, f.advice] for f in self.findings],
+            ["", "check", "what was seen → what to do"],
+            [
+                [MARKS[f.grade], f.check, f.measured + f" → {f.advice}" * bool(f.advice)]
+                for f in self.findings
+            ],
         )
         if self.character is not None:
             lines = [
