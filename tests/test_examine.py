@@ -407,6 +407,9 @@ def test_reading_a_report(tmp_path):
     text = str(report)
     assert text.startswith(f"saturates: {len(report.warnings)} warnings in")
     assert all(f.measured in text and f.advice in text for f in report.findings)
+    lines = str(report.warnings[0]).splitlines()
+    assert lines[0].startswith("warning: ") and "  → " in lines[1] + lines[2]
+    assert all(len(line) <= 80 for line in lines)
     fig = report.figure()
     assert len(fig.axes) == 2 and all(len(ax.lines) == 2 for ax in fig.axes)
     report.save(str(tmp_path / "a.html"))

@@ -1,6 +1,7 @@
 """What a check finds, and what checks share."""
 
 from dataclasses import dataclass
+from textwrap import fill
 
 from torch import Tensor
 
@@ -24,6 +25,12 @@ class Finding:
     grade: str
     measured: str
     advice: str = ""
+
+    def __str__(self) -> str:
+        """On lines of 80 signs."""
+        said = fill(f"{self.grade}: {self.check}: {self.measured}", 80, subsequent_indent="  ")
+        advice = fill(self.advice, 80, initial_indent="  → ", subsequent_indent="    ")
+        return f"{said}\n{advice}" if self.advice else said
 
 
 def fine(check: str, measured: str) -> Finding:
