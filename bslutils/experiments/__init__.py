@@ -6,8 +6,9 @@ What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:
 :mod:`budget`. Noise on the paper's data has its benches in :mod:`paper_benches`, its trials in
 :mod:`paper_trials` and its plan in :mod:`paper_noise`; :mod:`verdicts` has the rules that
 :mod:`judged` applies, and :mod:`convergence` says how far training went. :mod:`shift` trains on one
-distribution of items and tests on another, :mod:`without_loss` trains nothing. :mod:`ranking` and
-:mod:`knobs` know numbers alone.
+distribution of items and tests on another, :mod:`without_loss` trains nothing. :mod:`decisions`
+puts beside each other what all of them say is worth doing. :mod:`ranking` and :mod:`knobs` know
+numbers alone.
 """
 
 from . import (
