@@ -228,6 +228,13 @@ def solve_rows(
         pairs: ``(n, m)``, whose row says which of the others are in I.
         unobserved: α₀.
         held: h of every row, ``(n,)``.
+
+    Example:
+        >>> table, others = torch.zeros(1, 1), torch.tensor([[1.0], [2.0]])
+        >>> pairs = sparse.csr_array([[0, 1]])
+        >>> solve_rows(table, others, pairs, unobserved=0.0, held=np.array([1.0]))
+        >>> table  # 2 / (2² + 1)
+        tensor([[0.4000]])
     """
     (m, dim), degree = others.shape, np.diff(pairs.indptr)
     everywhere = unobserved * others.T @ others

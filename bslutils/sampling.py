@@ -136,6 +136,13 @@ class NoisyNegatives:
     Raises:
         ValueError: ``ratio`` negative or not finite.
 
+    Example:
+        >>> train = csr_array([[1, 0, 0], [0, 1, 0]])
+        >>> user, neg = torch.tensor([0, 1]), torch.tensor([0, 1, 2])
+        >>> NoisyNegatives(train, 0.0).kept(user, neg, torch.Generator())
+        tensor([[False,  True,  True],
+                [ True, False,  True]])
+
     Source: the sampler ``uniform_gpu_ratio`` of the public code of Wu et al., *BSL:
     Understanding and Improving Softmax Loss for Recommendation*, ICDE 2024.
     """
