@@ -19,9 +19,8 @@ OFFERED = [(module, name) for module in reference.MODULES for name in reference.
 
 
 def test_every_module_has_a_place():
-    said = re.findall(
-        r"^\.\. public:: (\S+)$", "\n".join(p.read_text("utf-8") for p in PAGES), re.M
-    )
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    said = re.findall(r"^\.\. public:: (\S+)$", text, re.MULTILINE)
     assert sorted(said) == sorted(reference.MODULES)
     contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     assert all(f"book/{page.stem}\n" in contents for page in PAGES)
