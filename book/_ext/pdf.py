@@ -1,0 +1,148 @@
+"""The book as one file: ``python book/_ext/pdf.py`` prints the built pages in their order.
+
+As a reader would who opens proofs and solutions and prints: Debian's Chromium lays the pages out,
+and they are joined with an outline and with their links. Figures that move stand as at first.
+"""
+
+import functools
+import re
+import shutil
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ArrayObject, NameObject
+
+ROOT = Path(__file__).parent.parent.parent
+HTML = ROOT / "_build" / "html"
+TARGET = ROOT / "_build" / "bsl-book.pdf"
+LAYOUT = {
+    "format": "A4",
+    "scale": 0.85,
+    "margin": {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"},
+    "display_header_footer": True,
+    "header_template": "<span></span>",
+    "print_background": True,
+}
+WIDTH = 790  # pixels of a sheet between its margins at that scale, so that figures fit
+FOOT = (
+    '<div style="font-size:8px;width:100%;padding:0 16mm;text-align:center;font-family:sans-serif">'
+    "{title}</div>"
+)
+# What a reader does before printing: light, proofs and solutions open, no controls.
+OPEN = """() => {
+  document.documentElement.dataset.theme = "light";
+  document.documentElement.dataset.mode = "light";
+  for (const fold of document.querySelectorAll("details:not(.above-input)")) fold.open = true;
+  for (const hidden of document.querySelectorAll(".toggle-hidden"))
+    hidden.classList.remove("toggle-hidden");
+}"""
+STYLE = """
+* { animation: none !important; transition: none !important; }
+.bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .prev-next-footer,
+.bd-footer, .toggle-button, details.above-input, .copybtn, .skip-link, #pst-back-to-top
+  { display: none !important; }
+.bd-main .bd-content .bd-article-container { max-width: 100% !important; }
+#jb-print-toc { display: none !important; }
+div.cell_input, div.highlight { display: block !important; break-inside: auto !important; }
+div.highlight, pre, .cell_output, .pst-scrollable-table-container { overflow: visible !important; }
+table { break-inside: auto !important; }
+table.dataframe { display: table !important; overflow: visible !important; font-size: 9px; }
+table.dataframe :is(td, th) { padding: 2px 4px !important; overflow-wrap: break-word; }
+pre { white-space: pre-wrap !important; overflow-wrap: anywhere; break-inside: auto !important; }
+figure, tr, .admonition-title { break-inside: avoid; }
+h1, h2, h3 { break-after: avoid; }
+"""
+
+
+def contents() -> list[tuple[str, list[str]]]:
+    """Titles of the parts, each with its pages; the landing page stands alone."""
+    text = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    for line in text.splitlines():
+        if found := re.match(r'^\s*- caption: "?(.*?)"?$', line):
+            parts.append((found[1], []))
+        elif found := re.match(r"^\W*(?:root|file): (\S+)", line):
+            parts[-1][1].append(found[1])
+    return parts
+
+
+def printed(browser: Browser, site: str, page: str) -> tuple[str, bytes]:
+    """The title of a page, and the page as a file of its own."""
+    tab = browser.new_page(color_scheme="light", viewport={"width": WIDTH, "height": 1100})
+    tab.emulate_media(media="print")
+    tab.goto(f"{site}/{page}.html", wait_until="networkidle")
+    tab.evaluate("() => window.MathJax?.startup?.promise")  # all formulas are set
+    tab.add_style_tag(content=STYLE)
+    tab.evaluate(OPEN)
+    title = tab.locator("article h1").first.inner_text().rstrip("#").strip()
+    sheet = tab.pdf(**LAYOUT, footer_template=FOOT.format(title=title))
+    tab.close()
+    return title, sheet
+
+
+def join(parts: list[tuple[str, list[tuple[str, str, bytes]]]], site: str, target: Path) -> int:
+    """Write parts, with the name, title and sheets of each page, as one file; the number of sheets.
+
+    A link to another page leads to its first sheet; one to elsewhere stays.
+    """
+    writer, first = PdfWriter(), {}
+    for part, pages in parts:
+        above = None
+        for name, title, sheets in pages:
+            first[name] = len(writer.pages)
+            writer.append(PdfReader(BytesIO(sheets)), import_outline=False)
+            if part and above is None:
+                above = writer.add_outline_item(title=part, page_number=first[name])
+            writer.add_outline_item(title=title, page_number=first[name], parent=above)
+    for sheet in writer.pages:
+        for link in (x.get_object() for x in sheet.get("/Annots", ())):
+            address = link.get("/A", {}).get("/URI", "")
+            name = address.removeprefix(f"{site}/").partition("#")[0].removesuffix(".html")
+            if address.startswith(site) and name in first:
+                to = writer.pages[first[name]].indirect_reference
+                link[NameObject("/Dest")] = ArrayObject([to, NameObject("/Fit")])
+                del link["/A"]
+    writer.add_metadata({"/Title": "The BSL Book"})
+    writer.compress_identical_objects()
+    unfinished = target.with_suffix(".unfinished")
+    writer.write(unfinished)
+    unfinished.replace(target)
+    return len(writer.pages)
+
+
+def main() -> int:
+    """Print the book; 2 if it is not built, or nothing can print it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        print("error: install Chromium, which prints: apt-get install chromium", file=sys.stderr)
+        return 2
+    missing = [x for _, pages in contents() for x in pages if not (HTML / f"{x}.html").exists()]
+    if missing:
+        print(f"error: {missing[0]} is not built: make book", file=sys.stderr)
+        return 2
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(HTML))
+    handler.func.log_message = lambda *args: None
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site = f"http://127.0.0.1:{server.server_port}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        parts = [
+            (part, [(page, *printed(browser, site, page)) for page in pages])
+            for part, pages in contents()
+        ]
+        browser.close()
+    server.shutdown()
+    server.server_close()
+    sheets = join(parts, site, TARGET)
+    print(f"{TARGET.relative_to(ROOT)}: {sheets} sheets, {TARGET.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
