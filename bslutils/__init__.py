@@ -12,7 +12,7 @@ Example:
 
 from typing import TYPE_CHECKING
 
-from . import adapters, baselines, dro, losses, models, sampling, scoring
+from . import adapters, baselines, distributed, dro, losses, models, sampling, scoring
 from .data import Interactions, load, load_files
 from .evaluate import evaluate
 from .recommend import Recommendations, recommend
@@ -32,6 +32,7 @@ __all__ = [
     "adapters",
     "baselines",
     "check_loss",
+    "distributed",
     "dro",
     "evaluate",
     "fit",
