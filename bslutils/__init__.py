@@ -18,6 +18,7 @@ from .evaluate import evaluate
 from .recommend import Recommendations, recommend
 from .saved import load_run, save_run
 from .train import Run, TrainConfig, fit
+from .tuning import choose_tau
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "adapters",
     "baselines",
     "check_loss",
+    "choose_tau",
     "distributed",
     "dro",
     "evaluate",
