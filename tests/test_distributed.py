@@ -1,6 +1,12 @@
 """Negatives of several processes: two real ones against one that has all rows."""
 
 import itertools
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -211,3 +217,38 @@ def test_a_single_process_gathers_what_it_has(tmp_path):
         assert gather(x) is x
     finally:
         dist.destroy_process_group()
+
+
+PAGE = Path(__file__).parent.parent / "book" / "19-drop-it-in.md"
+
+
+def start(script, size):
+    """The processes of a script, as ``torchrun`` starts them; it itself looks up names of hosts."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+    return [
+        subprocess.Popen(
+            [sys.executable, script],
+            env=os.environ | place | {"RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(size)
+    ]
+
+
+def test_the_pages_script_does_the_same_in_two_processes(tmp_path):
+    text = PAGE.read_text(encoding="utf-8")
+    [script] = re.findall(r"```python\n([^`]*init_process_group[^`]*)```", text)
+    (tmp_path / "in_batch.py").write_text(script, encoding="utf-8")
+    running = [start(tmp_path / "in_batch.py", size) for size in (1, 2)]
+    said = [[process.communicate(timeout=300) for process in ranks] for ranks in running]
+    assert {process.returncode for ranks in running for process in ranks} == {0}, said
+    lines = ["".join(out for out, _ in ranks) for ranks in said]
+    one, two = (re.fullmatch(r"(\d) process.*: (\d\.\d{4})\n", line) for line in lines)
+    assert (one[1], two[1]) == ("1", "2")
+    assert float(one[2]) < 7  # it starts at the logarithm of 2,078 items, 7.6
+    assert float(two[2]) == pytest.approx(float(one[2]), abs=2e-3)
