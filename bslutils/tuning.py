@@ -37,6 +37,10 @@ def choose_tau(validate: Callable[[float], float], *, start: float = 0.2, runs: 
         start: where to begin. For cosines 0.2 is good for small data, 0.1 for large.
         runs: calls of ``validate`` at most, at least 3.
 
+    Returns:
+        a choice: ``tau``; whether it is ``inside``, with a lower one and a higher one tried; and
+        ``tried``, the validation at each temperature.
+
     Raises:
         ValueError: ``start`` not positive and finite, ``runs`` below 3, ``validate`` no function or
             one that gives no finite number.
