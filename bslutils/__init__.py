@@ -12,12 +12,13 @@ Example:
 
 from typing import TYPE_CHECKING
 
-from . import adapters, baselines, dro, losses, models, sampling, scoring
+from . import adapters, baselines, distributed, dro, losses, models, sampling, scoring
 from .data import Interactions, load, load_files
 from .evaluate import evaluate
 from .recommend import Recommendations, recommend
 from .saved import load_run, save_run
 from .train import Run, TrainConfig, fit
+from .tuning import choose_tau
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ __all__ = [
     "adapters",
     "baselines",
     "check_loss",
+    "choose_tau",
+    "distributed",
     "dro",
     "evaluate",
     "fit",

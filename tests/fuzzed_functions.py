@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import bslutils as bsl
-from bslutils import adapters, dro, losses, scoring
+from bslutils import adapters, distributed, dro, losses, scoring
 from bslutils.losses import LOSSES, loss_parameters
 
 GOOD = {"n_items": 100, "k": 20, "radius": 0.1, "order": 2.0, "margin": 0.0}
@@ -39,6 +39,7 @@ def functions(data):
         (scoring.soft_maximum, both | {"tau": 0.5}),
         (scoring.shared_scores, both),
         (scoring.pair_scores, both | {"items": torch.ones(3, 2, 3)}),
+        (distributed.gather, {"vectors": square}),
         (adapters.public_loss, {"code": "bsl-multi", "t1": 0.5, "t2": 0.5}),
         (data.with_false_positives, {"fraction": 0.2, "seed": 0}),
         *((getattr(bsl.baselines, name), {"data": data}) for name in ("popularity", "item_knn")),

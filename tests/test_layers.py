@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "bslutils"
 FLOORS = (
     "version",
     "provenance published",
-    "checks dro in_batch listed rows sampling scoring",
+    "checks distributed dro in_batch listed rows sampling scoring tuning",
     "losses",
     "data graph",
     "models",

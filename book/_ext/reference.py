@@ -23,8 +23,8 @@ MODULES = (
     *(
         f"bslutils.{name}"
         for name in (
-            *("losses", "dro", "models", "sampling", "scoring", "baselines", "data", "exposure"),
-            *("examine", "adapters"),
+            *("losses", "dro", "models", "sampling", "in_batch", "scoring", "distributed"),
+            *("baselines", "data", "exposure", "examine", "adapters"),
         )
     ),
 )
