@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 GPU_SWEEPS := paper_noise published field backbones reference
 MINUTES ?= 25
 
-.PHONY: help book test test-slow release-check test-matrix test-adapters gpu pdf lab clean
+.PHONY: help book test test-slow release-check test-matrix test-adapters gpu pdf assignment lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -61,6 +61,9 @@ test-adapters:  ## the adapters inside the libraries that they are for
 
 pdf: $(INSTALLED) book  ## the book as one file, _build/bsl-book.pdf; needs Debian's chromium
 	$(BIN)/python book/_ext/pdf.py
+
+assignment: $(INSTALLED)  ## for teachers: 'Design a loss', with and without its solution
+	$(BIN)/python assignment/notebook.py
 
 # The setting lives in .venv, so that nothing outside this folder changes.
 lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks

@@ -8,6 +8,7 @@ your rights: mark in a container.
 
 import argparse
 import json
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -17,18 +18,24 @@ from nbformat import NotebookNode
 from notebook import read
 
 SECONDS = 600  # for all of a notebook
+# What a line begins with that says how cells went is drawn anew, so that no cell can print one.
 RUN = """
 import json, sys
-cells, points = json.load(sys.stdin), {}
-space = {"__name__": "__main__"}
+secret, cells = json.load(sys.stdin)
 out, sys.stdout = sys.stdout, sys.stderr
-for name, source in cells:
-    try:
-        exec(compile(source, name or "cell", "exec"), space)
-        points[name] = ""
-    except BaseException as error:
-        points[name] = f"{type(error).__name__}: {error}"[:500]
-    print(json.dumps(points), file=out, flush=True)
+
+def run(secret, cells, out, failed):
+    space = {"__name__": "__main__"}
+    for name, source in cells:
+        try:
+            exec(compile(source, name or "cell", "exec"), space)
+            failed[name] = ""
+        except BaseException as error:
+            failed[name] = f"{type(error).__name__}: {error}"[:500]
+        print(secret + json.dumps(failed), file=out, flush=True)
+
+given, secret, cells = (secret, cells, out, {}), None, None
+run(*given)
 """
 
 
@@ -55,7 +62,7 @@ def merged(handed_in: NotebookNode, source: NotebookNode) -> list[tuple[str | No
         elif (name := name_of(cell)) in written:
             upto = theirs.index(written[name]) + 1
             # Helpers that stand before it are theirs, too.
-            cells += [(None, c.source) for c in theirs[done:upto] if not _shows(c)]
+            cells += [(name_of(c), c.source) for c in theirs[done:upto] if not _shows(c)]
             done = max(done, upto)
         elif name is None and not _shows(cell) and "nbgrader" not in cell.metadata:
             cells.append((None, cell.source))
@@ -82,20 +89,25 @@ def grade(handed_in: Path, *, seconds: float = SECONDS) -> dict[str, tuple[int, 
         theirs = jupytext.read(handed_in)
     except Exception as error:
         raise ValueError(f"{handed_in} is no notebook: {error}") from error
+    secret = secrets.token_hex()
+    given = json.dumps([secret, merged(theirs, source)])
     program = [sys.executable, "-c", RUN]
-    cells = json.dumps(merged(theirs, source))
     try:
-        ran = subprocess.run(program, input=cells, capture_output=True, text=True, timeout=seconds)
-        lines, ended = ran.stdout, "the program ended"
+        ran = subprocess.run(program, input=given, capture_output=True, text=True, timeout=seconds)
+        said, ended = ran.stdout, "the program ended"
     except subprocess.TimeoutExpired as late:
-        lines, ended = (late.stdout or b"").decode(errors="replace"), f"ran beyond {seconds:g} s"
-    found = json.loads(lines.splitlines()[-1]) if lines.strip() else {}
-    result = {}
+        said, ended = (late.stdout or b"").decode(errors="replace"), f"ran beyond {seconds:g} s"
+    lines = [line.removeprefix(secret) for line in said.splitlines() if line.startswith(secret)]
+    failed = json.loads(lines[-1]) if lines else {}
+    result, written = {}, ""
     for cell in source.cells:
+        written = name_of(cell) or written
         if name := name_of(cell, "grade"):
             points = cell.metadata["nbgrader"]["points"]
-            why = found.get(name, ended)
-            result[name] = (points if why == "" else 0, points, why)
+            why = failed.get(name, ended)
+            if why and failed.get(written):  # the reason lies above
+                why = f"{written}: {failed[written]}"
+            result[name] = (0 if why else points, points, why)
     return result
 
 
