@@ -29,7 +29,8 @@ from .train import Run, fit
 FOLDER = ROOT / "_build" / "trained" if (ROOT / "pyproject.toml").exists() else None
 VERSIONS_KEPT = 2  # of the library's source, as when one goes back and forth between two branches
 # Above the trainer: a change there cannot change what is trained.
-ABOVE = ("experiments", "verify", "cli", "__main__", "plots", "page", "interactive", "store")
+ABOVE = ("experiments", "verify", "cli", "__main__")
+ABOVE += ("plots", "page", "glue", "interactive", "store")
 
 
 def fit_once(model: nn.Module, data: Interactions, loss: nn.Module, config: TrainConfig) -> Run:

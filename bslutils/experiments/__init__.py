@@ -26,6 +26,7 @@ from . import (
 from .perform import perform
 from .records import (
     MissingRun,
+    file_of,
     known_records,
     merge,
     outdated,
@@ -97,6 +98,7 @@ __all__ = [
     "Sweep",
     "Trial",
     "best",
+    "file_of",
     "known_records",
     "merge",
     "origin",

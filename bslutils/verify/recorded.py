@@ -9,7 +9,7 @@ import numpy as np
 from ..experiments import known_records, noise, path_of
 from ..experiments.convergence import best_known, of_testbed
 from ..experiments.noise import POSITIVE, Noise, testbeds
-from ..experiments.records import MissingRun, Records
+from ..experiments.records import MissingRun, Records, record_files
 from ..experiments.testbeds import Testbed
 from ..experiments.verdicts import METRIC
 from ..intervals import Interval, t_interval
@@ -31,8 +31,7 @@ def found(sweep: str, read: Callable, *args, **kwargs):
 
 def records() -> Records:
     """Of all sweeps there are, by id."""
-    files = sorted(path_of("").parent.glob("*.jsonl"))
-    return _read(tuple((str(file), file.stat().st_mtime_ns) for file in files))
+    return _read(tuple((str(file), file.stat().st_mtime_ns) for file in record_files()))
 
 
 @lru_cache(maxsize=1)  # a claim asks for many cells of the same files
