@@ -87,7 +87,6 @@ def _resolved(
         reftarget=target.lower() if kind == "term" else target,
         refexplicit=explicit is not None,
         refdoc=docname,
-        refwarn=True,
     )
     document += nodes.paragraph("", "", reference)
     app.env.temp_data["docname"] = docname
@@ -103,6 +102,7 @@ def _citations(app: Sphinx) -> dict:
     return {citation.key: citation for citation in app.env.get_domain("cite").citations}
 
 
+@cache
 def entry(app: Sphinx, key: str) -> str:
     """A publication, as Markdown."""
     text = _citations(app)[key].formatted_entry.text.render_as("markdown")
