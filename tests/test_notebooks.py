@@ -319,6 +319,13 @@ def test_launch_links_follow_one_setting():
         launch.links("https://example.org/o/b", "main", "book/a")
 
 
+def test_binder_has_the_versions_of_the_book():
+    lines = (ROOT / ".binder/requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if "==" in line]
+    assert len(pins) == 3 and lines[-1] == ".[notebooks]"
+    assert set(pins) <= set((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())
+
+
 def test_no_address_is_made_up():
     assert CONFIG["repository"]["url"] == ""  # the theme's own default is somebody else's
 
