@@ -1,8 +1,8 @@
 """Figures that a reader can move, without a running kernel: Plotly with a slider.
 
 The book serves Plotly's script once for all pages, and a notebook elsewhere takes it from the web;
-in JupyterLab its extension draws the same figure. Ink is black on nothing, as in
-:mod:`bslutils.plots`.
+in JupyterLab its extension draws the same figure. Ink is black on nothing in the book, and on white
+elsewhere, as in :mod:`bslutils.plots`.
 """
 
 import html
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-# A variable of the environment that says where the script is; the book's Sphinx extension sets it.
-SCRIPT = "BSLUTILS_PLOTLY_SCRIPT"
+from .plots import BOOK
+
 GRID = "#d9d9d9"
 # Plotly measures its place before the theme has settled: let it measure once more.
 MEASURE = '<script>addEventListener("load", () => dispatchEvent(new Event("resize")))</script>'
@@ -93,10 +93,11 @@ def slider(
 def style(figure, layout: dict[str, Any]):
     """Give a Plotly figure the book's look; returns it."""
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": "black", "ticks": "outside"}
+    ground = "rgba(0,0,0,0)" if BOOK in os.environ else "white"
     figure.update_layout(
         template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor=ground,
+        plot_bgcolor=ground,
         font={"color": "black", "size": 13},
         margin={"l": 60, "r": 16, "t": 84, "b": 48},
         height=450,
@@ -130,7 +131,7 @@ class Interactive:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         config = {"displayModeBar": False, "responsive": True}
-        script = os.environ.get(SCRIPT, "cdn")
+        script = os.environ.get(BOOK, "cdn")
         body = self.figure.to_html(
             full_html=False, include_plotlyjs=script, config=config, auto_play=False
         )

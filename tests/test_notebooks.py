@@ -180,7 +180,14 @@ def glue_output(name, **data):
 
 def made_cells():
     png = {"image/png": "aaaa", "text/plain": "<Figure>"}
-    script = '<script charset="utf-8" src="../_static/plotly/plotly.min.js"></script><div>'
+    slider = {
+        "application/vnd.plotly.v1+json": {
+            "data": [],
+            "layout": {"paper_bgcolor": "rgba(0,0,0,0)"},
+        },
+        "text/html": '<script src="../a/plotly.min.js">"paper_bgcolor":"rgba(0,0,0,0)"',
+    }
+    drawn = {"image/svg+xml": "<?xml?><svg height='1'><svg /></svg>"}
     figure = {"figure": {"name": "fig-a", "caption": "It is {glue:text}`half`."}}
     first = new_code_cell("x", metadata={"tags": ["remove-cell"]}, execution_count=1)
     first.outputs = [
@@ -193,10 +200,11 @@ def made_cells():
     second.metadata = {"tags": ["hide-input"], "mystnb": figure | {"image": {"alt": "A line."}}}
     second.outputs = [
         new_output("display_data", png),
+        new_output("display_data", drawn),
         new_output("stream", name="stdout", text="y"),
     ]
     third = new_code_cell("slider", execution_count=3)
-    third.outputs = [new_output("execute_result", {"text/html": script}, execution_count=3)]
+    third.outputs = [new_output("execute_result", slider, execution_count=3)]
     said = "# T\n\n{glue:text}`half` is {glue:text}`number:.2f`.\n\n```{glue:md} table\n```"
     return [
         new_markdown_cell(said + "\n\n```{glue:} frame\n```"),
@@ -227,9 +235,14 @@ def test_a_notebook_of_each_kind(kind):
         assert not any(cell.outputs or cell.execution_count for cell in code)
         assert code[3].source == "# Your solution" and "Done." not in "".join(sources)
     else:
-        picture, printed = code[1].outputs
+        picture, drawn, printed = code[1].outputs
+        svg = '<?xml?><svg role="img" aria-label="A line." style="background: white" height='
+        assert drawn.data["image/svg+xml"] == f"{svg}'1'><svg /></svg>"
         assert picture.metadata["image/png"]["alt"] == "A line." and printed.text == "y"
-        assert 'src="https://cdn/plotly.js"' in code[2].outputs[0].data["text/html"]
+        slider = code[2].outputs[0].data
+        assert slider["text/html"] == '<script src="https://cdn/plotly.js">"paper_bgcolor":"white"'
+        layout = slider["application/vnd.plotly.v1+json"]["layout"]
+        assert layout == dict.fromkeys(("paper_bgcolor", "plot_bgcolor"), "white")
         assert code[2].execution_count == 3
         assert ("x = 1\n" in [cell.source + "\n" for cell in code[3:]]) == (kind == "instructor")
     assert [cell | {"id": ""} for cell in cells] == [cell | {"id": ""} for cell in made_cells()]
@@ -360,7 +373,7 @@ def test_the_built_notebooks_of_a_page(built, name):
             assert (BUILT / kind / name).parent.joinpath(target).exists(), target
     code = [cell for cell in built[name, "reader"].cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    drawn = sum("image/png" in o.get("data", ()) for cell in code for o in cell.outputs)
+    drawn = sum("image/svg+xml" in o.get("data", ()) for cell in code for o in cell.outputs)
     assert drawn >= text.count("\n  image:")
     assert not any(o.output_type == "error" for cell in code for o in cell.outputs)
     student = [cell for cell in built[name, "student"].cells if cell.cell_type == "code"]

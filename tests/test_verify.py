@@ -951,6 +951,12 @@ def test_without_a_source_checkout_claims_on_records_are_left_out(monkeypatch, t
     assert list(verify.iter_claims()) == left and len(left) < len(verify.CLAIMS)
 
 
+def test_what_reads_records_says_so_where_no_file_is(monkeypatch, tmp_path):
+    monkeypatch.setattr("bslutils.experiments.records.FOLDER", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"overall.jsonl.*install it from a complete"):
+        recorded.records()
+
+
 # Checks ------------------------------------------------------------------------------------------
 
 

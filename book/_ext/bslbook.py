@@ -32,8 +32,8 @@ from sphinx.util import logging
 
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff")
 VERSIONS_KEPT = 2
-# Where pages find Plotly's script; told to bslutils.interactive by a variable of the environment.
-PLOTLY = {"BSLUTILS_PLOTLY_SCRIPT": "../_static/plotly/plotly.min.js"}
+# Tells bslutils.plots that a page of the book draws, and where it finds Plotly's script.
+IN_BOOK = {"BSLUTILS_BOOK": "../_static/plotly/plotly.min.js"}
 
 # The file that tells of attempts, of the page whose kernel is being started.
 attempts: ContextVar[Path] = ContextVar("attempts")
@@ -147,12 +147,12 @@ def ignore_cell_metadata() -> None:
 def tell_kernels_where_to_report() -> None:
     """Every kernel's processes write down what they attempt in a file of their page.
 
-    And they find Plotly's script.
+    And they know that they are in the book.
     """
     launch = LocalProvisioner.pre_launch
 
     async def pre_launch(self, **kwargs):
-        told = PLOTLY | {offline.ATTEMPTS: str(attempts.get())}
+        told = IN_BOOK | {offline.ATTEMPTS: str(attempts.get())}
         kwargs["env"] = {**kwargs.get("env", os.environ), **told}
         return await launch(self, **kwargs)
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import nbformat
 from nbformat import NotebookNode
@@ -152,8 +153,14 @@ def _output(output: NotebookNode, alt: str | None, plotly: str) -> NotebookNode 
     output.metadata = {}
     if alt and "image/png" in output.data:
         output.metadata = {"image/png": {"alt": alt}}
-    if plotly and "text/html" in output.data:
-        output.data["text/html"] = re.sub(
-            r'src="[^"]*/plotly\.min\.js"', f'src="{plotly}"', output.data["text/html"]
-        )
+    # In the book figures are transparent; a notebook may be dark.
+    if "image/svg+xml" in output.data:
+        told = f'role="img" aria-label={quoteattr(alt)} ' if alt else ""
+        root = f'<svg {told}style="background: white" '
+        output.data["image/svg+xml"] = output.data["image/svg+xml"].replace("<svg ", root, 1)
+    if figure := output.data.get("application/vnd.plotly.v1+json"):
+        figure["layout"] |= dict.fromkeys(("paper_bgcolor", "plot_bgcolor"), "white")
+        page = output.data["text/html"].replace('_bgcolor":"rgba(0,0,0,0)"', '_bgcolor":"white"')
+        page = re.sub(r'src="[^"]*/plotly\.min\.js"', f'src="{plotly}"', page)
+        output.data["text/html"] = page
     return output
