@@ -61,7 +61,6 @@ def _notebook(app: Sphinx, docname: str, cells: list[NotebookNode], kind: str) -
         references.link,
         lambda path: picture(beside / path),
         glued=glued(cells),
-        macros=app.config.mathjax3_config["tex"]["macros"],
         bibliography=lambda: bibliography(app),
     )
     return notebook(

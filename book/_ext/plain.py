@@ -52,7 +52,6 @@ class Page:
         link: target of a Markdown link -> the same for a notebook, or None where there is none.
         image: path of a picture -> its MIME type and its content in base 64.
         glued: name -> what the page computed for its text, by MIME type.
-        macros: private macros of the mathematics, ``{"E": r"\\operatorname{\\mathbb{E}}"}``.
         solutions: ``"folded"``, ``"cut"`` (and a cell to answer in after each exercise) or
             ``"open"`` (and their code in cells).
         bibliography: the entries of all publications, as Markdown.
@@ -63,7 +62,6 @@ class Page:
     link: Callable[[str], str | None]
     image: Callable[[str], tuple[str, str]]
     glued: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    macros: Mapping[str, str] = field(default_factory=dict)
     solutions: str = "folded"
     bibliography: Callable[[], list[str]] = list
     attached: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -256,13 +254,11 @@ def _prose(text: str, page: Page) -> str:
     def replace(found: re.Match) -> str:
         if found["tex"]:
             return _display(found["tex"], found["label"], page)
-        if found["math"]:
-            return _expanded(found[0], page)
         if found["target"]:
             return _linked(found, page)
         if found["role"]:
             return _role(found["role"], found["content"], page)
-        return found[0]  # code
+        return found[0]  # mathematics or code
 
     return INLINE.sub(replace, text)
 
@@ -274,7 +270,7 @@ def _role(role: str, content: str, page: Page) -> str:
         text, link = page.refer(role, content)
         return f"[{text}]({link})" if link else text
     if role == "math":
-        return _expanded(f"${content}$", page)
+        return f"${content}$"
     raise ValueError(f"a role that no notebook can show: {{{role}}}`{content}`")
 
 
@@ -288,10 +284,4 @@ def _linked(found: re.Match, page: Page) -> str:
 
 def _display(tex: str, label: str | None, page: Page) -> str:
     tag = rf" \tag{{{page.refer('eq', label)[0].strip('()')}}}" if label else ""
-    return f"$${_expanded(tex, page)}{tag}$$"
-
-
-def _expanded(tex: str, page: Page) -> str:
-    for name, meaning in page.macros.items():
-        tex = re.sub(rf"\\{name}(?![A-Za-z])", lambda _, m=meaning: m, tex)
-    return tex
+    return f"$${tex}{tag}$$"
