@@ -57,23 +57,25 @@ def loss_style(name: str) -> dict[str, str]:
 
 
 def use_style() -> None:
-    """Set the look of all figures that follow; in a notebook, draw them as SVG.
+    """Set the look of all figures that follow.
 
-    In the book figures are transparent, with black ink: it inverts their lightness on dark pages.
-    Elsewhere they have a white ground: a notebook may be dark, and inverts nothing.
+    In the book figures are transparent SVG, with black ink: it inverts their lightness on dark
+    pages. Elsewhere they are PNG on a white ground: a notebook may be dark, and inverts nothing,
+    and one that its reader has not trusted yet shows no SVG. The book keeps PNG for that, too.
 
     Example:
         >>> use_style()
         >>> matplotlib.rcParams["savefig.transparent"]
         False
     """
-    ground = "none" if BOOK in os.environ else "white"
+    in_book = BOOK in os.environ
+    ground = "none" if in_book else "white"
     matplotlib.rcParams.update(
         {
             "figure.figsize": (7.2, 3.2),
             "figure.facecolor": ground,
             "axes.facecolor": ground,
-            "savefig.transparent": ground == "none",
+            "savefig.transparent": in_book,
             "figure.constrained_layout.use": True,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -97,7 +99,7 @@ def use_style() -> None:
     except ImportError:  # plain Python: nothing draws inline
         return
     if matplotlib.get_backend().lower().endswith("inline"):
-        set_matplotlib_formats("svg")
+        set_matplotlib_formats(*(("svg", "retina") if in_book else ("retina",)))
 
 
 def band(

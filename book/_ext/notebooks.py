@@ -7,17 +7,19 @@
 Everything is plain Markdown and code; numbers that the page computed stand in its text.
 """
 
+import base64
 import copy
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
 from plain import CELL, Page, captioned, markdown
 
 KINDS = {"reader": "folded", "student": "cut", "instructor": "open"}
@@ -142,6 +144,16 @@ def _code(cell: NotebookNode, page: Page, executed: bool, plotly: str) -> list[N
     return [made]
 
 
+def on_white(png: str) -> str:
+    """A picture in base 64 on a white ground."""
+    picture = Image.open(BytesIO(base64.b64decode(png))).convert("RGBA")
+    ground = Image.new("RGBA", picture.size, "white")
+    ground.alpha_composite(picture)
+    file = BytesIO()
+    ground.convert("RGB").save(file, "png", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
 def _output(output: NotebookNode, alt: str | None, plotly: str) -> NotebookNode | None:
     """What is shown elsewhere; None for what was computed for the text."""
     output = copy.deepcopy(output)
@@ -150,14 +162,14 @@ def _output(output: NotebookNode, alt: str | None, plotly: str) -> NotebookNode 
     output.data = {k: x for k, x in output.data.items() if not k.startswith(GLUED)}
     if not output.data:
         return None
-    output.metadata = {}
-    if alt and "image/png" in output.data:
-        output.metadata = {"image/png": {"alt": alt}}
-    # In the book figures are transparent; a notebook may be dark.
-    if "image/svg+xml" in output.data:
-        told = f'role="img" aria-label={quoteattr(alt)} ' if alt else ""
-        root = f'<svg {told}style="background: white" '
-        output.data["image/svg+xml"] = output.data["image/svg+xml"].replace("<svg ", root, 1)
+    output.metadata = {k: x for k, x in output.metadata.items() if k in output.data}
+    # In the book figures are transparent, and drawn as SVG; a notebook may be dark, and shows no
+    # SVG before its reader trusts it.
+    if "image/png" in output.data:
+        output.data.pop("image/svg+xml", None)
+        output.data["image/png"] = on_white(output.data["image/png"])
+        if alt:
+            output.metadata.setdefault("image/png", {})["alt"] = alt
     if figure := output.data.get("application/vnd.plotly.v1+json"):
         figure["layout"] |= dict.fromkeys(("paper_bgcolor", "plot_bgcolor"), "white")
         page = output.data["text/html"].replace('_bgcolor":"rgba(0,0,0,0)"', '_bgcolor":"white"')
