@@ -74,6 +74,7 @@ def page(**more):
         ("% a comment\n(a-target)=\n# Title", "# Title"),
         ("```python\n{ref}`x`\n```", "```python\n{ref}`x`\n```"),
         ("a\n\n---\n\nb", "a\n\n---\n\nb"),
+        ("a\n```python\nx\n\n\ny\n```", "a\n\n```python\nx\n\n\ny\n```"),
     ],
 )
 def test_text(text, plain):

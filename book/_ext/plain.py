@@ -99,7 +99,7 @@ def markdown(text: str, page: Page) -> str:
             plain.append(line)
         at += 1
     flush()
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(done)).strip("\n")
+    return "\n\n".join(piece.strip("\n") for piece in done if piece.strip())
 
 
 def _closing(lines: list[str], start: int, fence: str) -> int:
@@ -119,7 +119,7 @@ def _fenced(found: re.Match, body: list[str], whole: list[str], page: Page) -> s
     indent = found["indent"]
     options, content = _options([line.removeprefix(indent) for line in body])
     made = _directive(directive["name"], directive["argument"], options, content, page)
-    return "\n".join(indent + line if line else line for line in ["", *made.splitlines(), ""])
+    return "\n".join(indent + line if line else line for line in made.splitlines())
 
 
 def _options(lines: list[str]) -> tuple[dict[str, Any], str]:
