@@ -162,7 +162,7 @@ def test_an_exercise_and_its_solution():
         ("a {kbd}`x`", r"a role that no notebook can show: \{kbd\}`x`"),
         ("{ref}`nowhere`", "leads nowhere"),
         ("{glue:text}`lost`", "nothing is glued as 'lost'"),
-        ("```{glue:figure} lost\n```", r"\{glue:figure\}"),
+        ("```{glue:figure} lost\n```", "no picture is glued as 'lost'"),
         ("```{note}\nx", "a block is not closed"),
         (":::plain\nx\n:::", "not a directive"),
     ],
@@ -170,6 +170,18 @@ def test_an_exercise_and_its_solution():
 def test_what_is_not_known_is_an_error(text, message):
     with pytest.raises(ValueError, match=message):
         markdown(text, page())
+
+
+def test_a_glued_picture_comes_along_on_white():
+    output = glue_output("drawn", plain="<Figure>")
+    output.data["application/papermill.record/image/png"] = PICTURE
+    code = new_code_cell("glue('drawn', figure)")
+    code.outputs = [output]
+    text = "```{glue:figure} drawn\n:name: fig-a\n:alt: A line.\n\nIt rises.\n```"
+    told = page(glued=glued([code]))
+    [_, _, made] = notebook("a", [code, new_markdown_cell(text)], told, "reader").cells
+    assert made.source == "![A line.](attachment:drawn.png)\n\n**Fig. 4.3.** It rises."
+    assert pixels(made.attachments["drawn.png"]["image/png"])[0] == (255, 255, 255)
 
 
 def glue_output(name, **data):
@@ -330,6 +342,16 @@ class Anything(dict):
 
     def __missing__(self, name):
         return {"text/plain": "'1'"}
+
+    def get(self, name, otherwise=None):
+        return {"image/png": ""}
+
+
+def test_pages_run_where_the_package_alone_is():
+    """Without MyST-NB, and without a checkout: its records are found by their names."""
+    for page in PAGES:
+        text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+        assert not re.findall(r"from myst_nb|provenance import ROOT", text), page
 
 
 # Launch buttons ----------------------------------------------------------------------------------

@@ -37,7 +37,10 @@ def glued(cells: Iterable[NotebookNode]) -> dict[str, dict[str, Any]]:
     for output in _outputs(cells):
         name = output.get("metadata", {}).get("scrapbook", {}).get("name")
         if name is not None:
-            found[name] = {kind.removeprefix(GLUED): x for kind, x in output["data"].items()}
+            data = {kind.removeprefix(GLUED): x for kind, x in output["data"].items()}
+            if "image/png" in data:
+                data["image/png"] = on_white(data["image/png"])
+            found[name] = data
     return found
 
 

@@ -73,6 +73,14 @@ class Page:
         self.attached[name] = {kind: content}
         return f"attachment:{name}"
 
+    def attach_glued(self, name: str) -> str:
+        """The same for a picture that the page computed."""
+        picture = self.glued.get(name, {}).get("image/png")
+        if picture is None:
+            raise ValueError(f"no picture is glued as {name!r}")
+        self.attached[f"{name}.png"] = {"image/png": picture}
+        return f"attachment:{name}.png"
+
 
 def markdown(text: str, page: Page) -> str:
     """Plain Markdown for MyST text; code that shall be a cell stands between two ``CELL``.
@@ -154,7 +162,9 @@ def _directive(name: str, argument: str, options: dict, body: str, page: Page) -
             for line in body.splitlines()
         )
     if name in ("figure", "image"):
-        return _figure(argument, options, body, page)
+        return _figure(page.attach(argument), options, body, page)
+    if name == "glue:figure":
+        return _figure(page.attach_glued(argument), options, body, page)
     content = markdown(body, page)
     kind, _, proved = name.partition(":")
     if kind == "prf" and proved in PROVED:
@@ -204,8 +214,8 @@ def _solution(title: str, content: str, page: Page) -> str:
     return f"**{title}.** {cells}"
 
 
-def _figure(path: str, options: dict, caption: str, page: Page) -> str:
-    image = f"![{options.get('alt', '')}]({page.attach(path)})"
+def _figure(address: str, options: dict, caption: str, page: Page) -> str:
+    image = f"![{options.get('alt', '')}]({address})"
     if not caption.strip():
         return image
     return f"{image}\n\n{captioned(options.get('name'), caption, page)}"
