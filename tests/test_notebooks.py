@@ -20,6 +20,9 @@ BUILT = ROOT / "_build" / "notebooks"
 CONTENTS = (ROOT / "_toc.yml").read_text(encoding="utf-8")
 PAGES = re.findall(r"^\W*(?:root|file): (\S+)", CONTENTS, re.MULTILINE)
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+OPTIONS = CONFIG["sphinx"]["config"][
+    "html_theme_options"
+]  # instead of `repository`, which it hides
 WORDS = {
     ("prf:ref", "thm-a"): ("Theorem 4.1", None),
     ("ref", "ex-a"): ("Exercise 4.2", None),
@@ -370,7 +373,7 @@ def test_launch_links_follow_one_setting():
         }
     urls = [b["url"] for b in launch.button("https://github.com/o/b", "main", "x")["buttons"]]
     assert len(urls) == 2
-    with pytest.raises(ValueError, match="repository.url must be .*'https://example.org/o/b'"):
+    with pytest.raises(ValueError, match="repository_url must be .*'https://example.org/o/b'"):
         launch.links("https://example.org/o/b", "main", "book/a")
 
 
@@ -382,7 +385,7 @@ def test_binder_has_the_versions_of_the_book():
 
 
 def test_no_address_is_made_up():
-    assert CONFIG["repository"]["url"] == ""  # the theme's own default is somebody else's
+    assert OPTIONS["repository_url"] == "" and "repository" not in CONFIG
 
 
 # The built book ----------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> Non
 def offer_launch(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Show where else the page's notebook can be run, if the repository has an address."""
     options = app.config.html_theme_options
-    address, branch = options.get("repository_url", ""), options.get("repository_branch", "main")
+    address, branch = options["repository_url"], options["repository_branch"]
     if pagename in app.env.page_keys and (made := launch.button(address, branch, pagename)):
         context["header_buttons"].insert(0, made)
 

@@ -68,7 +68,7 @@ def _notebook(app: Sphinx, docname: str, cells: list[NotebookNode], kind: str) -
         numbered(cells, app.env.toc_secnumbers.get(docname, {}).get("")),
         page,
         kind,
-        address=app.config.html_theme_options.get("repository_url", ""),
+        address=app.config.html_theme_options["repository_url"],
         plotly=PLOTLY,
         references=references.entries(),
     )

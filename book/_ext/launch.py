@@ -25,7 +25,7 @@ def links(address: str, branch: str, page: str) -> dict[str, str]:
         return {}
     found = GITHUB.fullmatch(address)
     if found is None:
-        raise ValueError(f"repository.url must be https://github.com/OWNER/NAME, got {address!r}")
+        raise ValueError(f"repository_url must be https://github.com/OWNER/NAME, got {address!r}")
     of = found["repository"]
     return {
         "Colab": f"https://colab.research.google.com/github/{of}/blob/{NOTEBOOKS}/reader/{page}.ipynb",
