@@ -17,7 +17,8 @@ export PYTHONUTF8 := 1
 GPU_SWEEPS := paper_noise published field backbones reference
 MINUTES ?= 25
 
-.PHONY: help book test test-slow release-check test-matrix test-adapters gpu pdf assignment lab clean
+.PHONY: help book notebooks pdf assignment test test-slow check-notebooks release-check
+.PHONY: test-matrix test-adapters gpu lab clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -39,6 +40,10 @@ book: $(INSTALLED)  ## execute every chapter and render the book, warnings as er
 	$(BIN)/jupyter-book build . --warningiserror --keep-going \
 	  || { rm -rf _build/html _build/.doctrees; exit 1; }
 
+# Every build of the book writes them.
+notebooks: book  ## the chapters as plain notebooks: _build/notebooks/{reader,student,instructor}
+	@echo "in _build/notebooks:" && ls _build/notebooks
+
 test: $(INSTALLED)  ## lint, unit tests and doctests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,6 +54,9 @@ test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a bro
 
 gpu: $(INSTALLED)  ## with a GPU: the runs that want one, for MINUTES=25
 	$(BIN)/python -m bslutils sweep $(GPU_SWEEPS) --size full --device cuda --minutes $(MINUTES)
+
+check-notebooks: notebooks  ## run built notebooks with the package alone; NOTEBOOKS="reader/intro …" for some
+	.ci/check-notebooks $(NOTEBOOKS)
 
 release-check:  ## build the package, look at what came out, install it into an empty environment, use it
 	.ci/release-check
@@ -66,7 +74,7 @@ assignment: $(INSTALLED)  ## for teachers: 'Design a loss', with and without its
 	$(BIN)/python assignment/notebook.py
 
 # The setting lives in .venv, so that nothing outside this folder changes.
-lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks
+lab: $(INSTALLED)  ## open JupyterLab; the .md chapters open as notebooks, theorems and exercises rendered
 	$(BIN)/jupytext-config --settings-file .venv/etc/jupyter/labconfig/default_setting_overrides.json set-default-viewer
 	$(BIN)/jupyter lab intro.md
 

@@ -1,17 +1,19 @@
 """Figures that a reader can move, without a running kernel: Plotly with a slider.
 
-The book serves Plotly's script once for all pages; in JupyterLab its extension draws the same
-figure. Ink is black on nothing, as in :mod:`bslutils.plots`.
+The book serves Plotly's script once for all pages, and a notebook elsewhere takes it from the web;
+in JupyterLab its extension draws the same figure. Ink is black on nothing in the book, and on white
+elsewhere, as in :mod:`bslutils.plots`.
 """
 
 import html
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-# Relative to a page in book/; the book's Sphinx extension puts the script there.
-SCRIPT = "../_static/plotly/plotly.min.js"
+from .plots import BOOK
+
 GRID = "#d9d9d9"
 # Plotly measures its place before the theme has settled: let it measure once more.
 MEASURE = '<script>addEventListener("load", () => dispatchEvent(new Event("resize")))</script>'
@@ -38,7 +40,7 @@ def slider(
 
     Raises:
         ValueError: ``start`` that is not among ``values``.
-        ImportError: plotly is missing; ``pip install 'bslutils[book]'``.
+        ImportError: plotly is missing; ``pip install 'bslutils[notebooks]'``.
 
     Example:
         >>> from plotly.graph_objects import Scatter
@@ -91,10 +93,11 @@ def slider(
 def style(figure, layout: dict[str, Any]):
     """Give a Plotly figure the book's look; returns it."""
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": "black", "ticks": "outside"}
+    ground = "rgba(0,0,0,0)" if BOOK in os.environ else "white"
     figure.update_layout(
         template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor=ground,
+        plot_bgcolor=ground,
         font={"color": "black", "size": 13},
         margin={"l": 60, "r": 16, "t": 84, "b": 48},
         height=450,
@@ -128,12 +131,12 @@ class Interactive:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
         config = {"displayModeBar": False, "responsive": True}
+        script = os.environ.get(BOOK, "cdn")
         body = self.figure.to_html(
-            full_html=False, include_plotlyjs=False, config=config, auto_play=False
+            full_html=False, include_plotlyjs=script, config=config, auto_play=False
         )
         described = html.escape(self.alt, quote=True)
         page = (
-            f'<script src="{SCRIPT}"></script>'
             f'<div class="interactive" role="group" aria-label="{described}">{body}</div>{MEASURE}'
         )
         return {

@@ -20,9 +20,10 @@ from .experiments.judged import Judged, lines
 from .experiments.paper_benches import BENCHES, LOSSES
 from .experiments.paper_curves import curve
 from .experiments.paper_noise import Runs
-from .experiments.records import Records
+from .experiments.records import Records, file_of
 from .experiments.testbeds import Testbed
 from .experiments.trial import Trial
+from .glue import glue as glue
 from .intervals import adjusted as adjusted  # what pages say of many comparisons
 
 GREY, BLUE, GOLD, RED = (
@@ -47,9 +48,12 @@ class Page:
 
     Raises:
         ValueError: an unknown sweep or size; the message lists the choices.
+        FileNotFoundError: a sweep has no file of records, which may lack runs.
     """
 
     def __init__(self, *sweeps: str, size: str = "small"):
+        for name in sweeps:
+            file_of(f"results/{sweep(name).name}.jsonl")
         self.records = known_records(path_of(""))
         self.trials = {name: sweep(name).trials(size, self.records) for name in sweeps}
         lacking = {t.id: t for name in sweeps for t in self._lacking(name)}
@@ -181,19 +185,6 @@ def some(values: Collection) -> Collection:
     if not values:
         raise MissingRun("a run is missing: there is none at all")
     return values
-
-
-def glue(name: str, value: Any) -> None:
-    """Put a value into the text, where ``{glue:text}`` has its name.
-
-    Raises:
-        ImportError: MyST-NB, which pages are written for, is not installed.
-    """
-    try:
-        from myst_nb import glue as keep
-    except ImportError:
-        raise ImportError("pages of the book need: pip install 'bslutils[book]'") from None
-    keep(name, value, display=False)
 
 
 def label(loss: str) -> str:

@@ -1,5 +1,6 @@
 """One look for every figure: a colour per loss, readable on light and dark pages."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
@@ -7,6 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .intervals import Interval, mean_interval, t_interval
+
+# A variable of the environment that the book's Sphinx extension sets: where Plotly's script is.
+BOOK = "BSLUTILS_BOOK"
 
 # Name of a loss -> (label, colour). A colour means the same loss in every figure of
 # the book. All are of middle lightness, so that inverting it on dark pages hardly changes them.
@@ -53,21 +57,25 @@ def loss_style(name: str) -> dict[str, str]:
 
 
 def use_style() -> None:
-    """Set the look of all figures that follow; in a notebook, draw them as SVG.
+    """Set the look of all figures that follow.
 
-    Figures are transparent, with black ink: the book inverts their lightness on dark pages.
+    In the book figures are transparent SVG, with black ink: it inverts their lightness on dark
+    pages. Elsewhere they are PNG on a white ground: a notebook may be dark, and inverts nothing,
+    and one that its reader has not trusted yet shows no SVG. The book keeps PNG for that, too.
 
     Example:
         >>> use_style()
         >>> matplotlib.rcParams["savefig.transparent"]
-        True
+        False
     """
+    in_book = BOOK in os.environ
+    ground = "none" if in_book else "white"
     matplotlib.rcParams.update(
         {
             "figure.figsize": (7.2, 3.2),
-            "figure.facecolor": "none",
-            "axes.facecolor": "none",
-            "savefig.transparent": True,
+            "figure.facecolor": ground,
+            "axes.facecolor": ground,
+            "savefig.transparent": in_book,
             "figure.constrained_layout.use": True,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -91,7 +99,7 @@ def use_style() -> None:
     except ImportError:  # plain Python: nothing draws inline
         return
     if matplotlib.get_backend().lower().endswith("inline"):
-        set_matplotlib_formats("svg")
+        set_matplotlib_formats(*(("svg", "retina") if in_book else ("retina",)))
 
 
 def band(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from plotly.graph_objects import Scatter
 
-from bslutils.interactive import SCRIPT, Interactive, slider
+from bslutils.interactive import Interactive, slider
+from bslutils.plots import BOOK
 
 
 def line(slope):
@@ -36,15 +37,22 @@ def test_what_is_not_a_number_is_a_gap():
     json.dumps(figure.to_plotly_json()["data"][0]["y"], allow_nan=False)
 
 
-def test_the_book_and_the_lab_get_the_same_figure():
+def test_the_book_and_the_lab_get_the_same_figure(monkeypatch):
+    monkeypatch.setenv(BOOK, "../there/plotly.min.js")
     figure = slider(line, [1, 2], label="a = ", start=1, layout={"xaxis_title": "x"})
     bundle = Interactive(figure, alt='A "line" that rises.')._repr_mimebundle_()
     page = bundle["text/html"]
-    assert f'<script src="{SCRIPT}">' in page and "http" not in page.split("<script", 2)[1]
+    assert 'src="../there/plotly.min.js"' in page and "https:" not in page
     assert 'aria-label="A &quot;line&quot; that rises."' in page
     assert "Plotly.addFrames" in page and "Plotly.animate(" not in page  # it waits for a reader
     assert len(page) < 20_000  # the script is not in it
     assert bundle["application/vnd.plotly.v1+json"]["layout"]["xaxis"]["title"]["text"] == "x"
     json.dumps(bundle["application/vnd.plotly.v1+json"]["config"])
+    monkeypatch.delenv(BOOK)  # in a notebook elsewhere
+    assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
+    figure = slider(line, [1, 2], label="a = ", start=1, layout={})
+    assert figure.layout.paper_bgcolor == "white"
+    elsewhere = Interactive(figure, alt="The same.")._repr_mimebundle_()["text/html"]
+    assert 'src="https://cdn.plot.ly/plotly-' in elsewhere
     with pytest.raises(ValueError, match="alt must describe"):
         Interactive(figure, alt=" ")

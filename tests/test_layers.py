@@ -18,7 +18,7 @@ FLOORS = (
     "adapters auc baselines batch config evaluate exposure first_batch intervals optim rank"
     " recommend replay saved store train updates",
     "experiments",
-    "examine interactive page plots",
+    "examine glue interactive page plots",
     "verify",
     "cli flags __main__",
 )

@@ -197,10 +197,32 @@ def test_what_is_absent_is_in_the_legend():
     plt.close()
 
 
-def test_without_myst_nb_a_page_says_what_to_install(monkeypatch):
+def test_a_page_without_a_file_of_records_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(files, "FOLDER", tmp_path / "own")
+    monkeypatch.setattr(files, "SHIPPED", tmp_path / "shipped")
+    with pytest.raises(FileNotFoundError, match=r"own/published.jsonl.*install it from"):
+        Page("published")
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "published.jsonl").touch()
+    page = Page("published")  # a file without runs: they are missing, and the page says so
+    assert page.records == {} and len(page.missing) == len(SWEEPS["published"].trials())
+
+
+def test_own_records_and_those_of_the_package_count_together(monkeypatch, tmp_path):
+    lines = files.path_of("published").read_text(encoding="utf-8").splitlines(keepends=True)
+    for folder, kept in (("own", lines[:2]), ("shipped", lines[1:4])):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "published.jsonl").write_text("".join(kept), encoding="utf-8")
+        monkeypatch.setattr(files, folder.replace("own", "folder").upper(), tmp_path / folder)
+    assert len(known_records(path_of(""))) == len(known_records(path_of("published"))) == 4
+    assert files.file_of("results/published.jsonl").parent.name == "own"
+    elsewhere = tmp_path / "other" / "published.jsonl"
+    assert known_records(elsewhere) == {}
+
+
+def test_without_myst_nb_nothing_is_glued(monkeypatch):
     monkeypatch.setitem(sys.modules, "myst_nb", None)
-    with pytest.raises(ImportError, match=r"pip install 'bslutils\[book\]'"):
-        module.glue("x", "y")
+    assert module.glue("x", "y") is None
 
 
 def test_nothing_in_the_package_imports_it():

@@ -7,7 +7,7 @@ import pytest
 
 from bslutils.intervals import t_interval
 from bslutils.losses import LOSSES, VECTOR_LOSSES
-from bslutils.plots import LOSS_STYLES, band, dots, loss_style, use_style
+from bslutils.plots import BOOK, LOSS_STYLES, band, dots, loss_style, use_style
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +25,17 @@ def test_every_loss_has_a_style_and_different_losses_different_colours():
         loss_style("hinge")
 
 
-def test_figures_are_transparent(tmp_path):
+@pytest.mark.parametrize("in_book", [True, False])
+def test_figures_are_transparent_in_the_book_and_white_elsewhere(tmp_path, monkeypatch, in_book):
+    monkeypatch.setenv(BOOK, "plotly.js")
+    if not in_book:
+        monkeypatch.delenv(BOOK)
     use_style()
     figure, ax = plt.subplots()
     band(ax, [1, 2, 3], np.random.default_rng(0).random((4, 3)), **loss_style("bpr"))
     figure.savefig(tmp_path / "figure.png")
-    assert plt.imread(tmp_path / "figure.png")[0, 0, 3] == 0
+    corner = plt.imread(tmp_path / "figure.png")[0, 0].tolist()
+    assert corner[3] == 0 if in_book else corner == [1, 1, 1, 1]
 
 
 def test_band_covers_the_runs():

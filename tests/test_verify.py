@@ -945,10 +945,16 @@ def test_over_data_a_verdict_is_what_was_seen():
 
 
 def test_without_a_source_checkout_claims_on_records_are_left_out(monkeypatch, tmp_path):
-    monkeypatch.setattr(verify, "path_of", lambda name: tmp_path / name)
+    monkeypatch.setattr("bslutils.experiments.records.FOLDER", tmp_path)
     left = [name for name, claim in verify.CLAIMS.items() if not claim.records]
     monkeypatch.setattr(verify, "run_claim", lambda claim: claim.id)
     assert list(verify.iter_claims()) == left and len(left) < len(verify.CLAIMS)
+
+
+def test_what_reads_records_says_so_where_no_file_is(monkeypatch, tmp_path):
+    monkeypatch.setattr("bslutils.experiments.records.FOLDER", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"overall.jsonl.*install it from a complete"):
+        recorded.records()
 
 
 # Checks ------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
   as there are cores.
 * A page that reaches beyond this machine fails.
 * MathJax and Plotly come from installed packages, so that pages read offline.
-* Every chapter can be downloaded as a notebook.
+* Every chapter can be downloaded as a notebook, executed, and opened where others run it.
 * No page loads Thebe, which Jupyter Book always switches on.
 """
 
@@ -19,7 +19,8 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import dependencies
-import jupytext
+import editions
+import launch
 import offline
 from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_client.provisioning import LocalProvisioner
@@ -31,6 +32,8 @@ from sphinx.util import logging
 
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff")
 VERSIONS_KEPT = 2
+# Tells bslutils.plots that a page of the book draws, and where it finds Plotly's script.
+IN_BOOK = {"BSLUTILS_BOOK": "../_static/plotly/plotly.min.js"}
 
 # The file that tells of attempts, of the page whose kernel is being started.
 attempts: ContextVar[Path] = ContextVar("attempts")
@@ -142,11 +145,15 @@ def ignore_cell_metadata() -> None:
 
 
 def tell_kernels_where_to_report() -> None:
-    """Every kernel's processes write down what they attempt in a file of their page."""
+    """Every kernel's processes write down what they attempt in a file of their page.
+
+    And they know that they are in the book.
+    """
     launch = LocalProvisioner.pre_launch
 
     async def pre_launch(self, **kwargs):
-        kwargs["env"] = {**kwargs.get("env", os.environ), offline.ATTEMPTS: str(attempts.get())}
+        told = IN_BOOK | {offline.ATTEMPTS: str(attempts.get())}
+        kwargs["env"] = {**kwargs.get("env", os.environ), **told}
         return await launch(self, **kwargs)
 
     LocalProvisioner.pre_launch = pre_launch
@@ -175,13 +182,28 @@ def vendor_plotly(app: Sphinx, config) -> None:
 
 
 def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> None:
-    """Write the page's notebook beside its source; the theme then shows a button for it."""
-    if pagename not in app.env.page_keys:
-        return
-    target = Path(app.outdir, "_sources", f"{pagename}.ipynb")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    jupytext.write(jupytext.read(app.env.doc2path(pagename)), target)
-    context["ipynb_source"] = f"{pagename}.ipynb"
+    """Name the page's notebook; the theme then shows a button for it."""
+    if pagename in app.env.page_keys:
+        context["ipynb_source"] = f"{pagename}.ipynb"
+
+
+def offer_launch(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Show where else the page's notebook can be run, if the repository has an address."""
+    options = app.config.html_theme_options
+    address, branch = options["repository_url"], options["repository_branch"]
+    if pagename in app.env.page_keys and (made := launch.button(address, branch, pagename)):
+        context["header_buttons"].insert(0, made)
+
+
+def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
+    """The pages are written: write their notebooks, which refer to what is on every page."""
+    if exception is None and app.builder.name == "html":
+        editions.write(app, lambda name: _cells(app.env, name), caches(app.env))
+
+
+def _cells(env, docname: str) -> list[NotebookNode] | None:
+    found = read_notebook(env, docname)
+    return found and found[0].cells
 
 
 def without_thebe(app: Sphinx, config) -> None:
@@ -205,4 +227,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", report_attempts)
     # Before the theme builds its buttons, which it does at the default priority of 500.
     app.connect("html-page-context", offer_notebook, priority=400)
+    app.connect("html-page-context", offer_launch, priority=502)  # and after
+    app.connect("build-finished", write_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

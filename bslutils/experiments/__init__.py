@@ -27,6 +27,7 @@ from . import (
 from .perform import perform
 from .records import (
     MissingRun,
+    file_of,
     known_records,
     merge,
     outdated,
@@ -98,6 +99,7 @@ __all__ = [
     "Sweep",
     "Trial",
     "best",
+    "file_of",
     "known_records",
     "merge",
     "origin",

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data import SOURCES, load
 from ..data.facts import facts
-from .records import FOLDER
+from .records import file_of
 
 
 @cache
@@ -24,4 +24,4 @@ def facts_of(data: str) -> dict[str, Any]:
         raise ValueError(f"data must be one of {', '.join(SOURCES)}, got {data!r}")
     if not SOURCES[data].files:
         return facts(load(data))
-    return json.loads((FOLDER / "datasets.json").read_text(encoding="utf-8"))[data]
+    return json.loads(file_of("results/datasets.json").read_text(encoding="utf-8"))[data]

@@ -15,8 +15,10 @@ from filelock import FileLock, Timeout
 from ..provenance import ROOT
 from .trial import CODE, HASHES, Trial, identity
 
-# In a source checkout the records of the repository, else a folder below the working directory.
+# Of a source checkout, or else below the working directory: runs are recorded here.
 FOLDER = (ROOT if (ROOT / "pyproject.toml").exists() else Path()) / "results"
+# Of an installed package, which brings the records of its book: they are read only.
+SHIPPED = Path(__file__).parent.parent / "results"
 SUPERSEDED = "superseded.jsonl"
 IDENTITY = (
     "code",
@@ -74,6 +76,36 @@ def path_of(name: str) -> Path:
     return FOLDER / f"{name}.jsonl"
 
 
+def file_of(name: str) -> Path:
+    """An existing file by its path in the repository: the own one, or else the package's.
+
+    Raises:
+        FileNotFoundError: there is none; the message says what to do.
+
+    Example:
+        >>> file_of("results/datasets.json").name
+        'datasets.json'
+    """
+    below = Path(name).relative_to("results")
+    for folder in (FOLDER, SHIPPED):
+        if (folder / below).is_file():
+            return folder / below
+    raise FileNotFoundError(
+        f"there is no file {FOLDER / below}, and this bslutils was installed without records: "
+        "install it from a complete checkout (pip install '.[notebooks]' at its root)"
+    )
+
+
+def record_files() -> list[Path]:
+    """All files of records that count, by name; the package's after those of its user."""
+    return [
+        file
+        for folder in (FOLDER, SHIPPED)
+        for file in sorted(folder.glob("*.jsonl"))
+        if file.name != SUPERSEDED
+    ]
+
+
 def read_records(path: Path) -> Records:
     """Records by id, of this version of the code and of the data; the last of an id counts.
 
@@ -92,20 +124,25 @@ def known_records(path: Path) -> Records:
     """The records of a file and of those beside it: a trial that two sweeps want is run once.
 
     Of a trial that is recorded in several files, the file's own record counts, and else that of
-    the first by name.
+    the first by name. Beside the files of this folder's sweeps are those that the package brings.
     """
+    if path.parent == FOLDER:
+        beside = record_files()
+    else:
+        beside = sorted(set(path.parent.glob("*.jsonl")) - {path.with_name(SUPERSEDED)})
     known = read_records(path)
-    for file in sorted(set(path.parent.glob("*.jsonl")) - {path, path.with_name(SUPERSEDED)}):
+    for file in beside:
         known = read_records(file) | known
     return known
 
 
-def superseded(folder: Path = FOLDER) -> list[dict[str, Any]]:
+def superseded() -> list[dict[str, Any]]:
     """The records that no sweep asks for any more, since its plan was another one when they were
     made: each has the name of its sweep and the reason under ``superseded``.
     """
-    path = folder / SUPERSEDED
-    if not path.exists():
+    try:
+        path = file_of(f"results/{SUPERSEDED}")
+    except FileNotFoundError:
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

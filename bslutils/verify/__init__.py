@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
-from ..experiments import path_of
+from ..experiments import file_of
 from ..experiments.runner import start_worker
 from . import (
     best_loss,
@@ -94,7 +94,10 @@ def _run(name: str) -> Result:
 
 
 def _has_records(claim: Claim) -> bool:
-    return all(path_of(name).exists() for name in claim.records)
+    try:
+        return all(map(file_of, (f"results/{name}.jsonl" for name in claim.records)))
+    except FileNotFoundError:
+        return False
 
 
 def run_claims(ids: Iterable[str] | None = None) -> list[Result]:
@@ -102,7 +105,7 @@ def run_claims(ids: Iterable[str] | None = None) -> list[Result]:
 
     Args:
         ids: names of claims; by default all, but those on recorded runs only where the records
-            are, as in a source checkout.
+            are, as in a source checkout and in a whole package.
 
     Returns:
         a :class:`Result` for each: the claim, the finding, whether the verdict stands.

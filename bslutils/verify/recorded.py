@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..experiments import known_records, noise, path_of
+from ..experiments import file_of, known_records, noise, path_of
 from ..experiments.convergence import best_known, of_testbed
 from ..experiments.noise import POSITIVE, Noise, testbeds
-from ..experiments.records import MissingRun, Records
+from ..experiments.records import MissingRun, Records, record_files
 from ..experiments.testbeds import Testbed
 from ..experiments.verdicts import METRIC
 from ..intervals import Interval, t_interval
@@ -30,8 +30,12 @@ def found(sweep: str, read: Callable, *args, **kwargs):
 
 
 def records() -> Records:
-    """Of all sweeps there are, by id."""
-    files = sorted(path_of("").parent.glob("*.jsonl"))
+    """Of all sweeps there are, by id.
+
+    Raises:
+        FileNotFoundError: there is no file of records at all.
+    """
+    files = record_files() or [file_of("results/overall.jsonl")]  # which says what to do
     return _read(tuple((str(file), file.stat().st_mtime_ns) for file in files))
 
 
