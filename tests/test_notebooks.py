@@ -64,6 +64,7 @@ def page(**more):
         ),
         ("`{ref}` and ``a `{doc}` b`` stay", "`{ref}` and ``a `{doc}` b`` stay"),
         ("{math}`\\mu f`", "$\\mu f$"),
+        ("{py:obj}`~a.b.fit` and {py:obj}`a.c`", "`fit` and `a.c`"),
         (
             "$\\mu_Q f[x](y) \\tau$, \\$5",
             "$\\mu_Q f[x](y) \\tau$, \\$5",
@@ -117,6 +118,7 @@ def test_text(text, plain):
         ),
         ("```{code-block} python\nx = 1\n```", "```python\nx = 1\n```"),
         ("```{glossary}\nSL\n  A loss.\n```", "**SL**\n\nA loss."),
+        ("```{eval-rst}\n.. public:: a.b\n```", "`help(a.b)` in a cell shows what stands here."),
         ("```{bibliography}\n:style: x\n```", "* One, 2024\n* Two, 2025"),
         ("  ```{note}\n  C\n  ```", "  > **Note**\n  >\n  > C"),
     ],

@@ -187,6 +187,8 @@ def _directive(name: str, argument: str, options: dict, body: str, page: Page) -
     if name == "table":
         number = page.refer("numref", options["name"])[0] if "name" in options else "Table"
         return f"**{number}.** {title}\n\n{content}"
+    if name == "eval-rst" and body.strip().startswith(".. public:: "):
+        return f"`help({body.split()[-1]})` in a cell shows what stands here."
     if name in ("grid", "tab-set"):
         return content
     if name in ("grid-item-card", "card", "tab-item"):
@@ -281,6 +283,8 @@ def _role(role: str, content: str, page: Page) -> str:
         return f"[{text}]({link})" if link else text
     if role == "math":
         return f"${content}$"
+    if role == "py:obj":  # of the reference, where `~a.b` is short for b
+        return f"`{content.rpartition('.')[2] if content[0] == '~' else content}`"
     raise ValueError(f"a role that no notebook can show: {{{role}}}`{content}`")
 
 
