@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 GPU_SWEEPS := paper_noise published field backbones reference
 MINUTES ?= 25
 
-.PHONY: help book notebooks pdf assignment test test-slow check-notebooks release-check
+.PHONY: help book notebooks pdf slides assignment test test-slow check-notebooks release-check
 .PHONY: test-matrix test-adapters gpu lab clean
 
 help:  ## list the targets
@@ -69,6 +69,9 @@ test-adapters:  ## the adapters inside the libraries that they are for
 
 pdf: $(INSTALLED) book  ## the book as one file, _build/bsl-book.pdf; needs Debian's chromium
 	$(BIN)/python book/_ext/pdf.py
+
+slides: $(INSTALLED) book  ## for teachers: decks of the chapters' figures, with notes, in _build/slides
+	$(BIN)/python slides/make.py
 
 assignment: $(INSTALLED)  ## for teachers: 'Design a loss', with and without its solution
 	$(BIN)/python assignment/notebook.py
