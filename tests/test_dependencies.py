@@ -115,6 +115,15 @@ def test_magics_are_read_and_code_that_is_no_python_has_a_key(repository):
     assert dependencies.key(["x = ="], folder, repository)
 
 
+def test_what_a_type_checker_imports_is_not_run():
+    source = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a\nelse:\n    import b\n"
+        "if c:\n    import d\n"
+    )
+    found = dependencies.facts(source).imports
+    assert {"b", "d"} <= found and "a" not in found
+
+
 def test_the_books_derivations_do_not_depend_on_its_records():
     """Records change often; to derive again what they do not touch would take a quarter hour."""
     root = Path(__file__).parent.parent

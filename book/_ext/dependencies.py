@@ -65,6 +65,13 @@ class _Reader(ast.NodeVisitor):
             self.demanded = isinstance(child, ast.FunctionDef) and child.name == "__getattr__"
             self.visit(child)
 
+    def visit_If(self, node: ast.If) -> None:
+        # What is imported for a type checker alone is imported by no run.
+        names = {getattr(part, "id", getattr(part, "attr", None)) for part in ast.walk(node.test)}
+        run = [] if "TYPE_CHECKING" in names else [node.test, *node.body]
+        for child in [*run, *node.orelse]:
+            self.visit(child)
+
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self.facts.names.add(node.attr)
         self.generic_visit(node)
