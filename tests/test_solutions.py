@@ -3,6 +3,7 @@
 import ast
 import random
 import re
+import shutil
 import sys
 import types
 from functools import cache
@@ -112,6 +113,8 @@ def lacking(tmp_path_factory):
     folders = {}
     for share in SHARES:
         rng, folders[share] = random.Random(0), tmp_path_factory.mktemp("records")
+        for file in records.FOLDER.glob("*.json"):  # of the data, which are no runs
+            shutil.copy(file, folders[share])
         for file in sorted(records.FOLDER.glob("*.jsonl")):
             lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if rng.random() >= share]
