@@ -43,7 +43,7 @@ h1 { font-size: 7vmin; line-height: 1.15; margin: 0; } h2 { font-size: 4.6vmin; 
 p, ul, ol, table { margin: 0; } li { margin: .6vmin 0; }
 td, th { padding: .6vmin 2vmin; border-bottom: 1px solid #ccc; text-align: left; }
 figure { margin: 0; text-align: center; }
-figure img { width: 100%; max-height: 60vmin; object-fit: contain; }
+figure img { width: 100%; max-height: 64vmin; object-fit: contain; }
 figure .interactive { width: 760px; max-width: 100%; margin: auto; }
 aside { display: none; border-top: 1px solid #bbb; padding-top: 1.5vmin; font-size: 2.4vmin;
         color: #444; }
