@@ -338,9 +338,16 @@ def test_relatives_are_found_by_direction_alone():
     assert found[0].cosine == pytest.approx(1) and found[1].cosine < found[0].cosine
 
 
-def test_cost_is_a_ratio():
-    slow = Called(lambda pos, neg: sum(sound(pos, neg) for _ in range(40)))
-    assert cost(slow) > 5 * cost(Called(sound))
+def test_cost_is_a_ratio(monkeypatch):
+    module = sys.modules["bslutils.examine.character"]
+    mine, clock = Called(sound), [0.0]
+
+    def takes(self, pos, neg):
+        clock[0] += 6.0 if self is mine else 2.0
+
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(Called, "gradients", takes)
+    assert cost(mine) == 3.0
 
 
 class Held(nn.Module):
@@ -449,6 +456,12 @@ def test_training_has_equal_budgets_and_paired_intervals(short):
     a, b = found.test["yours"].mean(), found.test["bpr"].mean()
     assert mean == pytest.approx(a / b - 1) and low < mean < high
     assert "3 settings of each loss" in str(report) and len(report.figure().axes) == 3
+
+
+def test_a_choice_with_nothing_on_one_side_is_at_the_edge(short):
+    # 1.2 is no level: what is as it is has nothing above it.
+    found = bsl.check_loss(make_loss("cvar", level=0.6)).trained
+    assert found.tries == 2 and {"yours", "softmax", "bpr"} <= set(found.at_edge)
 
 
 def test_training_takes_what_takes_no_masks_and_what_has_no_temperature(short):

@@ -10,7 +10,7 @@ from torch import Tensor
 from .. import dro
 from ..losses import SoftmaxLoss
 from .called import Called
-from .rows import Rows
+from .rows import TAU, Rows
 
 STEP = 1e-2  # standard deviation of scores that hardly differ
 ROWS, WIDTH, TURNS = 256, 1024, 7  # of the batch whose time is taken, and how often
@@ -85,11 +85,10 @@ def _nats(scores: Tensor, push: Tensor) -> tuple[float, float]:
     q = push.clamp(min=0).numpy()
     if not q.sum():
         return float("nan"), float("nan")
-    q = q / q.sum()
-    nats = float((q[q > 0] * np.log(q[q > 0] * len(q))).sum())
+    nats = float(dro.divergence(q / q.sum(), np.full(len(q), 1 / len(q))))
     f = scores.numpy()
     if not 1e-9 < nats < dro.largest_radius(f):
-        return max(nats, 0.0), float("nan")
+        return nats, float("nan")
     return nats, float(dro.tau_of_radius(f, radius=nats))
 
 
@@ -133,7 +132,7 @@ def cost(loss: Called) -> float:
     """
     draw = torch.Generator().manual_seed(0)
     pos, neg = (0.2 * torch.randn(ROWS, n, generator=draw) for n in (1, WIDTH))
-    both = (loss, Called(SoftmaxLoss(tau=0.2)))
+    both = (loss, Called(SoftmaxLoss(tau=TAU)))
     best = [float("inf")] * 2
     for _ in range(TURNS):
         for k, each in enumerate(both):

@@ -96,10 +96,17 @@ def ratio(top: Sequence[dict[str, Any]], bottom: Sequence[dict[str, Any]]) -> Ra
     a, b = (_users(records) for records in (top, bottom))
     if a.shape != b.shape:
         raise ValueError(f"runs must have the same seeds and users, got {a.shape} and {b.shape}")
-    value = a.mean() / b.mean()
-    moved = (a.mean(0) - value * b.mean(0)) / b.mean()
     kinds = frozenset(device_kind(record["hardware"]) for record in (*top, *bottom))
-    return Ratio(float(value), a.mean(1) / b.mean(1), moved, kinds)
+    return ratio_of(a, b, kinds)
+
+
+def ratio_of(top: np.ndarray, bottom: np.ndarray, kinds: frozenset[str]) -> Ratio:
+    """The same of the metrics themselves, ``(k, n)`` each: a row for a seed, a column for a user;
+    ``kinds`` are the devices that they were made on.
+    """
+    value = top.mean() / bottom.mean()
+    moved = (top.mean(0) - value * bottom.mean(0)) / bottom.mean()
+    return Ratio(float(value), top.mean(1) / bottom.mean(1), moved, kinds)
 
 
 def _users(records: Sequence[dict[str, Any]]) -> np.ndarray:
