@@ -2,12 +2,16 @@
 
 import json
 import sys
+import time
 
 import torch
 
 import bslutils as bsl
+from bslutils.batch import batch_scores
 from bslutils.models import MatrixFactorization
 from bslutils.scoring import ready, soft_maximum
+from bslutils.stream import ParquetPairs
+from bslutils.updates import make_optimizer, row_updates, update
 
 from .engine import BATCH, DIM, NEGATIVES, TAU, stepper
 from .timing import compare, memory
@@ -60,7 +64,49 @@ def full(way: str, items: int) -> dict:
     }
 
 
+def stream(what: str, folder: str, dim: int, negatives: int, batch: int) -> dict:
+    """An epoch of pairs in Parquet: reading them, or training with softmax loss on them."""
+    start = time.perf_counter()
+    pairs = ParquetPairs(folder)
+    opened = time.perf_counter() - start
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    if what == "reading":
+        start = time.perf_counter()
+        seen = sum(len(user) for user, _ in pairs.batches(batch, generator))
+        seconds = time.perf_counter() - start
+    else:
+        model = MatrixFactorization(pairs.n_users, pairs.n_items, dim=dim)
+        config = bsl.TrainConfig(
+            batch_size=batch, n_negatives=negatives, optimizer="row-adam", lr=0.01
+        )
+        loss, optimizer = bsl.losses.SoftmaxLoss(tau=TAU), make_optimizer(model, config)
+        seen = 0
+        start = time.perf_counter()
+        with row_updates(model, optimizer):
+            for user, pos in pairs.batches(batch, generator):
+                scores = batch_scores(
+                    model, user, pos, None, config, pairs.n_items, generator, loss=loss
+                )
+                losses.append(update(loss, optimizer, scores))
+                seen += len(user)
+        optimizer.catch_up()
+        seconds = time.perf_counter() - start
+    if seen != pairs.n_pairs:
+        raise RuntimeError(f"{seen} of {pairs.n_pairs} pairs were seen")
+    found = torch.stack(losses).tensor_split(20) if losses else []
+    return {
+        "what": what,
+        "pairs": seen,
+        "users": pairs.n_users,
+        "items": pairs.n_items,
+        "seconds": seconds,
+        "opened_seconds": opened,
+        "peak_bytes": memory(peak=True),
+        "loss of each twentieth": [round(part.mean().item(), 4) for part in found],
+    }
+
+
 if __name__ == "__main__":
-    print(
-        json.dumps({"catalogue": catalogue, "full": full}[sys.argv[1]](**json.loads(sys.argv[2])))
-    )
+    row = {"catalogue": catalogue, "full": full, "stream": stream}[sys.argv[1]]
+    print(json.dumps(row(**json.loads(sys.argv[2]))))

@@ -18,6 +18,7 @@ from bslutils.scoring import ready, soft_maximum
 from .engine import BATCH, DIM, NEGATIVES, TAU, stepper
 from .frontier import frontier
 from .reference import ReferenceTrainer, reference_evaluate
+from .streaming import stream
 from .timing import compare, in_own_process, product_rate
 
 
@@ -347,5 +348,8 @@ def gpu() -> dict:
 
 TABLES = {
     table.__name__: table
-    for table in (step, epoch, evaluation, catalogue, full, negatives, lists, graph, frontier, gpu)
+    for table in (
+        *(step, epoch, evaluation, catalogue, full, negatives, lists, graph, frontier, stream),
+        gpu,
+    )
 }

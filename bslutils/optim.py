@@ -1,6 +1,6 @@
 """Row-wise Adam: an update that costs what the batch touches, not what the table holds."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -144,6 +144,22 @@ class RowAdam(torch.optim.Optimizer):
                     for block in rows.split(1 << 16):
                         self._catch_up(other, block, group)
 
+    def state_dict(self) -> dict[str, Any]:
+        """As of any optimiser of torch, so that training can go on from it."""
+        for table in list(self.held):
+            rows, moments = self.held.pop(table)
+            Moments(**self.state[table]).write(rows, moments)
+        return super().state_dict() | {"clock": self.clock}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        super().load_state_dict(state)
+        self.held.clear()
+        self.clock = state["clock"]
+        tables = [table for group in self.param_groups for table in group["params"]]
+        for place, moments in state["state"].items():  # torch makes numbers of the type of a table
+            self.state[tables[place]]["last"] = moments["last"].to(tables[place].device)
+
     def _catch_up(self, table: Tensor, rows: Tensor, group: dict) -> None:
         value, moments = table.index_select(0, rows), self._take(table, rows)
         self._pay(value, moments, group, self.clock)
@@ -198,3 +214,10 @@ class Together:
     def step(self) -> None:
         for optimizer in self.optimizers:
             optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for optimizer, own in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(own)

@@ -12,11 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .atomic import write_whole
 from .checks import shown, switch
 from .config import TrainConfig
 from .data import Interactions, check_data
 from .losses import LOSSES, VECTOR_LOSSES
-from .models import MODELS, make_model, model_settings
+from .models import MODELS, make_model
+from .told import told_of_loss, told_of_model
 from .train import Run
 from .version import __version__
 
@@ -73,8 +75,8 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
     settings = {
         "format": FORMAT,
         "versions": {"bslutils": __version__, "torch": torch.__version__},
-        "model": _model_settings(run.model),
-        "loss": _loss_settings(run.loss),
+        "model": told_of_model(run.model),
+        "loss": told_of_loss(run.loss),
         "config": asdict(run.config),
         "data": run.data,
         "history": run.history,
@@ -86,10 +88,7 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for name, content in ((SETTINGS, text.encode()), (WEIGHTS, weights)):
-            with (unfinished / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            write_whole(unfinished / name, content)
         unfinished.chmod(0o755)  # a folder of tempfile is for its owner alone
         if os.path.lexists(folder):
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
@@ -192,27 +191,6 @@ def _weights(model: nn.Module, loss: nn.Module | None) -> dict[str, Tensor]:
                 raise ValueError(f"{name} of the {kind} is no tensor and cannot be saved")
             found[f"{kind}.{name}"] = value.detach().cpu().contiguous().clone()
     return found
-
-
-def _model_settings(model: nn.Module) -> dict[str, Any]:
-    name = next((name for name, kind in MODELS.items() if type(model) is kind), None)
-    if name is None:
-        return {"name": None, "class": type(model).__name__}
-    return {"name": name, **model_settings(model)}
-
-
-def _loss_settings(loss: nn.Module | None) -> dict[str, Any] | None:
-    every = LOSSES | VECTOR_LOSSES
-    name = next((name for name, kind in every.items() if type(loss) is kind), None)
-    if name is None:
-        return None if loss is None else {"name": None, "class": type(loss).__name__}
-    params, learned = {}, []
-    for key, value in loss.params.items():
-        if isinstance(value, Tensor):
-            learned += [key] if value.requires_grad else []
-            value = value.item()
-        params[key] = value
-    return {"name": name, "params": params, "learned": learned}
 
 
 def _config(told: dict[str, Any]) -> TrainConfig:

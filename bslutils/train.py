@@ -1,9 +1,12 @@
 """The trainer: one loop that reads from top to bottom."""
 
 import dataclasses
+import hashlib
+import os
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .batch import batch_scores
+from .checkpoint import Checkpoint
 from .checks import shown
 from .config import TrainConfig
 from .data import Interactions, check_data
@@ -24,6 +28,7 @@ from .optim import RowAdam, Together
 from .rank import bound_on_scores, check_cutoff, embeddings
 from .replay import Replay, replayable
 from .sampling import NoisyNegatives, batches, same_user_mask
+from .told import told_of_loss, told_of_model
 from .updates import (
     make_optimizer,
     own_parameters,
@@ -83,6 +88,7 @@ def fit(
     config: TrainConfig,
     *,
     on_epoch: Callable[[int, nn.Module], None] | None = None,
+    checkpoint: str | os.PathLike | None = None,
 ) -> Run:
     """Train a model on the training pairs and keep the epoch that is best on validation.
 
@@ -102,13 +108,19 @@ def fit(
             the rate of the model and without L2, and kept at the best epoch like the weights.
         config: the settings.
         on_epoch: called as ``on_epoch(epoch, model)`` after every epoch, to watch the model.
+        checkpoint: a folder in which training is kept after every epoch, whole or not at all.
+            Stopped in whatever way and called again alike, ``fit`` goes on behind the last epoch
+            that is kept there, and on a CPU ends with the same bits; a training that is through
+            is given back at once. A model that is not of this package must be alike by itself.
 
     Raises:
         TypeError: a loss that cannot be called as above, or gives back no tensor.
         ValueError: a loss that fails at its first batch, changes its scores, gives no single
             number or no gradient to the scores; no training pair, a model whose sizes are
             not those of the data, a metric with more places than there are items, or row-wise
-            updates of a model that has no rows to update.
+            updates of a model that has no rows to update; a checkpoint that is damaged, of another
+            training, or in use.
+        OSError: a checkpoint cannot be written, as on a full disk; the one before is still there.
         MemoryError: memory ran out; the message names the settings that ask for it, and the model
             is left with the weights of the last good epoch.
         FloatingPointError: the loss, a weight or a score became NaN or infinite; the message says
@@ -140,12 +152,11 @@ def fit(
     tables = optimizer = make_optimizer(model, config)
     if own := own_parameters(loss, model):
         optimizer = Together(tables, torch.optim.Adam(own, lr=config.lr))
-    run = Run(
-        model,
-        config,
-        {"name": data.name, "hash": data.hash, "protocol": data.protocol},
-        loss=loss,
-    )
+    told = {"name": data.name, "hash": data.hash, "protocol": data.protocol}
+    run = Run(model, config, told, loss=loss)
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoint(checkpoint, _training(run), learner, optimizer, generator)
     noise = None
     if config.negative_noise != 1:
         noise = NoisyNegatives(data.train, config.negative_noise, device)
@@ -186,15 +197,25 @@ def fit(
         disable=None if config.progress is None else not config.progress,
         unit="step",
     )
+    begin = 1
     # Dropout and noise draw from the global generator: seed it for this run, then give it back.
     with (
+        nullcontext() if kept is None else kept.held(),
         progress,
         row_updates(model, tables),
         torch.random.fork_rng([device] if device.type == "cuda" else []),
     ):
         torch.manual_seed(config.seed)
+        if kept is not None and (found := kept.read()) is not None:
+            before, best_state = found
+            run.history, run.best_epoch = before["history"], before["best_epoch"]
+            run.stopped = before["stopped"]
+            best_value = run.best.get(config.metric, best_value)
+            last_good, seconds = _state(learner), run.history[-1]["seconds"]
+            begin = len(run.history) + 1 if run.stopped == "epochs" else config.epochs + 1
+            progress.update((begin - 1) * steps)
         try:
-            for epoch in range(1, config.epochs + 1):
+            for epoch in range(begin, config.epochs + 1):
                 start, losses = time.perf_counter(), []
                 epoch_batches = batches(
                     data.train,
@@ -237,7 +258,13 @@ def fit(
                     stale = (epoch - run.best_epoch) // config.eval_every
                     if config.patience is not None and stale >= config.patience:
                         run.stopped = "patience"
-                        break
+                if kept is not None:
+                    so_far = {
+                        name: getattr(run, name) for name in ("history", "best_epoch", "stopped")
+                    }
+                    kept.write(epoch, so_far, None if best_state is last_good else best_state)
+                if run.stopped == "patience":
+                    break
         except KeyboardInterrupt:
             run.stopped = "interrupted"
         except (FloatingPointError, ValueError):  # as of a temperature that was learned below 0
@@ -268,6 +295,19 @@ def _check_arguments(model, data, loss, config, on_epoch) -> None:
         raise ValueError(f"config must be a TrainConfig, got {shown(config)}")
     if on_epoch is not None and not callable(on_epoch):
         raise ValueError(f"on_epoch must be a function or None, got {shown(on_epoch)}")
+
+
+def _training(run: Run) -> dict[str, Any]:
+    """What decides the result of a training, to tell it from others."""
+    config = dataclasses.asdict(run.config)
+    del config["progress"]
+    model = told_of_model(run.model)
+    if model["name"] is not None:  # its weights come from its seed, and will be the same again
+        digest = hashlib.sha256()
+        for value in run.model.state_dict().values():
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        model["first weights"] = digest.hexdigest()
+    return {"data": run.data, "model": model, "loss": told_of_loss(run.loss), "config": config}
 
 
 def _learned(loss: nn.Module) -> dict[str, float]:

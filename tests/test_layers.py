@@ -11,12 +11,12 @@ PACKAGE = Path(__file__).parent.parent / "bslutils"
 FLOORS = (
     "version",
     "provenance published",
-    "checks distributed dro in_batch listed rows sampling scoring tuning",
+    "atomic checks distributed dro in_batch listed rows sampling scoring stream tuning",
     "losses",
     "data graph",
     "models",
-    "adapters auc baselines batch config evaluate exposure first_batch intervals optim rank"
-    " recommend replay saved store train updates",
+    "adapters auc baselines batch checkpoint config evaluate exposure first_batch intervals optim"
+    " rank recommend replay saved store told train updates",
     "experiments",
     "examine glue interactive page plots",
     "verify",

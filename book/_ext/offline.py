@@ -26,7 +26,7 @@ def is_local(host) -> bool:
     """Whether a host, by name or address, is this machine.
 
     Example:
-        >>> is_local("127.0.0.1"), is_local("::1"), is_local("localhost"), is_local(None)
+        >>> is_local("127.0.0.1"), is_local("::1"), is_local("localhost"), is_local("0.0.0.0")
         (True, True, True, True)
         >>> is_local("192.0.2.1"), is_local("example.org")
         (False, False)
@@ -36,9 +36,10 @@ def is_local(host) -> bool:
     if not isinstance(host, str) or host in ("", "localhost"):
         return True  # the kernel has numbers for addresses, and any address is none
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
+    return address.is_loopback or address.is_unspecified  # 0.0.0.0: whoever listens here
 
 
 def _hook(event: str, args: tuple) -> None:

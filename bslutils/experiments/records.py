@@ -1,7 +1,5 @@
 """Files of records: a line of JSON for every run, appended in one piece and never rewritten."""
 
-import json
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -13,25 +11,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..provenance import ROOT
-from .trial import CODE, HASHES, Trial, identity
+from .record_line import check_record, content_of, is_current, line_of
+from .trial import Trial
 
 # Of a source checkout, or else below the working directory: runs are recorded here.
 FOLDER = (ROOT if (ROOT / "pyproject.toml").exists() else Path()) / "results"
 # Of an installed package, which brings the records of its book: they are read only.
 SHIPPED = Path(__file__).parent.parent / "results"
 SUPERSEDED = "superseded.jsonl"
-IDENTITY = (
-    "code",
-    "data_hash",
-    "data",
-    "loss",
-    "params",
-    "config",
-    "backbone",
-    "model",
-    "protocol",
-    "false_positives",
-)
 
 Records = dict[str, dict[str, Any]]
 
@@ -117,7 +104,7 @@ def read_records(path: Path) -> Records:
         >>> read_records(Path("no such file"))
         {}
     """
-    return {record["id"]: record for record in _lines(path) if _current(record)}
+    return {record["id"]: record for record in _lines(path) if is_current(record)}
 
 
 def known_records(path: Path) -> Records:
@@ -144,12 +131,12 @@ def superseded() -> list[dict[str, Any]]:
         path = file_of(f"results/{SUPERSEDED}")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [content_of(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def outdated(path: Path) -> list[dict[str, Any]]:
     """Records made by another version of the code or on other data: kept, never used."""
-    return [record for record in _lines(path) if not _current(record)]
+    return [record for record in _lines(path) if not is_current(record)]
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -167,44 +154,17 @@ def _parsed(path: Path, version: tuple[int, ...]) -> tuple[list[dict[str, Any]],
     """The records of a version of a file, and what is to be said of its other lines."""
     records, complaints = [], []
     text = path.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            settings = {name: record[name] for name in IDENTITY}
-            if record["id"] != identity(settings) or not _has_result(record["test"]):
-                raise ValueError("its id is not that of its settings, or it has no result")
-            _current(record)  # has what tells its version
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            complaints.append(f"line {number} of {path} is not a record and is left out: {error!r}")
+            record = content_of(line)
+            check_record(record)
+        except ValueError as error:
+            complaints.append(f"line {number} of {path} is not a record and is left out: {error}")
             continue
         records.append(record)
     return records, complaints
-
-
-def _has_result(test: Any) -> bool:
-    """Whether it is metrics by name: finite numbers, and lists of numbers for groups."""
-
-    def is_number(value: Any) -> bool:
-        return type(value) is float or (type(value) is int and abs(value) < 2**53)
-
-    return (
-        isinstance(test, dict)
-        and "recall@20" in test
-        and all(
-            math.isfinite(value)
-            if is_number(value)
-            else name.endswith(" by group")
-            and isinstance(value, list)
-            and all(map(is_number, value))
-            for name, value in test.items()
-        )
-    )
-
-
-def _current(record: dict[str, Any]) -> bool:
-    return record["code"] == CODE and record["data_hash"] == HASHES.get(record["data"])
 
 
 @contextmanager
@@ -245,7 +205,7 @@ class Writer:
             # A line cut off by a machine that died must not swallow the next one.
             file.seek(max(0, end - 1))
             start = b"" if end == 0 or file.read(1) == b"\n" else b"\n"
-            line = start + json.dumps(record).encode() + b"\n"
+            line = start + line_of(record).encode() + b"\n"
             try:
                 if file.write(line) != len(line):
                     raise OSError(f"no room for a record in {self.path}")

@@ -1,21 +1,16 @@
 """Sweeps: which trials an experiment wants, and running those that are missing."""
 
 import math
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from ..provenance import device_kind, hardware
 from .cost import Costs
+from .executors import PROCESSES, workers
 from .perform import Late, perform
 from .records import Records, known_records, path_of, recorded, writer
 from .trial import Trial
@@ -81,15 +76,17 @@ def run_sweep(
     path: Path | None = None,
     only: str = "",
     device: str = "cpu",
-    jobs: int = 1,
+    jobs: int | None = 1,
     again: bool = False,
     progress: bool | None = None,
     minutes: float = math.inf,
+    executor: str = PROCESSES,
 ) -> Iterator[tuple[dict[str, Any], int, int]]:
     """Run what is missing and record it; yields each record once it is kept.
 
     Killed at any moment, it loses the runs that it was in and nothing else; started again, it
-    goes on with what is missing.
+    goes on with what is missing. An interrupt keeps the runs that are through, stops the others
+    at once, and begins none.
 
     Args:
         sweep: the experiment.
@@ -97,21 +94,26 @@ def run_sweep(
         path: file of the records.
         only: run only trials whose label contains this text.
         device: where to train.
-        jobs: trials at a time, in processes of their own; on a CPU they share its cores.
+        jobs: trials at a time, in processes of their own; on a CPU they share its cores. Of a
+            cluster ``None`` is as many as it has places for.
         again: run what is recorded already, too, once.
         progress: show a progress bar for every trial.
         minutes: how long at most. Of the missing trials the first that should be through in time
             is begun (:class:`bslutils.experiments.cost.Costs`); one that is not after all is
             stopped, and not recorded.
+        executor: where to run, by address (:mod:`bslutils.experiments.executors`). Records are
+            written here, each once, whoever made it.
 
     Yields:
         The record, how many trials are recorded, and how many are wanted as far as is known.
 
     Raises:
         ValueError: an unknown size, no trial that ``only`` fits, ``jobs`` below 1, ``minutes``
-            not positive, or a file that another program holds.
+            not positive, an unknown executor, or a file that another program holds.
+        ImportError: a cluster's package is missing.
+        OSError: a cluster cannot be reached, or a process of this machine was killed.
     """
-    if jobs < 1:
+    if jobs is not None and jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     if not minutes > 0:
         raise ValueError(f"minutes must be positive, got {minutes}")
@@ -130,34 +132,48 @@ def run_sweep(
         if not wanted():
             raise ValueError(f"no trial of {sweep.name} has {only!r} in its label")
         running: dict[Future, Trial] = {}
-        with _workers(jobs) as submit:
-            while True:
-                begun = done | {trial.id for trial in running.values()}
-                for trial in (t for t in wanted() if t.id not in begun):
-                    if len(running) < jobs and budget.has_room_for(costs.of(trial)):
-                        run = submit(
-                            perform,
-                            trial,
-                            until=time.time() + budget.left(),
-                            per_user=sweep.per_user(trial.settings),
-                            **options,
-                        )
-                        running[run] = trial
-                if not running:
-                    return
-                for run in wait(running, return_when=FIRST_COMPLETED).done:
-                    trial = running.pop(run)
-                    try:
-                        record = run.result()
-                    except Late:
-                        continue
-                    budget.learn(costs.of(trial), record["seconds"])
-                    file.append(record)
-                    records[trial.id] = record
-                    done.add(trial.id)
-                    costs.add(record)
-                    trials = wanted()
-                    yield record, sum(t.id in done for t in trials), len(trials)
+
+        def keep(run: Future) -> dict[str, Any] | None:
+            trial = running.pop(run)
+            try:
+                record = run.result()
+            except Late:
+                return None
+            except BrokenExecutor:
+                raise ChildProcessError(
+                    f"the process that made {trial.label} was killed, as where memory runs out: "
+                    "its run and those beside it are lost, what is recorded is not"
+                ) from None
+            budget.learn(costs.of(trial), record["seconds"])
+            file.append(record)
+            records[trial.id] = record
+            done.add(trial.id)
+            costs.add(record)
+            return record
+
+        with workers(executor, jobs) as (submit, places):
+            try:
+                while True:
+                    begun = done | {trial.id for trial in running.values()}
+                    for trial in (t for t in wanted() if t.id not in begun):
+                        if len(running) < places and budget.has_room_for(costs.of(trial)):
+                            run = submit(
+                                perform,
+                                trial,
+                                until=time.time() + budget.left(),
+                                per_user=sweep.per_user(trial.settings),
+                                **options,
+                            )
+                            running[run] = trial
+                    if not running:
+                        return
+                    for run in wait(running, return_when=FIRST_COMPLETED).done:
+                        if (record := keep(run)) is not None:
+                            trials = wanted()
+                            yield record, sum(t.id in done for t in trials), len(trials)
+            finally:  # what is through is kept, whatever stops the others
+                for run in [r for r in running if r.done() and r.exception() is None]:
+                    keep(run)
 
 
 class Budget:
@@ -179,48 +195,6 @@ class Budget:
         """Note what a run took: on a slower machine all that follow will be slower, too."""
         if expected:
             self.pace = max(took / expected, 0.5 * self.pace)
-
-
-@contextmanager
-def _workers(jobs: int) -> Iterator[Callable[..., Future]]:
-    """A function that begins a call, in a process of its own where there are several at a time."""
-    if jobs == 1:
-        yield _at_once
-        return
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=start_worker,
-        initargs=(max(1, (os.cpu_count() or 1) // jobs),),
-    )
-    try:
-        yield pool.submit
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _at_once(function: Callable, *args, **options) -> Future:
-    """The call, done."""
-    call = Future()
-    try:
-        call.set_result(function(*args, **options))
-    except Late as error:
-        call.set_exception(error)
-    return call
-
-
-def start_worker(threads: int) -> None:
-    """Take ``threads`` cores, and end with the program that asked for the work.
-
-    A killed program cannot stop its workers; they would train on, and nobody record it.
-    """
-    torch.set_num_threads(threads)
-
-    def end_with_parent() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def status(

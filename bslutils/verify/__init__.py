@@ -9,13 +9,11 @@ Example:
     ('holds exactly', True)
 """
 
-import multiprocessing
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 from ..experiments import file_of
-from ..experiments.runner import start_worker
+from ..experiments.executors import process_pool
 from . import (
     best_loss,
     every_loss,
@@ -78,15 +76,11 @@ def iter_claims(ids: Iterable[str] | None = None, *, jobs: int = 1) -> Iterator[
 
 
 def _side_by_side(names: list[str], jobs: int) -> Iterator[Result]:
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=start_worker, initargs=(1,))
-    try:
+    with process_pool(jobs, 1) as pool:
         order = sorted(names, key=lambda name: not CLAIMS[name].long)
         found = {name: pool.submit(_run, name) for name in order}
         for name in names:
             yield replace(found[name].result(), claim=CLAIMS[name])
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _run(name: str) -> Result:
