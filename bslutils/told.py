@@ -28,7 +28,7 @@ def told_of_loss(loss: Any) -> dict[str, Any] | None:
     Example:
         >>> from bslutils.losses import SoftmaxLoss
         >>> told_of_loss(SoftmaxLoss(tau=0.5))["params"]
-        {'tau': 0.5, 'pos_in_denominator': False}
+        {'tau': 0.5, 'pos_in_denominator': False, 'reduction': 'mean'}
     """
     every = LOSSES | VECTOR_LOSSES
     name = next((name for name, kind in every.items() if type(loss) is kind), None)

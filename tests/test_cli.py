@@ -308,6 +308,6 @@ def test_the_seed_is_that_of_the_model_too(monkeypatch):
     def show(name, data, **given):
         raise LookupError(given)
 
-    monkeypatch.setattr(cli, "make_model", show)
+    monkeypatch.setattr("bslutils.cli.training.make_model", show)
     with pytest.raises(LookupError, match="'seed': 7"):
         main([*TRAIN, "--loss", "bpr", "--seed", "7"])

@@ -175,11 +175,12 @@ def test_an_interrupt_keeps_what_is_through_and_stops_the_rest(local, tmp_path, 
         start_new_session=True,
         encoding="utf-8",
     )
-    first = running.stdout.readline().strip()
-    start = time.monotonic()
-    (os.killpg if to_group else os.kill)(running.pid, signal.SIGINT)
-    others = running.stdout.read().split()
-    assert running.wait() == 130 and time.monotonic() - start < 20
+    with running:
+        first = running.stdout.readline().strip()
+        start = time.monotonic()
+        (os.killpg if to_group else os.kill)(running.pid, signal.SIGINT)
+        others = running.stdout.read().split()
+    assert running.returncode == 130 and time.monotonic() - start < 20
     kept = lines(path)
     assert len(kept) == len(set(kept)) and {first, *others} <= set(kept) < set(local)
     with pytest.raises(ProcessLookupError):  # nobody is left

@@ -29,7 +29,7 @@ from bslutils.experiments import (
     path_of,
     perform,
     read_records,
-    records as records_module,
+    record_line,
     repeat,
     run_sweep,
     status,
@@ -41,6 +41,7 @@ from bslutils.experiments import (
 from bslutils.experiments.cost import Costs
 from bslutils.experiments.per_user import unpack
 from bslutils.experiments.perform import Late
+from bslutils.experiments.record_line import content_of, line_of
 from bslutils.experiments.records import lacks, recorded, writer
 from bslutils.experiments.reference import named, reference
 from bslutils.experiments.testbeds import columns, measured
@@ -58,7 +59,9 @@ def quick(wanted, **options):
     tau = wanted.params["tau"]
     test = {"recall@20": 1 - tau, "ndcg@20": 0.5}
     record = {"id": wanted.id, "label": wanted.label, **wanted.settings, "valid": tau}
-    made = {"history": [{}], "hardware": "2 cores", "seconds": 1.0, "train_seconds": 1.0}
+    made = {"history": [{"seconds": 1.0}], "hardware": "2 cores", "seconds": 1.0}
+    made |= {"train_seconds": 1.0, "best_epoch": 1, "stopped": "epochs", "date": "2024-02-29"}
+    made |= {"commit": "unknown", "versions": {"torch": "2"}, "threads": 1}
     return record | {"test": test} | made
 
 
@@ -253,7 +256,7 @@ def test_a_line_says_where_records_come_from(tmp_path):
         quick(trial(tau)) | {"date": date, "hardware": "a machine", "seconds": 90}
         for tau, date in ((0.1, "2026-01-02"), (0.4, "2026-01-01"))
     ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    path.write_text("".join(line_of(line) + "\n" for line in lines), encoding="utf-8")
     said = "2 of 4 runs, 2026-01-01 to 2026-01-02, a machine, 3 min of runs"
     assert origin(GRID, path=path) == f"`python -m bslutils sweep grid`: {said}"
     assert "sweep grid --size full`: 2 of 4" in origin(GRID, size="full", path=path)
@@ -322,7 +325,7 @@ def test_kill_at_any_moment_loses_nothing_and_runs_nothing_twice(monkeypatch, tm
     def slow(wanted, **options):
         time.sleep(0.004)
         record = quick(wanted)
-        record["padding"] = "x" * 50_000  # a line that takes more than a moment to write
+        record["users"] = {"ndcg@20": "x" * 50_000}  # takes more than a moment to write
         return record
 
     monkeypatch.setattr("bslutils.experiments.runner.perform", slow)
@@ -488,7 +491,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(at_once, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records_module.os, "fsync", full)
+    monkeypatch.setattr("bslutils.experiments.records.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         next(run_sweep(GRID, path=path))
     assert path.read_bytes() == before
@@ -499,9 +502,9 @@ def test_corrupt_lines_are_named_and_the_rest_is_used(at_once, tmp_path):
     path = tmp_path / "grid.jsonl"
     list(run_sweep(GRID, path=path))
     lines = path.read_text(encoding="utf-8").splitlines()
-    forged = json.loads(lines[3]) | {"loss": "bpr"}
+    forged = content_of(lines[3]) | {"loss": "bpr"}
     path.write_text(
-        "\n".join([lines[0], lines[1][:50], lines[2], json.dumps(forged), lines[4]]),
+        "\n".join([lines[0], lines[1][:50], lines[2], line_of(forged), lines[4]]),
         encoding="utf-8",
     )
     with pytest.warns(UserWarning) as caught:
@@ -509,16 +512,15 @@ def test_corrupt_lines_are_named_and_the_rest_is_used(at_once, tmp_path):
     assert [str(w.message).partition(" of ")[0] for w in caught] == ["line 2", "line 4"]
     assert list(records) == [json.loads(lines[n])["id"] for n in (0, 2, 4)]
     with pytest.warns(UserWarning), writer(path) as file:  # the last line has no end
-        file.append(json.loads(lines[5]))
+        file.append(content_of(lines[5]))
         assert len(read_records(path)) == 4
 
 
 def test_records_of_other_code_or_data_are_kept_apart(at_once, tmp_path, monkeypatch):
     path = tmp_path / "grid.jsonl"
     list(run_sweep(GRID, path=path))
-    for module, changes in ((trial_module, {"CODE": 99}), (records_module, {"CODE": 99})):
-        for name, value in changes.items():
-            monkeypatch.setattr(module, name, value)
+    for module in (trial_module, record_line):
+        monkeypatch.setattr(module, "CODE", 99)
     assert read_records(path) == {} and len(outdated(path)) == 6
     assert len(list(run_sweep(GRID, path=path))) == 6
     assert len(read_records(path)) == 6 and len(outdated(path)) == 6

@@ -25,7 +25,8 @@ def lost(removed, kept):
 
 def content(line):
     record = json.loads(line)
-    record.pop("superseded", None)
+    for added in ("superseded", "check"):  # later than the record itself
+        record.pop(added, None)
     return json.dumps(record, sort_keys=True)
 
 

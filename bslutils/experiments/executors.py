@@ -24,6 +24,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from .perform import Late
 
@@ -102,6 +103,7 @@ def process_pool(jobs: int, threads: int) -> Iterator[ProcessPoolExecutor]:
 def _begin(threads: int, until_closed) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
+    tqdm.set_lock(threading.RLock())  # its own is among processes, and would be left behind
 
     def end_with_the_program() -> None:
         try:

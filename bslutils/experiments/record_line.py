@@ -5,6 +5,7 @@ and in the range that it should be. Its texts are still a stranger's: a page esc
 """
 
 import hashlib
+import html
 import json
 import math
 import re
@@ -91,6 +92,16 @@ def check_record(record: dict[str, Any]) -> None:
         raise ValueError("best_epoch is beyond the history")
     if record["id"] != identity({name: record[name] for name in IDENTITY}):
         raise ValueError("its id is not that of its settings")
+
+
+def as_markdown(text: str) -> str:
+    """A stranger's text for a page of Markdown, where it is shown as it is: no markup in it counts.
+
+    Example:
+        >>> as_markdown("AMD EPYC, 2 cores"), as_markdown("<b>*x*</b>")
+        ('AMD EPYC, 2 cores', '&lt;b&gt;\\\\*x\\\\*&lt;/b&gt;')
+    """
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$^=:@-])", r"\\\1", html.escape(text, quote=False))
 
 
 def is_current(record: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from ..provenance import device_kind, hardware
 from .cost import Costs
 from .executors import PROCESSES, workers
 from .perform import Late, perform
+from .record_line import as_markdown
 from .records import Records, known_records, path_of, recorded, writer
 from .trial import Trial
 
@@ -276,6 +277,6 @@ def origin(sweep: Sweep, *, size: str = "small", path: Path | None = None) -> st
     if done:
         dates = sorted({record["date"] for record in done})
         when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        machines = "; ".join(sorted({record["hardware"] for record in done}))
+        machines = as_markdown("; ".join(sorted({record["hardware"] for record in done})))
         line += f", {when}, {machines}, {sum(r['seconds'] for r in done) / 60:.0f} min of runs"
     return line
