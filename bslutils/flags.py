@@ -7,7 +7,10 @@ says of it: a new loss or model has its flags without a line here.
 import argparse
 import inspect
 import re
+import shlex
+import sys
 import typing
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -78,7 +81,41 @@ def read_data(args: argparse.Namespace, data: str) -> Interactions:
         }
         if len(options["columns"]) < len(pairs):
             raise ValueError("--columns names a role twice")
-    return load_files(data, args.test_file, valid_fraction=args.valid_fraction, **options)
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            found = load_files(data, args.test_file, valid_fraction=args.valid_fraction, **options)
+    except ValueError as error:
+        raise ValueError(as_flags(str(error))) from None
+    for warning in said:
+        print(f"warning: {as_flags(str(warning.message))}", file=sys.stderr)
+    return found
+
+
+def as_flags(message: str) -> str:
+    """What an error says of arguments of :func:`bslutils.load_files`, in flags.
+
+    Example:
+        >>> as_flags("say columns={'user': 'who', 'item': 'what'}, or header=False")
+        'say --columns user=who item=what, or --no-header'
+        >>> as_flags("load_files('a.csv', columns=('user', 'item')) keeps; min_rating=4 does not")
+        "'a.csv' --columns user item keeps; --min-rating 4 does not"
+    """
+
+    def columns(found: re.Match) -> str:
+        words = re.findall(r"'([^']*)'(?:: (?:'([^']*)'|([\w…]+)))?", found[1])
+        roles = ("=".join(filter(None, word)) for word in words)
+        return "--columns " + " ".join(shlex.quote(role) for role in roles)
+
+    message = re.sub(r"columns=[({]((?:'[^']*'|[^'(){}])*)[)}]", columns, message)
+    message = re.sub(r"load_files\(('[^']*'), ([^()]*)\)", r"\1 \2", message)
+    message = message.replace("header=False", "--no-header").replace("header=True", "--header")
+    names = "sep|split|layout|encoding|min_rating|test_fraction|valid_fraction"
+    return re.sub(
+        rf"\b({names})=('[^']*'|[\w.+-]*\w)",
+        lambda found: f"--{found[1].replace('_', '-')} {shlex.quote(found[2].strip(chr(39)))}",
+        message,
+    )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

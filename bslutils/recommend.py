@@ -1,5 +1,6 @@
 """Lists to show: the best items for some users, with names and scores."""
 
+import warnings
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,8 @@ def recommend(
 
     Users come and go by name where the data has ``user_names``, as from
     :func:`bslutils.load_files`, and by id, a row of the data, where it has none. Of equal scores
-    the item with the smaller id comes first. A user with fewer than ``k`` candidates gets fewer.
+    the item with the smaller id comes first. A user with fewer than ``k`` candidates gets fewer. Of
+    users without a training pair a model that embeds knows nothing: a warning says so.
 
     Args:
         model: has ``embed()``, or is a function from ids of users to their scores of all items, as
@@ -103,6 +105,14 @@ def recommend(
     ids = _ids(users, data, by)
     seen = _seen(data, leave_out)
     nothing = csr_array(seen.shape, dtype=bool)  # ties are not resolved against anything
+    strangers = ids[data.user_degree[ids] == 0]
+    if len(strangers) and hasattr(model, "embed"):
+        warnings.warn(
+            f"{len(strangers)} of {len(ids)} users have no training pair, such as "
+            f"{_named(strangers[:1], data.user_names).tolist()[0]!r}: the model has learned "
+            "nothing of them, and their lists mean nothing; recommend what is popular",
+            stacklevel=2,
+        )
     scores_of, device = table_of(model, data)
     items = np.full((len(ids), k), -1, dtype=np.int64)
     scores = np.full((len(ids), k), np.nan)

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import bslutils as bsl
 from bslutils import cli
 from bslutils.cli import main
 from bslutils.experiments import SIZES
@@ -135,7 +137,7 @@ def test_train_on_files(capsys, tmp_path):
     (tmp_path / "test.txt").write_text("0 5\n", encoding="utf-8")
     files = ["--data", str(tmp_path / "train.txt"), "--test-file", str(tmp_path / "test.txt")]
     assert main(["data", *files[1:]]) == 2  # four integers a line
-    assert "layout='lists'" in capsys.readouterr().err
+    assert "--layout lists" in capsys.readouterr().err
     train = [
         "train",
         *files,
@@ -311,3 +313,43 @@ def test_the_seed_is_that_of_the_model_too(monkeypatch):
     monkeypatch.setattr("bslutils.cli.training.make_model", show)
     with pytest.raises(LookupError, match="'seed': 7"):
         main([*TRAIN, "--loss", "bpr", "--seed", "7"])
+
+
+def test_what_is_wrong_with_a_file_is_said_in_flags(capsys, tmp_path):
+    """And what is proposed works, once the right names are in it."""
+    path = tmp_path / "shop.csv"
+    rows = [f"u{n % 9},i{n % 7},{n % 5 + 1}" for n in range(200)]
+    path.write_text("\n".join(["usr,item,stars", *rows]), encoding="utf-8")
+    assert main(["data", str(path)]) == 2
+    said = capsys.readouterr().err
+    [proposed] = re.findall(r"--columns (user=usr item=item rating=stars)", said)
+    assert "columns=" not in said
+    assert main(["data", str(path), "--columns", *proposed.split()]) == 0
+    said = capsys.readouterr().err
+    [proposed] = re.findall(r"warning: .*; (--min-rating \d) keeps those above the mean", said)
+    columns = ["--columns", "user=usr", "item=item", "rating=stars"]
+    assert main(["data", str(path), *columns, *proposed.split()]) == 0
+    printed = capsys.readouterr()
+    assert "low ratings" in printed.out and printed.err == ""
+    path.write_text("\n".join(rows), encoding="utf-8")
+    assert main(["data", str(path)]) == 2
+    [proposed] = re.findall(r"--columns (user item rating),", capsys.readouterr().err)
+    assert main(["data", str(path), "--columns", *proposed.split(), "--min-rating", "4"]) == 0
+
+
+def test_train_counts_what_it_read_and_keeps_the_model(capsys, tmp_path):
+    path, folder = tmp_path / "shop.csv", tmp_path / "model"
+    rows = [f"u{n % 31},i{n % 17},{n % 5 + 1}" for n in range(500)]
+    path.write_text("\n".join(["user,item,rating", *rows]), encoding="utf-8")
+    command = ["train", "--data", str(path), "--min-rating", "3", "--loss", "softmax", "--tau", "1"]
+    command += ["--epochs", "1", "--no-progress", "--ks", "5", "--save", str(folder)]
+    command += ["--metric", "ndcg@5"]
+    assert main(command) == 0
+    assert re.search(r"^31 users; 17 items; .* dropped, low ratings", capsys.readouterr().out, re.M)
+    data = bsl.load_files(path, min_rating=3)
+    run = bsl.load_run(folder, data)
+    [(name, found)] = bsl.recommend(run.model, data, "u3", k=5)
+    assert name == "u3" and found
+    assert main(command) == 2 and "is there already" in capsys.readouterr().err
+    command[-3] = str(tmp_path / "no" / "model")
+    assert main(command) == 2 and "does not exist" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 import signal
 import time
 import warnings
@@ -103,7 +104,7 @@ def test_objects_in_place_of_a_file(tmp_path):
     data = load_files(matrix, min_rating=4)
     assert (data.n_users, data.n_items) == (4, 5) and data.dropped["low ratings"] == 2
     assert data.describe()["users without a pair"] == 1
-    with pytest.warns(UserWarning, match="min_rating=5 keeps the highest alone, min_rating=2 all"):
+    with pytest.warns(UserWarning, match="min_rating=5 the highest alone, min_rating=2 all"):
         both = load_files(frame[1:], frame[:1])
     assert both.test.nnz == 1 and both.item_names.tolist() == expected.item_names.tolist()
 
@@ -375,3 +376,27 @@ def test_nasty_files_give_nothing_but_documented_errors(tmp_path):
 def test_many_nasty_files(tmp_path, seed):
     loaded, slowest = attack(tmp_path, 7_000, seed)
     assert loaded > 7_000 / 20 and slowest < 5
+
+
+def test_a_column_in_which_hardly_anything_comes_twice_is_doubted():
+    """Times in place of items, as where a header is missing and a proposal was pasted."""
+    n = np.arange(300)
+    with pytest.warns(UserWarning, match="300 items in 300 rows, .* right column for 'item'"):
+        load_files({"user": n % 20, "item": 10**9 + n}, test_fraction=0, valid_fraction=0)
+    with pytest.warns(UserWarning, match="300 users in 300 rows, .* right column for 'user'"):
+        load_files({"user": n, "item": n % 20}, test_fraction=0, valid_fraction=0)
+    load_files({"user": n % 20, "item": n % 30}, test_fraction=0, valid_fraction=0)  # no warning
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["usr", "item", "rating"], "{'user': 'usr', 'item': 'item', 'rating': 'rating'}"),
+        (["a", "b", "c"], "{'user': 'a', 'item': 'b', 'rating': 'c'}"),
+        (["artikel", "userId"], "{'user': 'userId', 'item': 'artikel'}"),
+        (["a", "b", "c", "d", "e"], "{'user': 'a', 'item': 'b', 'rating': 'c', 'time': 'd'}"),
+    ],
+)
+def test_what_is_proposed_keeps_the_names_it_knows(names, said):
+    with pytest.raises(ValueError, match=re.escape(f"columns={said}")):
+        parse_table("\n".join([",".join(names), ",".join("x" * len(names))]), "a file")

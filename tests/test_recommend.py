@@ -185,3 +185,15 @@ def test_bad_names_scores_and_models():
         recommend(scores, data)
     with pytest.raises(ValueError, match="data must be Interactions"):
         recommend(lambda ids: scores[ids], [[0, 1]])
+
+
+def test_users_that_a_model_knows_nothing_of_are_told(synthetic):
+    table = {"user": ["ann", "ann", "bo", "bo", "cy"], "item": ["x", "y", "x", "y", "x"]}
+    table |= {"rating": [5, 5, 5, 4, 1]}
+    data = bsl.load_files(table, min_rating=4, test_fraction=0, valid_fraction=0)
+    model = bsl.models.MatrixFactorization(data.n_users, data.n_items, dim=2)
+    with pytest.warns(UserWarning, match="1 of 3 users have no training pair, such as 'cy'"):
+        recommend(model, data, k=1)
+    recommend(model, data, ["ann", "bo"], k=1)
+    popular = bsl.baselines.popularity(data)
+    recommend(popular, data, "cy", k=1)  # it rests on the others

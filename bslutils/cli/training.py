@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from .. import TrainConfig, __version__, evaluate, fit
-from ..data import SOURCES, facts
+from .. import TrainConfig, __version__, evaluate, fit, save_run
+from ..data import SOURCES, Interactions, facts
 from ..flags import EVERY_LOSS, add_data, add_flags, given, read_data
 from ..losses import make_loss
 from ..models import MODELS, make_model
@@ -52,6 +52,12 @@ def add_commands(commands) -> None:
         help="keep training in this folder after every epoch; stopped in whatever way, the same "
         "command goes on from there, to the same result",
     )
+    train.add_argument(
+        "--save",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the model in a new folder, for bslutils.load_run and bslutils.recommend",
+    )
     add_flags(train)
 
 
@@ -67,6 +73,14 @@ def _data(args: argparse.Namespace) -> None:
         print(f"{name:24} {value}")
 
 
+def _counts(data: Interactions) -> str:
+    """Sizes of the data, and what was left out or will be hard."""
+    told = data.describe()
+    always = ("users", "items", "train", "valid", "test")
+    others = [name for name in told if name.startswith(("dropped", "cold")) and told[name]]
+    return "; ".join(f"{told[name]:,} {name}" for name in (*always, *others))
+
+
 def _train(args: argparse.Namespace) -> int:
     of_loss = given(args, "loss")
     loss = make_loss(args.loss, **of_loss)
@@ -75,6 +89,10 @@ def _train(args: argparse.Namespace) -> int:
         raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")
     if args.out is not None and args.out.is_dir():
         raise ValueError(f"--out: {args.out} is a folder, and a run is appended to a file")
+    if args.save is not None and args.save.exists():
+        raise ValueError(f"--save: {args.save} is there already")
+    if args.save is not None and not args.save.resolve().parent.is_dir():
+        raise ValueError(f"--save: the folder {args.save.resolve().parent} does not exist")
 
     data = read_data(args, args.data)
     for k in args.ks:
@@ -94,9 +112,12 @@ def _train(args: argparse.Namespace) -> int:
 
     epochs = len(run.history)
     print(f"{data.name}, {args.protocol} protocol, {loss}")
+    print(_counts(data))
     print(f"epoch {run.best_epoch} of {epochs} kept, {seconds:.1f} s, stopped by {run.stopped}")
     for name, value in test.items():
         print(f"test {name:14} {value:.5f}")
+    if args.save is not None:
+        save_run(run, args.save)
     if args.out is not None:
         record = run.record() | {
             "loss": {"name": args.loss, **of_loss},

@@ -116,9 +116,10 @@ def choose(
     elif names is None:
         if width != 2:
             row = f", if the row {' '.join(map(str, first[:6]))[:80]!r} reads so" if first else ""
+            roles = [*ROLES, *["-"] * width][: max(width, 2)]
             raise ValueError(
                 f"{source}: {width} column(s) without names; say what they are, in order: "
-                f"load_files({source!r}, columns=('user', 'item', 'rating', 'time')){row} "
+                f"load_files({source!r}, columns={tuple(roles)}){row} "
                 "('-' for one that is not needed)"
             )
         chosen = {"user": 0, "item": 1}
@@ -137,13 +138,23 @@ def choose(
     if unknown or not {"user", "item"} <= chosen.keys():
         seen = "" if names is None else f"; its columns are {', '.join(map(short, names[:12]))}"
         said = f"unknown role {unknown[0]!r}" if unknown else "which columns are user and item?"
+        example = proposal(names) if names else "columns={'user': 'its name', 'item': 'its name'}"
         raise ValueError(
-            f"{source}: {said}{seen}; say columns={{'user': 'its name', 'item': 'its name'}}; the "
-            f"roles are {', '.join(ROLES)}"
+            f"{source}: {said}{seen}; say {example}, each with its right name; the roles are "
+            f"{', '.join(ROLES)}"
         )
     if len(set(chosen.values())) < len(chosen):
         raise ValueError(f"{source}: two roles share a column: {chosen}")
     return chosen
+
+
+def proposal(names: Sequence) -> str:
+    """A call to start from: columns whose names are usual by these, and the others in order."""
+    found = {role_of(name): name for name in names if role_of(name)}
+    others = (name for name in names if role_of(name) is None)
+    found |= dict(zip([role for role in ROLES if role not in found], others, strict=False))
+    said = (f"{role!r}: {short(found[role])}" for role in ROLES if role in found)
+    return f"columns={{{', '.join(said)}}}"
 
 
 def _place(role: Any, name: Any, names: Sequence | None, width: int, source: str) -> int:

@@ -20,6 +20,7 @@ from .text import read_text
 
 SPLITTINGS = ("random", "last", "cut")
 LAYOUTS = ("table", "lists")
+MANY, MOST = 100, 0.9  # rows, and ids in a row, from which on a column is doubted
 
 
 def load_files(
@@ -158,6 +159,14 @@ def _from_tables(
         renumber(list(tables.values()), role) for role in ("user", "item")
     )
     shape = len(user_names), len(item_names)
+    rows = sum(map(len, tables.values()))
+    for role, n in zip(("user", "item"), shape, strict=True):
+        if rows >= MANY and n > MOST * rows:
+            warnings.warn(
+                f"{name}: {n:,} {role}s in {rows:,} rows, so that hardly any comes twice; is it "
+                f"the right column for {role!r}?",
+                stacklevel=4,
+            )
     pairs, times = {}, None
     low = duplicates = 0
     for k, (what, table) in enumerate(tables.items()):
@@ -231,9 +240,11 @@ def _liked(table: Table, min_rating: float | None) -> np.ndarray:
     least, most = ratings.min(), ratings.max()
     if min_rating is None:
         if least < most:
+            high = ratings[ratings >= ratings.mean()].min()
             warnings.warn(
                 f"{table.source}: every row counts as a choice, whether rated {least:g} or "
-                f"{most:g}; min_rating={most:g} keeps the highest alone, min_rating={least:g} all",
+                f"{most:g}; min_rating={high:g} keeps those above the mean, min_rating={most:g} "
+                f"the highest alone, min_rating={least:g} all",
                 stacklevel=5,
             )
         return np.ones(len(table), dtype=bool)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .columns import DATE, MISSING, NUMBER, Column, Growing, Table, choose, role_of, short
+from .columns import DATE, MISSING, NUMBER, Column, Growing, Table, choose, proposal, role_of, short
 
 _BLOCK = 2**16  # rows that are lists of cells at one time
 _SEPARATORS = ("::", "\t", ",", ";", "|")
@@ -151,9 +151,8 @@ def _has_header(first: list[str], columns: Any, where: str) -> bool:
         return False
     names = ", ".join(map(short, first[:8]))
     raise ValueError(
-        f"{where}: this may be a header or a row: {names}. If a header: "
-        f"columns={{'user': {short(first[0])}, 'item': {short(first[-1])}}} with the right "
-        "names; if a row: header=False"
+        f"{where}: this may be a header or a row: {names}. If a header: {proposal(first)}, each "
+        "with its right name; if a row: header=False"
     )
 
 
