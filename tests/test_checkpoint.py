@@ -296,7 +296,7 @@ def test_the_command_goes_on(capsys, tmp_path, monkeypatch):
     assert "config lr is 0.001 there and 0.5 here" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_kill_at_any_moment(tmp_path, kills):
     """kill -9 and SIGTERM in turn, until it is through: the same weights and history."""
     code = """
@@ -308,12 +308,12 @@ config = bsl.TrainConfig(epochs=60, n_negatives=64, lr=0.01, patience=None, prog
 print("begun", flush=True)
 run = bsl.fit(model, data, bsl.losses.SoftmaxLoss(tau=0.2), config, checkpoint=sys.argv[1])
 bsl.save_run(run, sys.argv[1] + "-run")
+print(run.history[-1]["seconds"])
 """
     command = [sys.executable, "-c", code]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    start = time.monotonic()
-    subprocess.run([*command, tmp_path / "whole"], check=True, env=environment)
-    took = time.monotonic() - start
+    printed = subprocess.check_output([*command, tmp_path / "whole"], env=environment)
+    took = float(printed.split()[-1])
     rng, stopped, seen = random.Random(kills), 0, 0
     while not (tmp_path / "kept-run").exists():
         program = subprocess.Popen(
@@ -321,7 +321,7 @@ bsl.save_run(run, sys.argv[1] + "-run")
         )
         program.stdout.readline()
         if stopped < kills:
-            time.sleep(rng.uniform(0, 2 * took / kills))
+            time.sleep(rng.uniform(0, 1.5 * took / kills))
             program.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM]))
             stopped += program.wait() != 0
         else:
@@ -335,7 +335,7 @@ bsl.save_run(run, sys.argv[1] + "-run")
     same_weights = [torch.equal(a, b) for a, b in zip(
         ours.model.state_dict().values(), theirs.model.state_dict().values(), strict=True
     )]  # fmt: skip
-    assert all(same_weights) and stopped >= min(kills, 4)
+    assert all(same_weights) and stopped == kills
     assert [e | {"seconds": 0} for e in ours.history] == [
         e | {"seconds": 0} for e in theirs.history
     ]

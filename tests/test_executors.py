@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -188,6 +189,54 @@ def test_an_interrupt_keeps_what_is_through_and_stops_the_rest(local, tmp_path, 
             os.killpg(running.pid, 0)
             time.sleep(0.1)
     same(read_records(path), {id: local[id] for id in kept})
+
+
+MANY = """
+import sys
+from pathlib import Path
+from bslutils import TrainConfig
+from bslutils.experiments import Sweep, Trial, run_sweep
+CONFIG = TrainConfig(epochs=1, n_negatives=16, lr=0.01, progress=False)
+def plan(size, records):
+    taus = range(1, int(sys.argv[2]) + 1)
+    return [Trial("synthetic", "softmax", {"tau": tau / 100}, CONFIG) for tau in taus]
+if __name__ == "__main__":
+    jobs = int(sys.argv[3])
+    for record, *_ in run_sweep(Sweep("many", "", plan), path=Path(sys.argv[1]), jobs=jobs):
+        print(record["id"], flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [12])
+def test_a_sweep_of_two_workers_survives_kills(tmp_path, kills):
+    """kill -9: no record lost, none twice, no worker left, and all as if nothing had been."""
+    program, path, whole = (
+        tmp_path / "program.py",
+        tmp_path / "many.jsonl",
+        tmp_path / "whole" / "many.jsonl",
+    )
+    program.write_text(MANY, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    runs, killed, seen, rng = 5 * kills, 0, set(), random.Random(kills)
+    options = {"env": environment, "stdout": subprocess.PIPE, "start_new_session": True}
+    while True:
+        command = [sys.executable, program, path, str(runs), "2"]
+        with subprocess.Popen(command, **options) as running:
+            told = {running.stdout.readline().decode().strip()}
+            if killed < kills:
+                time.sleep(rng.uniform(0, 0.3))
+                running.kill()
+            told |= {line.decode().strip() for line in running.stdout}
+        killed += running.returncode != 0
+        kept = lines(path)
+        assert len(kept) == len(set(kept)) and seen | told - {""} <= set(kept)
+        seen = set(kept)
+        if running.returncode == 0:
+            break
+    assert killed == kills and len(seen) == runs
+    subprocess.run([sys.executable, program, whole, str(runs), "1"], check=True, env=environment)
+    same(read_records(path), read_records(whole))
 
 
 @contextmanager

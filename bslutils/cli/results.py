@@ -80,6 +80,7 @@ def _sweep(args: argparse.Namespace) -> None:
     if jobs is None and torch.device(args.device).type != "cpu":
         jobs = 1  # on a GPU
     end = time.monotonic() + 60 * args.minutes
+    total = 0
     for chosen in sweeps:
         minutes = (end - time.monotonic()) / 60
         if minutes <= 0:
@@ -102,7 +103,10 @@ def _sweep(args: argparse.Namespace) -> None:
             print(f"{_result_line(record['label'], record)}  {count}", flush=True)
         if not made and args.minutes == math.inf:
             print(f"{chosen.name}: nothing is missing")
+        total += made
     if args.minutes < math.inf:
+        if not total:
+            print(f"no run was made: none is missing that would end in {args.minutes:g} minutes")
         for chosen in sweeps:
             print(_what_is_left(chosen, args))
 
