@@ -251,11 +251,11 @@ def attack_all(monkeypatch, share, seed):
             raise ValueError(f"{name} is not here")
         return bsl.load(name, **options) if options.get("valid_fraction") != 0.1 else loaded[name]
 
-    def fit(model, data, loss, config):
+    def fit(model, data, loss, config, checkpoint=None):
         return Run(model, config, {}, [{"epoch": 1}], best_epoch=1)
 
     monkeypatch.setattr(flags, "load", load)
-    monkeypatch.setattr(cli, "fit", fit)
+    monkeypatch.setattr("bslutils.cli.training.fit", fit)
     total = 0
     with within_bounds() as taken, warnings.catch_warnings():
         warnings.simplefilter("ignore")
