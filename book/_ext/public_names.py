@@ -24,7 +24,7 @@ MODULES = (
         f"bslutils.{name}"
         for name in (
             *("losses", "dro", "models", "sampling", "in_batch", "scoring", "distributed"),
-            *("baselines", "data", "exposure", "examine", "adapters"),
+            *("baselines", "data", "stream", "exposure", "examine", "adapters"),
         )
     ),
 )
