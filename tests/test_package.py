@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import bslutils
 from bslutils.cli import main
@@ -58,6 +59,31 @@ def test_the_readmes_command_on_own_data_runs(capsys, beside_ratings):
     [command] = re.findall(r"python -m bslutils (train --data ratings.csv .*)", readme)
     main(shlex.split(command))
     assert "recall@20" in capsys.readouterr().out
+
+
+def test_the_landing_pages_code_runs_as_it_is_shown(capsys):
+    text = (ROOT / "intro.md").read_text(encoding="utf-8")
+    [shown] = re.findall(
+        r"^```\{code-cell\} ipython3\n([^:-].*?)^```", text, re.DOTALL | re.MULTILINE
+    )
+    exec(compile(shown, "landing page", "exec"), {})
+    assert float(capsys.readouterr().out) > 0
+
+
+def test_the_landing_page_says_how_to_cite():
+    def fields(entry):
+        return dict(re.findall(r"^ +(\w+) = \{(.*)\},?$", entry, re.MULTILINE))
+
+    text = (ROOT / "intro.md").read_text(encoding="utf-8")
+    book, paper = map(fields, re.findall(r"```bibtex\n(.*?)```", text, re.DOTALL))
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    known = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    assert paper == fields(known[known.index("{wu2024bsl,") :].partition("\n}")[0])
+    assert re.sub("[{}]", "", book["title"]) == citation["title"]
+    assert book["author"].strip("{}") == citation["authors"][0]["name"]
+    assert book["version"] == citation["version"]
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert book["year"] == config["copyright"]
 
 
 def test_what_the_readme_names_exists():
