@@ -1,12 +1,16 @@
 """What a stranger meets first: versions, the README, the contents."""
 
 import ast
+import csv
 import re
 import shlex
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import yaml
 
 import bslutils
 from bslutils.cli import main
@@ -58,6 +62,60 @@ def test_the_readmes_command_on_own_data_runs(capsys, beside_ratings):
     [command] = re.findall(r"python -m bslutils (train --data ratings.csv .*)", readme)
     main(shlex.split(command))
     assert "recall@20" in capsys.readouterr().out
+
+
+def test_the_landing_pages_code_runs_as_it_is_shown(capsys):
+    text = (ROOT / "intro.md").read_text(encoding="utf-8")
+    [shown] = re.findall(
+        r"^```\{code-cell\} ipython3\n([^:-].*?)^```", text, re.DOTALL | re.MULTILINE
+    )
+    exec(compile(shown, "landing page", "exec"), {})
+    assert float(capsys.readouterr().out) > 0
+
+
+def test_a_table_goes_in_and_a_list_of_ten_comes_out():
+    """The first section of the page *Drop it in*, by itself."""
+    text = (ROOT / "book" / "19-drop-it-in.md").read_text(encoding="utf-8")
+    section = text.partition("\n(your-table)=\n")[2].partition("\n## The loop\n")[0]
+    cells = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    names = {}
+    for cell in cells:
+        exec(compile(cell, "section", "exec"), names)
+    with names["folder"]:
+        with open(names["table"], encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        with pytest.raises(ValueError, match="was trained on choices"):
+            bslutils.load_run(names["place"], names["films"])
+    data, run, ten = names["data"], names["run"], names["ten"].columns()
+    assert header == ["user", "item"]
+    splits = [data.pairs(split) for split in ("train", "valid", "test")]
+    read = {
+        (data.user_names[u], data.item_names[i]) for s in splits for u, i in zip(*s, strict=True)
+    }
+    assert read == {tuple(row) for row in rows} and len(read) == len(rows)
+    person = list(data.user_names).index("user-15")
+    has = data.item_names[data.seen("test")[[person]].indices]
+    assert ten["rank"].tolist() == [*range(1, 11)] and not np.isin(ten["item"], has).any()
+    for ours, again in zip(run.model.embed(), names["again"].model.embed(), strict=True):
+        assert torch.equal(ours, again)
+    reached = {name: names["on"](model, "test") for name, model in names["reached"].items()}
+    assert len(reached) == 2 and min(reached.values()) > 0.2
+
+
+def test_the_landing_page_says_how_to_cite():
+    def fields(entry):
+        return dict(re.findall(r"^ +(\w+) = \{(.*)\},?$", entry, re.MULTILINE))
+
+    text = (ROOT / "intro.md").read_text(encoding="utf-8")
+    book, paper = map(fields, re.findall(r"```bibtex\n(.*?)```", text, re.DOTALL))
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    known = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    assert paper == fields(known[known.index("{wu2024bsl,") :].partition("\n}")[0])
+    assert re.sub("[{}]", "", book["title"]) == citation["title"]
+    assert book["author"].strip("{}") == citation["authors"][0]["name"]
+    assert book["version"] == citation["version"]
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert book["year"] == config["copyright"]
 
 
 def test_what_the_readme_names_exists():

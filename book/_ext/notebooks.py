@@ -52,7 +52,10 @@ def install(address: str) -> list[NotebookNode]:
     """The first cells: what the notebook needs and, where there is a repository, its install."""
     needs = f"This notebook needs Python 3.11 or later and the package `{EXTRA}` of the book. "
     if not address:
-        here = "At the root of a checkout of the book's repository: `pip install '.[notebooks]'`."
+        here = (
+            "In the folder of the book's source: `pip install '.[notebooks]'`. On Linux, for the "
+            "small CPU build of PyTorch, install `torch` first, as the README says."
+        )
         return [new_markdown_cell(f"*{needs}{here}*")]
     code = (
         "import importlib.util\n\n"
