@@ -27,5 +27,7 @@ def test_a_promise_has_its_test(promise, file, name, tried):
     tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
     [test] = [x for x in ast.walk(tree) if isinstance(x, ast.FunctionDef) and x.name == name]
     if tried:
-        numbers = [x.value for x in ast.walk(test) if isinstance(x, ast.Constant)]  # decorators, too
+        numbers = [
+            x.value for x in ast.walk(test) if isinstance(x, ast.Constant)
+        ]  # decorators, too
         assert int(re.search(r"[0-9]+", tried)[0]) in numbers

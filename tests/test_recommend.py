@@ -197,3 +197,26 @@ def test_users_that_a_model_knows_nothing_of_are_told(synthetic):
     recommend(model, data, ["ann", "bo"], k=1)
     popular = bsl.baselines.popularity(data)
     recommend(popular, data, "cy", k=1)  # it rests on the others
+
+
+def test_a_file_read_whole_has_the_same_numbers(tmp_path):
+    """So that lists can leave out what was rated low, and what is kept for the test."""
+    rows = [
+        ("ann", "tea", 5),
+        ("ann", "milk", 1),
+        ("bo", "milk", 5),
+        ("bo", "rum", 2),
+        ("cy", "gin", 4),
+    ]
+    path = tmp_path / "shop.csv"
+    path.write_text(
+        "\n".join(["user,item,rating", *(",".join(map(str, r)) for r in rows)]), encoding="utf-8"
+    )
+    nothing = {"test_fraction": 0, "valid_fraction": 0}
+    liked = bsl.load_files(path, min_rating=4, **nothing)
+    everything = bsl.load_files(path, min_rating=0, **nothing)
+    for names in ("user_names", "item_names"):
+        assert getattr(liked, names).tolist() == getattr(everything, names).tolist()
+    model = bsl.models.MatrixFactorization(liked.n_users, liked.n_items, dim=2)
+    [(_, found)] = recommend(model, everything, "ann", k=4)
+    assert sorted(name for name, _ in found) == ["gin", "rum"]
