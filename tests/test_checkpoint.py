@@ -87,7 +87,7 @@ def test_it_goes_on_with_the_same_bits(synthetic, tmp_path, kind):
     of_run = {name: options.pop(name) for name in ("model", "loss") if name in options}
     config = replace(CONFIG, **options)
     whole = fitted(synthetic, config, **of_run)
-    folder = tmp_path / "kept"
+    folder = tmp_path / "with blanks, ü and 漢"
     for epoch in (2, 4):  # epoch 1 is kept, then 2 and 3
         with pytest.raises(Stop):
             fitted(synthetic, config, **of_run, checkpoint=folder, on_epoch=after(epoch))

@@ -492,7 +492,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(at_once, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bslutils.experiments.records.os.fsync", full)
+    monkeypatch.setattr("bslutils.atomic.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         next(run_sweep(GRID, path=path))
     assert path.read_bytes() == before

@@ -7,6 +7,7 @@ import io
 import os
 import random
 import stat
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -64,6 +65,11 @@ def tar(files, links=()):
     return buffer.getvalue()
 
 
+def in_cache(cache):
+    """But for locks, which are empty and stay."""
+    return sorted(path.name for path in cache.rglob("*") if path.suffix != ".lock")
+
+
 def test_download_verifies_caches_and_shows_a_bar(served, capfd):
     folder, cache, remote = served
     data = bsl.load("yelp2018", valid_fraction=0)
@@ -71,7 +77,7 @@ def test_download_verifies_caches_and_shows_a_bar(served, capfd):
     assert "%" in capfd.readouterr().err
     (folder / "small.tar.gz").unlink()  # a second load must not need the server
     assert bsl.load("yelp2018", valid_fraction=0).hash == data.hash
-    assert [p.name for p in cache.iterdir()] == ["small.tar.gz"]
+    assert in_cache(cache) == ["small.tar.gz"]
 
 
 @pytest.mark.parametrize("damage", ["tampered", "truncated"])
@@ -82,7 +88,7 @@ def test_a_damaged_download_is_refused_and_removed(served, damage):
     path.write_bytes(content[:-20] if damage == "truncated" else content[:-1] + b"\x7f")
     with pytest.raises(ValueError, match=r"small.tar.gz: the download was refused.*hash"):
         bsl.load("yelp2018")
-    assert not list(cache.rglob("*"))  # nor a temporary file, whose name has no dot
+    assert in_cache(cache) == []  # nor a temporary file, whose name has no dot
 
 
 def test_a_failed_connection_says_where_to_put_the_file(served, monkeypatch):
@@ -90,7 +96,49 @@ def test_a_failed_connection_says_where_to_put_the_file(served, monkeypatch):
     closed = Remote(remote.path, "http://127.0.0.1:1/small.tar.gz", remote.sha256)
     with pytest.raises(ConnectionError, match=r"put it at .*cache/small.tar.gz"):
         locate(closed)
-    assert not list(cache.rglob("*"))
+    assert in_cache(cache) == []
+
+
+LOAD = """
+import sys
+from pathlib import Path
+import pooch
+from bslutils.data.remote import Remote, locate
+pooch.os_cache = lambda name: Path(sys.argv[1])
+print(locate(Remote(*sys.argv[2:])).stat().st_size)
+"""
+
+
+def test_of_many_programs_one_downloads(served):
+    folder, cache, remote = served
+    asked = []
+
+    class Slow(SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def do_GET(self):
+            asked.append(self.path)
+            time.sleep(1)  # the others ask meanwhile
+            super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/small.tar.gz"
+        command = [sys.executable, "-c", LOAD, str(cache), remote.path, url, remote.sha256]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        programs = [subprocess.Popen(command, **pipes) for _ in range(4)]
+        sizes = {program.communicate()[0].strip() for program in programs}
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert asked == ["/small.tar.gz"]
+    assert sizes == {str((folder / "small.tar.gz").stat().st_size).encode()}
+    assert in_cache(cache) == ["small.tar.gz"]
 
 
 def test_no_permission_to_write(served, monkeypatch):
@@ -234,6 +282,18 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, make):
         members(path, ("good.txt",))
     path.write_bytes(make({"good.txt": b"0" * 1000}))
     assert members(path, ("good.txt",)) == [b"0" * 1000]
+
+
+@pytest.mark.parametrize("make", [zipped, tar])
+def test_a_bomb_is_refused_by_what_it_is_packed_in(tmp_path, make):
+    path = tmp_path / "a"
+    path.write_bytes(make({"good.txt": bytes(2**24)}))
+    assert path.stat().st_size < 2**24 / 500
+    with pytest.raises(ValueError, match=r"'good.txt' has more than [0-9,]+ bytes; refused"):
+        members(path, ("good.txt",))
+    pairs = "".join(f"{n} {7 * n % 1000}\n" for n in range(10**5)).encode()
+    path.write_bytes(make({"good.txt": pairs}))
+    assert members(path, ("good.txt",)) == [pairs]
 
 
 def spoilt(rng, content):

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from .. import TrainConfig, __version__, evaluate, fit, save_run
+from ..atomic import append_whole
 from ..data import SOURCES, Interactions, facts
 from ..flags import EVERY_LOSS, add_data, add_flags, given, read_data
 from ..losses import make_loss
@@ -125,6 +127,6 @@ def _train(args: argparse.Namespace) -> int:
             "seconds": seconds,
             "versions": {"bslutils": __version__, "torch": torch.__version__},
         }
-        with args.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with FileLock(f"{args.out}.lock"):
+            append_whole(args.out, json.dumps(record).encode())
     return INTERRUPTED if interrupted else 0

@@ -11,7 +11,10 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from filelock import FileLock
+
 LARGEST = 2**29  # bytes of a file in an archive: far more than any data set here has
+SMALL, RATIO = 2**20, 100  # bytes that are always taken, and else those of the archive, so often
 # RuntimeError: a member is encrypted; NotImplementedError: packed in a way that Python cannot.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
 _DAMAGED += (RuntimeError, NotImplementedError, UnicodeError, OverflowError)
@@ -52,15 +55,18 @@ def _download(remote: Remote) -> Path:
     cache = Path(pooch.os_cache("bslutils"))
     target = cache / remote.path
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         # pooch downloads to a temporary file beside the target, checks its hash, and only then
-        # moves it into place; a file that fails is removed.
-        pooch.retrieve(
-            remote.url,
-            known_hash=f"sha256:{remote.sha256}",
-            fname=target.name,
-            path=target.parent,
-            progressbar=True,
-        )
+        # moves it into place; a file that fails is removed. Of several programs one downloads,
+        # and the others find the file.
+        with FileLock(f"{target}.lock"):
+            pooch.retrieve(
+                remote.url,
+                known_hash=f"sha256:{remote.sha256}",
+                fname=target.name,
+                path=target.parent,
+                progressbar=True,
+            )
     except ValueError as error:
         raise ValueError(f"{remote.path}: the download was refused: {error}") from error
     except PermissionError as error:
@@ -91,11 +97,15 @@ def members(path: Path, names: tuple[str, ...]) -> list[bytes]:
                 entries = archive.infolist()
                 links = [e.filename for e in entries if stat.S_ISLNK(e.external_attr >> 16)]
                 _check_members(path, [entry.filename for entry in entries], links)
+                for name in names:
+                    _check_size(path, name, archive.getinfo(name).file_size)
                 return [_content(path, name, archive.open(name)) for name in names]
         with tarfile.open(path) as archive:
             entries = archive.getmembers()
             links = [entry.name for entry in entries if not (entry.isfile() or entry.isdir())]
             _check_members(path, [entry.name for entry in entries], links)
+            for name in names:
+                _check_size(path, name, archive.getmember(name).size)
             return [_content(path, name, archive.extractfile(name)) for name in names]
     except KeyError as error:
         raise ValueError(f"{path}: {error.args[0]}") from error
@@ -107,11 +117,20 @@ def _content(path: Path, name: str, file: IO[bytes] | None) -> bytes:
     if file is None or name.endswith("/"):
         raise ValueError(f"{path}: {name!r} is a folder, not a file")
     with file:
-        # What is unpacked counts, since a header may say anything.
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f"{path}: {name!r} has more than {LARGEST:,} bytes; refused")
+        # What is unpacked counts, too, since a header may say anything.
+        content = file.read(_most(path) + 1)
+    _check_size(path, name, len(content))
     return content
+
+
+def _most(path: Path) -> int:
+    """The bytes of a file in an archive, at most: pairs of numbers do not pack as zeros do."""
+    return min(LARGEST, max(SMALL, RATIO * path.stat().st_size))
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    if size > _most(path):
+        raise ValueError(f"{path}: {name!r} has more than {_most(path):,} bytes; refused")
 
 
 def _check_members(path: Path, names: list[str], links: list[str]) -> None:

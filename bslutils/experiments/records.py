@@ -1,6 +1,5 @@
 """Files of records: a line of JSON for every run, appended in one piece and never rewritten."""
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ..atomic import append_whole
 from ..provenance import ROOT
 from .record_line import check_record, content_of, is_current, line_of
 from .trial import Trial
@@ -200,19 +200,7 @@ class Writer:
         Raises:
             OSError: it could not be written, as on a full disk; the file is as it was.
         """
-        with self.path.open("r+b", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
-            # A line cut off by a machine that died must not swallow the next one.
-            file.seek(max(0, end - 1))
-            start = b"" if end == 0 or file.read(1) == b"\n" else b"\n"
-            line = start + line_of(record).encode() + b"\n"
-            try:
-                if file.write(line) != len(line):
-                    raise OSError(f"no room for a record in {self.path}")
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(end)
-                raise
+        append_whole(self.path, line_of(record).encode())
 
 
 def merge(path: Path, sources: list[Path]) -> tuple[int, list[str]]:
