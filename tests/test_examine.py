@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+import time
 from functools import partial
 
 import numpy as np
@@ -161,7 +162,103 @@ def needs_masks(pos, neg, pos_mask=None, neg_mask=None):
     return sound(pos, neg)
 
 
+def ignores_positive_masks(pos, neg, pos_mask=None, neg_mask=None):
+    return sound(pos, neg, None, neg_mask)
+
+
+def inverts_positive_masks(pos, neg, pos_mask=None, neg_mask=None):
+    return sound(pos, neg, None if pos_mask is None else ~pos_mask, neg_mask)
+
+
+def mean_over_padded_places(pos, neg, pos_mask=None, neg_mask=None):
+    kept = pos if pos_mask is None else pos * pos_mask
+    return sound(kept.mean(1, keepdim=True), neg, None, neg_mask)
+
+
+def nan_where_none_is_left(pos, neg, pos_mask=None, neg_mask=None):
+    if pos_mask is None:
+        return sound(pos, neg, None, neg_mask)
+    kept = (pos * pos_mask).sum(1, keepdim=True) / pos_mask.sum(1, keepdim=True)
+    return sound(kept, neg, None, neg_mask)
+
+
+def masks_with_zero(pos, neg, pos_mask=None, neg_mask=None):
+    return sound(pos, neg if neg_mask is None else neg * neg_mask, pos_mask)
+
+
+def swaps_its_targets(pos, neg):
+    return ((pos + 1) ** 2).mean() + ((neg - 1) ** 2).mean()
+
+
+def rewards_distance(pos, neg):
+    return -((pos.unsqueeze(2) - neg.unsqueeze(1)) ** 2).mean()
+
+
+def small_batches_alone(pos, neg):
+    if len(pos) > 100:
+        raise ValueError("too many")
+    return sound(pos, neg)
+
+
+def float32_alone(pos, neg):
+    return sound(pos, neg @ torch.ones(neg.shape[1], 1) / neg.shape[1])
+
+
+def turns_gradients_off(pos, neg):
+    value = sound(pos, neg)
+    torch.set_grad_enabled(False)
+    return value
+
+
+def changes_the_default_type(pos, neg):
+    torch.set_default_dtype(torch.float64)
+    return sound(pos, neg)
+
+
+def exits(pos, neg):
+    sys.exit(0)
+
+
+class Unreadable(BaseException):
+    def __str__(self):
+        raise RuntimeError("no message")
+
+
+def raises_what_cannot_be_read(pos, neg):
+    raise Unreadable
+
+
+def on_another_device(pos, neg):
+    return torch.zeros((), device="meta", requires_grad=True)
+
+
+def gives_a_sparse_one(pos, neg):
+    return sound(pos, neg).reshape(1).to_sparse()
+
+
+def sleeps(pos, neg):
+    time.sleep(0.6)
+    return sound(pos, neg)
+
+
 PLANTED = [
+    (ignores_positive_masks, "masks", "fault"),
+    (inverts_positive_masks, "masks", "fault"),
+    (mean_over_padded_places, "masks", "fault"),
+    (nan_where_none_is_left, "masks", "warning"),
+    (masks_with_zero, "masks", "fault"),
+    (swaps_its_targets, "signs", "fault"),
+    (rewards_distance, "saturates", "warning"),
+    (small_batches_alone, "size", "fault"),
+    (float32_alone, "number", "warning"),
+    (float32_alone, "finite", "fine"),
+    (turns_gradients_off, "input", "fault"),
+    (changes_the_default_type, "input", "fault"),
+    (exits, "call", "fault"),
+    (raises_what_cannot_be_read, "call", "fault"),
+    (on_another_device, "number", "fault"),
+    (gives_a_sparse_one, "number", "fault"),
+    (sleeps, "time", "fault"),
     (overflows, "finite", "fault"),
     (overflows_for_products, "finite", "warning"),
     (wrong_sign, "signs", "fault"),
@@ -204,7 +301,7 @@ def test_what_is_planted_is_found(loss, check, grade):
 
 
 def test_every_check_has_something_planted_for_it():
-    assert set(CHECKS) | {"call", "number"} == {
+    assert set(CHECKS) | {"call", "number", "time"} == {
         check for _, check, grade in PLANTED if grade != "fine"
     }
 
@@ -563,3 +660,77 @@ def test_the_package_loads_it_when_asked_and_without_matplotlib(tmp_path):
     page = tmp_path / "page.html"
     subprocess.run([sys.executable, "-c", code, str(page)], check=True)
     assert "<svg" not in page.read_text(encoding="utf-8")
+
+
+def test_the_program_is_left_as_it_was():
+    for loss in (turns_gradients_off, changes_the_default_type):
+        report = bsl.check_loss(loss, train=False)
+        assert not report.ok
+        assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
+
+
+class KeepsItsValue(nn.Module):
+    """For a log, as many do."""
+
+    def __init__(self, tau=TAU):
+        super().__init__()
+        self.tau, self.weight = tau, nn.Parameter(torch.ones(()))
+        self.scaled = self.weight * 1
+
+    def forward(self, pos, neg, pos_mask=None, neg_mask=None):
+        self.last = sound(pos, neg, pos_mask, neg_mask, tau=self.tau)
+        return self.last
+
+
+def test_a_loss_that_keeps_its_value_is_trained(monkeypatch):
+    monkeypatch.setattr(sys.modules["bslutils.examine.trained"], "EPOCHS", 1)
+    monkeypatch.setattr(sys.modules["bslutils.examine.trained"], "SEEDS", 2)
+    report = bsl.check_loss(KeepsItsValue())
+    assert report.ok and report.trained is not None, report.notes
+
+
+def test_a_setting_that_the_loss_refuses_is_no_try(monkeypatch):
+    def picky(pos, neg, tau=TAU):
+        if tau < 0.15:
+            raise ValueError("tau is too small")
+        return sound(pos, neg, tau=tau)
+
+    monkeypatch.setattr(sys.modules["bslutils.examine.trained"], "EPOCHS", 1)
+    monkeypatch.setattr(sys.modules["bslutils.examine.trained"], "SEEDS", 2)
+    report = bsl.check_loss(picky)
+    assert report.trained is not None and report.trained.tries == 2, report.notes
+
+
+def test_whatever_happens_in_training_is_a_note(monkeypatch):
+    def leaves(loss, **options):
+        sys.exit(3)
+
+    monkeypatch.setattr(sys.modules["bslutils.examine"], "trained", leaves)
+    report = bsl.check_loss(sound)
+    assert report.trained is None and report.notes == ["Training it failed: SystemExit: 3"]
+
+
+def test_names_and_messages_of_any_kind_can_be_written(tmp_path):
+    def odd(pos, neg):
+        raise ValueError("\ud800")
+
+    for loss, name in ((sound, "a\ud800"), (odd, None), (sound, "")):
+        report = bsl.check_loss(loss, train=False, name=name)
+        str(report).encode()
+        report.save(tmp_path / "report.html")
+
+
+def test_a_loss_in_a_file_finds_its_neighbours_when_it_is_called(tmp_path, capsys):
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    (folder / "helper_of_lazy.py").write_text("TAU = 0.2\n", encoding="utf-8")
+    body = "    from helper_of_lazy import TAU\n    import bslutils\n"
+    body += "    return bslutils.losses.softmax_loss(pos, neg, tau=TAU)\n"
+    (folder / "lazy.py").write_text(f"def mine(pos, neg):\n{body}", encoding="utf-8")
+    assert main(["check", f"{folder / 'lazy.py'}:mine", "--no-train"]) == 0
+    (folder / "odd.py").write_text("def __getattr__(n):\n    raise KeyError(n)\n", encoding="utf-8")
+    assert main(["check", f"{folder / 'odd.py'}:mine", "--no-train"]) == 2
+    assert "fails when 'mine' is asked for" in capsys.readouterr().err
+    (folder / "l.txt").touch()
+    assert main(["check", f"{folder / 'l.txt'}:mine", "--no-train"]) == 2
+    assert "must end in .py" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..checks import shown, switch
 from ..losses import VECTOR_LOSSES, SoftmaxLoss
-from .called import Called, Unusable
+from .called import Called, Unusable, plain, told
 from .character import character, cost
 from .faults import findings
 from .finding import Finding
@@ -78,8 +78,10 @@ def check_loss(loss: Callable[..., Any], *, train: bool = True, name: str | None
     switch("train", train)
     if name is None:
         name = getattr(loss, "__name__", None) or shown(loss)
-    name, called, on = str(name), Called(loss), rows()
+    name, called, on = plain(str(name)) or "a loss", Called(loss), rows()
     found = findings(called, on)
+    if found[-1].check == "time":
+        return Report(name, found, notes=["Nothing more was measured: it takes too long."])
     try:
         numbers = character(called, on)
         relatives, time = nearest(called, on), cost(called)
@@ -93,6 +95,6 @@ def check_loss(loss: Callable[..., Any], *, train: bool = True, name: str | None
         masks = all(f.grade == "fine" for f in found if f.check == "masks")
         try:
             after = trained(called, takes_masks=masks)
-        except (TypeError, ValueError, FloatingPointError) as error:
-            notes.append(f"Training it failed: {error}")
+        except (Exception, SystemExit) as error:  # of a stranger's loss, in the middle of it
+            notes.append(f"Training it failed: {told(error)}")
     return Report(name, found, numbers, beside, time, relatives, after, notes, called, on)

@@ -23,6 +23,8 @@ def find_loss(where: str) -> Callable[..., Any]:
     source, colon, name = where.rpartition(":")
     if not colon or not source or not name:
         raise ValueError(f"a loss is named as FILE:NAME, such as my_loss.py:my_loss, got {where!r}")
+    if not source.endswith(".py") and Path(source).is_file():
+        raise ValueError(f"{source} must end in .py")
     try:
         module = _file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
     except FileNotFoundError:
@@ -30,12 +32,15 @@ def find_loss(where: str) -> Callable[..., Any]:
     except (Exception, SystemExit) as error:
         what = f"{type(error).__name__}: {error}"
         raise ValueError(f"{source} cannot be imported: {what}") from error
-    if not hasattr(module, name):
+    try:
+        loss = getattr(module, name, None)
+    except Exception as error:  # of a module that looks names up by itself
+        raise ValueError(f"{source} fails when {name!r} is asked for: {error!r}") from None
+    if loss is None:
         there = [x for x, value in vars(module).items() if callable(value) and x[0] != "_"]
         raise ValueError(
             f"{source} has no {name!r}; it has {', '.join(there) or 'nothing to call'}"
         )
-    loss = getattr(module, name)
     if not callable(loss):
         raise ValueError(f"{name} of {source} must be a function or a module, got {shown(loss)}")
     return loss
@@ -52,8 +57,10 @@ def _file(path: Path):
     sys.path.insert(0, str(path.resolve().parent))  # for what it imports from beside it
     try:
         spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
+    finally:  # a loss may import its neighbours when it is called: last, so that none is hidden
+        folder = str(path.resolve().parent)
+        sys.path.remove(folder)
+        sys.path.append(folder)
     return module
 
 

@@ -17,7 +17,7 @@ def has_right_signs(loss: Called, rows: Rows) -> Finding:
     real = pull, push = pull_and_push(loss, rows.pos, rows.neg)
     for k, (name, way) in enumerate((("positives", "up"), ("negatives", "down"))):
         # MSE moves negatives up on average where most of them are below 0.
-        if real[k].sum() < 0 and worst[k].sum() < 0:
+        if real[k].sum() < 0 and worst[k].sum() <= 0:
             return fault(
                 "signs", f"moves {name} the wrong way", f"a step down the loss must move them {way}"
             )
@@ -95,6 +95,13 @@ def wants_the_worst(loss: Called, rows: Rows) -> Finding:
         pos, neg = torch.full((1, 1), gap / 2), torch.full((1, 50), -gap / 2)
         pulls.append(-loss.gradients(pos.float(), neg.float()).or_zero(pos, neg)[0].item())
     most = max(abs(x) for x in pulls)
+    if pulls[-1] < -1e-3 * most:
+        return warning(
+            "saturates",
+            "a positive at -1 below negatives at 1 is pushed further down",
+            "what is ordered worst is learned the wrong way: look at the sign of the difference; a "
+            "loss whose weights fall with the score, as SL@K, does so by design",
+        )
     left = abs(pulls[-1]) / most if most else 0.0
     if left < 1e-3:
         return warning(

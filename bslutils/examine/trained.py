@@ -1,6 +1,5 @@
 """A loss trained beside those of the package, each with the same number of tries."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from ..models import MatrixFactorization
 from ..store import fit_once
 from .called import Called
 from .rows import real_data
-from .variants import FACTORS, variants
+from .variants import FACTORS, copied, variants
 
 METRIC, CPU = "ndcg@20", frozenset({"CPU"})
 SEEDS, EPOCHS, POSITIVES, BATCH = 4, 10, 4, 1024
@@ -55,6 +54,7 @@ class _AsTrained(nn.Module):
     def __init__(self, loss: Callable[..., Any], flat: bool):
         super().__init__()
         self.loss, self.flat = loss, flat
+        self.__name__ = getattr(loss, "__name__", type(loss).__name__)  # for messages
 
     def forward(self, pos: Tensor, neg: Tensor, pos_mask=None, neg_mask=None) -> Tensor:
         return self.loss(pos.squeeze(1) if self.flat else pos, neg)
@@ -74,7 +74,7 @@ def trained(loss: Called, *, takes_masks: bool) -> Trained:
     tries = {"yours": variants(loss.loss)}
     for name, params in OTHERS.items():
         tries[name] = dict([*variants(make_loss(name, **params)).items()][: len(tries["yours"])])
-    chosen, at_edge, users = {}, [], {}
+    chosen, at_edge, users, n_tries = {}, [], {}, 0
     for name, several in tries.items():
         wide = POSITIVES if name == "bilateral_softmax" else positives
         plain = name != "yours" or takes_masks
@@ -82,11 +82,18 @@ def trained(loss: Called, *, takes_masks: bool) -> Trained:
         def run(it: Callable, seed: int, wide: int = wide, plain: bool = plain) -> tuple:
             return _run(it if plain else _AsTrained(it, loss.positives == "flat"), wide, seed)
 
-        first = {setting: run(it, 0) for setting, it in several.items()}
+        first = {}
+        for setting, it in [*several.items()][: n_tries or None]:
+            try:
+                first[setting] = run(it, 0)
+            except (TypeError, ValueError, FloatingPointError):
+                if not first:  # as it is; another setting may be outside what the loss allows
+                    raise
+        n_tries = n_tries or len(first)  # the loss in question comes first
         best = max(first, key=lambda setting: first[setting][0])
         chosen[name] = best
         as_it_is = next(iter(several))  # the one in the middle, where all were allowed
-        if len(several) > 1 and (best != as_it_is or len(several) < len(FACTORS)):
+        if n_tries > 1 and (best != as_it_is or n_tries < len(FACTORS)):
             at_edge.append(name)
         more = [run(several[best], seed)[1] for seed in range(1, SEEDS)]
         users[name] = np.stack([first[best][1], *more])
@@ -94,7 +101,7 @@ def trained(loss: Called, *, takes_masks: bool) -> Trained:
         real_data().name,
         chosen,
         at_edge,
-        len(tries["yours"]),
+        n_tries,
         {name: x.mean(1) for name, x in users.items()},
         {name: estimate(ratio_of(users["yours"], users[name], CPU).minus(1)) for name in OTHERS},
     )
@@ -115,7 +122,7 @@ def _run(loss: nn.Module, positives: int, seed: int) -> tuple[float, np.ndarray]
         progress=False,
     )
     # What a loss learns starts where it did. Losses of the package are trained once for all.
-    run = fit_once(model, data, copy.deepcopy(loss), config)
+    run = fit_once(model, data, copied(loss), config)
     if run.stopped == "interrupted":
         raise KeyboardInterrupt
     found = evaluate(model, data, split="test", ks=(20,), per_user=True)

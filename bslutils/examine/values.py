@@ -82,7 +82,7 @@ def has_gradient(loss: Called, rows: Rows) -> Finding:
         length = math.hypot(*(x.norm() for x in along))
         if not length:
             continue
-        step = 1e-4 / max(x.abs().max() for x in along)
+        step = (1e-2 if loss.dtype else 1e-4) / max(x.abs().max() for x in along)
         up, down = (loss(rows.pos + s * along[0], rows.neg + s * along[1]) for s in (step, -step))
         slope = (up - down).item() / (2 * step)
         said = sum((g * x).sum() for g, x in zip(grads, along, strict=True)).item()
@@ -115,6 +115,8 @@ def suits_adam(loss: Called, rows: Rows) -> Finding:
             torch.autograd.backward((pos, neg), [factor * g for g in grads])
             optimizer.step()
         moved[factor] = users.detach() - before
+    if not moved[1000.0].any():
+        return warning("adam", "ten steps of Adam move nothing", "its gradient is zero there")
     off = ((moved[1.0] - moved[1000.0]).norm() / moved[1000.0].norm()).item()
     if not off < 0.05:
         return warning(

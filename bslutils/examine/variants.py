@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..losses.base import Loss
 
@@ -35,6 +35,14 @@ def variants(loss: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     return {f"{name}={value:g}": loss} | dict(_moved(loss, name, value))
 
 
+def copied(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """A deep copy of a loss, which may have kept a value from its last call, with its graph."""
+    parts = loss.modules() if isinstance(loss, nn.Module) else [loss]
+    kept = [x for part in parts for x in vars(part).values()] if hasattr(loss, "__dict__") else []
+    memo = {id(x): x.detach().clone() for x in kept if isinstance(x, Tensor) and not x.is_leaf}
+    return copy.deepcopy(loss, memo)
+
+
 def _moved(loss: Callable, name: str, value: float) -> Iterator[tuple[str, Callable]]:
     for factor in FACTORS[1:]:
         try:
@@ -47,7 +55,7 @@ def _with(loss: Callable, name: str, value: float) -> Callable:
     if isinstance(loss, Loss):
         return type(loss)(**(loss.params | {name: value}))
     if isinstance(loss, nn.Module):
-        other = copy.deepcopy(loss)
+        other = copied(loss)
         setattr(other, name, value)
         return other
     return partial(loss, **{name: value})
