@@ -14,7 +14,7 @@ from . import CLAIMS
 from .glance import BSL, MISSING, READINGS, ROWS, Row, label, lines, on_small_data
 from .paper_data import SMALL, on_paper_data
 
-WIDTH = 76  # letters in a line of text
+WIDTH = 72  # letters in a line of text
 HEIGHTS = {"head": 0.75, "panel": 1.7, "do": 1.25}  # inches
 
 
