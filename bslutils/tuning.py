@@ -34,7 +34,7 @@ def choose_tau(validate: Callable[[float], float], *, start: float = 0.2, runs: 
     Args:
         validate: trains at a temperature and gives a metric of the *validation* split; more is
             better.
-        start: where to begin. For cosines 0.2 is good for small data, 0.1 for large.
+        start: where to begin. For cosines 0.2, or 0.1 with tens of thousands of items.
         runs: calls of ``validate`` at most, at least 3.
 
     Returns:

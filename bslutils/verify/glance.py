@@ -36,6 +36,7 @@ class Row:
         training: the claim of the ledger on training that the small data belong to.
         how: the comparison on the small data is made.
         axis: what is compared, with its unit.
+        beside: goes before what it is compared with, or before when.
         percent: whether that is a relative change.
         advice: what to do.
         rests_on: the claim of the ledger that the advice follows from.
@@ -47,6 +48,7 @@ class Row:
     training: str
     how: str
     axis: str
+    beside: str
     percent: bool
     advice: str
     rests_on: str
@@ -71,10 +73,11 @@ ROWS = (
         },
         "trained-negatives",
         f"with false negatives drawn {NEGATIVE.levels[-1]:g} times as often and settings kept",
-        "SL falls less by (%)",
+        "how much less SL falls (%)",
+        "than ",
         True,
         "If negatives may be false, raise τ before you change the loss, tuned under the noise; if "
-        "those that users meet differ from those of training, lower it.",
+        "those that users meet differ from those of training, expect a lower one, and measure.",
         "trained-temperature",
     ),
     Row(
@@ -86,7 +89,8 @@ ROWS = (
         },
         "trained-fairness",
         "at equal accuracy and for BCE without an intercept",
-        "Gini index of SL is lower by",
+        "how much lower the Gini index of SL is",
+        "than that of ",
         False,
         "Choose the loss for its accuracy; compare the fairness of losses at equal accuracy.",
         "trained-fairness",
@@ -100,7 +104,8 @@ ROWS = (
         },
         "trained-bilateral",
         "with each loss tuned on the same data",
-        "lead of BSL (%)",
+        "lead of BSL over SL (%)",
+        "with ",
         True,
         "If positives are noisy, raise τ; then try BSL with many positives of a user in a row and "
         "τ₁ near 1.",
@@ -198,7 +203,7 @@ WORDS = {
 
 
 def _paper_line(row: Row) -> str:
-    text = f"On the paper's data the claim {_grouped(on_paper_data(row.number))}"
+    text = f"On the paper's data: {_grouped(on_paper_data(row.number))}"
     if row.number == 3:
         wanted = [cell for cell in grid() if cell[0] != SMALL]
         seen = [x.word for cell, x in better_on_clean().items() if cell in wanted]
@@ -213,10 +218,12 @@ def _grouped(cells: dict[str, Cell]) -> str:
     by_word: dict[str, list[str]] = {}
     for data, cell in cells.items():
         by_word.setdefault(cell.word, []).append(SOURCES[data].title)
-    said = {"not run": "was not tried"} | {
-        word: f"is {word}" for word in ("mixed", "undecided", "preliminary")
+    said = {"not run": "not run"} | {
+        word: f"the claim is {word}" for word in ("mixed", "undecided", "preliminary")
     }
-    return "; ".join(f"{said.get(word, word)} on {_all(data)}" for word, data in by_word.items())
+    return "; ".join(
+        f"{said.get(word, f'the claim {word}')} on {_all(data)}" for word, data in by_word.items()
+    )
 
 
 def table() -> str:
@@ -232,8 +239,8 @@ def table() -> str:
     for row in ROWS:
         theory = "; ".join(f"{said}: **{CLAIMS[x].verdict}**" for x, said in row.theory.items())
         seen = on_small_data(row.number)
-        small = ", ".join(
-            f"{label(name)} {row.text(seen[name]) if name in seen else MISSING}"
+        small = "; ".join(
+            f"{row.beside}{label(name)}: {row.text(seen[name]) if name in seen else MISSING}"
             for name in READINGS[row.number]
         )
         paper = "; ".join(_cells(row))

@@ -11,11 +11,11 @@ from ..data import SOURCES
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance import BSL, MISSING, READINGS, ROWS, Row, label, on_small_data
+from .glance import BSL, MISSING, READINGS, ROWS, Row, label, lines, on_small_data
 from .paper_data import SMALL, on_paper_data
 
-WIDTH = 76  # letters in a line of text
-HEIGHTS = {"head": 0.75, "panel": 1.9, "do": 0.5}
+WIDTH = 72  # letters in a line of text
+HEIGHTS = {"head": 0.75, "panel": 1.7, "do": 1.25}  # inches
 
 
 def draw() -> Figure:
@@ -23,29 +23,37 @@ def draw() -> Figure:
 
     Narrow, so that a phone can show it.
     """
+    run = {r.number: any(x.compared for x in on_paper_data(r.number).values()) for r in ROWS}
     layout = [
         names
-        for k in (1, 2, 3)
-        for names in ([f"head{k}"] * 2, [f"small{k}", f"paper{k}"], [f"do{k}"] * 2)
+        for k in run
+        for names in (
+            [f"head{k}"] * 2,
+            [f"small{k}", f"paper{k}" if run[k] else f"small{k}"],
+            [f"do{k}"] * 2,
+        )
     ]
-    fig, axes = plt.subplot_mosaic(
-        layout, figsize=(5.2, 9.8), height_ratios=[*HEIGHTS.values()] * len(ROWS)
-    )
+    heights = [*HEIGHTS.values()] * len(ROWS)
+    fig, axes = plt.subplot_mosaic(layout, figsize=(5.2, sum(heights)), height_ratios=heights)
     for row in ROWS:
         k = row.number
         _head(axes[f"head{k}"], row)
         _small(axes[f"small{k}"], row)
-        _paper(axes[f"paper{k}"], row, axes[f"small{k}"].get_xlim())
-        _write(axes[f"do{k}"], 1.0, f"What to do: {row.advice}", style="italic")
+        texts = [f"What to do: {row.advice}"]
+        if run[k]:
+            _paper(axes[f"paper{k}"], row)
+        else:
+            texts.insert(0, lines(row)[2])
+        _write(axes[f"do{k}"], 1.0, *texts)
     return fig
 
 
-def _write(ax: Axes, y: float, text: str, **style) -> None:
-    """From the left edge of the figure on, whatever the panels leave for their labels."""
+def _write(ax: Axes, y: float, *texts: str, **style) -> None:
+    """Paragraphs, from the left edge of the figure on, whatever the panels leave for labels."""
     ax.set_axis_off()
     place = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
     style |= {"va": "top", "fontsize": 9, "in_layout": False, "transform": place}
-    ax.text(0.01, y, textwrap.fill(text, WIDTH), **style)
+    ax.text(0.01, y, "\n".join(textwrap.fill(text, WIDTH) for text in texts), **style)
 
 
 def _head(ax: Axes, row: Row) -> None:
@@ -83,7 +91,7 @@ def _small(ax: Axes, row: Row) -> None:
             ax.text(0, y, MISSING, fontsize=8, va="center")
 
 
-def _paper(ax: Axes, row: Row, limits: tuple[float, float]) -> None:
+def _paper(ax: Axes, row: Row) -> None:
     """The losses of a data set one below the other, in the colours of the panel beside."""
     cells = on_paper_data(row.number)
     names = [f"{SOURCES[data].title}\n{cell.word}" for data, cell in cells.items()]
@@ -93,5 +101,3 @@ def _paper(ax: Axes, row: Row, limits: tuple[float, float]) -> None:
         for k, (loss, judged) in enumerate(cell.compared.items()):
             at = y + step * (k - (len(cell.compared) - 1) / 2)
             _errorbar(ax, row, judged.estimate.interval, at, _color(loss))
-    if not any(cell.compared for cell in cells.values()):
-        ax.set_xlim(limits)
