@@ -4,6 +4,7 @@ let notes = null; // the window of what to say
 
 function show(n) {
   at = Math.max(0, Math.min(slides.length - 1, n));
+  document.querySelector(".near")?.classList.remove("near");
   slides.forEach((slide, k) => slide.classList.toggle("shown", k === at));
   document.getElementById("at").textContent = `${at + 1} / ${slides.length}`;
   history.replaceState(null, "", `#${at + 1}`);
@@ -54,5 +55,7 @@ function key(event) {
   event.preventDefault();
 }
 
+for (const picture of document.querySelectorAll("figure > img"))
+  picture.addEventListener("click", () => picture.parentElement.classList.toggle("near"));
 document.addEventListener("keydown", key);
 show(Number(location.hash.slice(1) || 1) - 1);

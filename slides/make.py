@@ -5,8 +5,9 @@ to say. ``![](fig-name)`` is a figure of the built book with its alternative tex
 what came out on that claim of the paper, ``[](thm-name)`` the number of a theorem or an exercise.
 
 ``NAME.html`` is shown, with arrows; ``N`` opens the notes in a window of their own, which moves
-along. ``NAME-notes.html`` has slides and notes one below the other, to read and to print. All that
-they need lies in ``files``: take the folder along, and it shows offline anywhere.
+along, and a click on a figure enlarges it. ``NAME-notes.html`` has slides and notes one below the
+other, to read and to print. All that they need lies in ``files``: take the folder along, and it
+shows offline anywhere.
 """
 
 import html
