@@ -2,8 +2,8 @@
 
 What students wrote runs with the tests of the source, not with theirs: cells of theirs that are no
 tests, in their order, and after each the tests that follow it in the source. A test gives its
-points if it raises nothing. It runs as a program of its own, for a time that is bounded, but with
-your rights: mark in a container.
+points if it raises nothing; pages are named, for you to mark. It runs as a program of its own, for
+a time that is bounded, but with your rights: mark in a container.
 """
 
 import argparse
@@ -13,9 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jupytext
-from nbformat import NotebookNode
-from notebook import read
+from notebook import NotebookNode, jupytext, read
 
 SECONDS = 600  # for all of a notebook
 # What a line begins with that says how cells went is drawn anew, so that no cell can print one.
@@ -67,6 +65,12 @@ def merged(handed_in: NotebookNode, source: NotebookNode) -> list[tuple[str | No
         elif name is None and not _shows(cell) and "nbgrader" not in cell.metadata:
             cells.append((None, cell.source))
     return cells
+
+
+def by_hand(source: NotebookNode) -> dict[str, int]:
+    """What a person marks: name -> of how many points."""
+    marks = [cell.metadata.get("nbgrader", {}) for cell in source.cells]
+    return {m["grade_id"]: m["points"] for m in marks if m.get("grade") and m.get("solution")}
 
 
 def _is_test(cell: NotebookNode) -> bool:
@@ -124,6 +128,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{path}: {sum(x[0] for x in found.values())} of {sum(x[1] for x in found.values())}")
         for name, (points, of, why) in found.items():
             print(f"  {name:16} {points} of {of}" + f"   {why}" * bool(why))
+        for name, of in by_hand(read()).items():
+            print(f"  {name:16} 0 to {of}, by hand")
     return 0
 
 

@@ -10,7 +10,10 @@ import re
 import sys
 from pathlib import Path
 
-import jupytext
+try:
+    import jupytext
+except ModuleNotFoundError:
+    sys.exit("error: this program needs jupytext: pip install jupytext")
 import nbformat
 from nbformat import NotebookNode
 
@@ -18,7 +21,7 @@ HERE = Path(__file__).parent
 SOURCE = HERE / "design-a-loss.md"
 TARGET = HERE.parent / "_build" / "assignment"
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.DOTALL | re.MULTILINE)
-EMPTY = r"\1raise NotImplementedError  # your code"
+EMPTY = r'\1raise NotImplementedError("nothing is written here")  # your code'
 
 
 def read(source: Path = SOURCE) -> NotebookNode:

@@ -1,14 +1,18 @@
-"""Slides from the built book: ``python slides/make.py`` writes ``_build/slides/NAME.html``.
+"""Slides from the built book: ``python slides/make.py`` writes ``_build/slides``.
 
-A deck is a file ``NAME.md`` here: slides between lines of ``---``, a figure of the book as
-``![](fig-name)``, and after a line ``Notes:`` what to say. Figures are those of the built pages,
-with their alternative texts; one that moves is drawn as it stands at first. Decks read the files of
-the built book beside them, and nothing from elsewhere. Keys: arrows, ``N`` for notes; print to have
-a slide a sheet.
+A deck is a file ``NAME.md`` here: slides between lines of ``---``, and after a line ``Notes:`` what
+to say. ``![](fig-name)`` is a figure of the built book with its alternative text, ``![](claim-2)``
+what came out on that claim of the paper, ``[](thm-name)`` the number of a theorem or an exercise.
+
+``NAME.html`` is shown, with arrows; ``N`` opens the notes in a window of their own, which moves
+along, and a click on a figure enlarges it. ``NAME-notes.html`` has slides and notes one below the
+other, to read and to print. All that they need lies in ``files``: take the folder along, and it
+shows offline anywhere.
 """
 
 import html
 import re
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,59 +25,22 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 HTML = ROOT / "_build" / "html"
 TARGET = ROOT / "_build" / "slides"
+FILES = "files"  # what decks need of the built book, beside them
+MATHJAX = "_static/mathjax"
 FIGURE = re.compile(r"!\[\]\((fig-[a-z0-9-]+)\)")
+LABEL = re.compile(r"(?<!!)\[\]\(([a-z]+-[a-z0-9-]+)\)")
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>{style}</style>
-<script defer src="../html/_static/mathjax/tex-chtml.js"></script>
-<body>
+<script defer src="{files}/{mathjax}/tex-chtml.js"></script>
+<body class="{kind}">
 {slides}
-<footer><a href="../html/index.html">The BSL Book</a> · <span id="at"></span></footer>
-<script>{script}</script>
+{end}
 </body></html>
 """
-STYLE = """
-* { box-sizing: border-box; }
-body { margin: 0; background: white; color: #111; font: 3.2vmin/1.45 system-ui, sans-serif; }
-section { display: none; min-height: 100vh; padding: 3vmin 8vmin 5vmin; flex-direction: column;
-          justify-content: center; gap: 2vmin; }
-section.shown { display: flex; }
-h1 { font-size: 7vmin; line-height: 1.15; margin: 0; } h2 { font-size: 4.6vmin; margin: 0; }
-p, ul, ol, table { margin: 0; } li { margin: .6vmin 0; }
-td, th { padding: .6vmin 2vmin; border-bottom: 1px solid #ccc; text-align: left; }
-figure { margin: 0; text-align: center; }
-figure img { width: 100%; max-height: 64vmin; object-fit: contain; }
-figure .interactive { width: 760px; max-width: 100%; margin: auto; }
-aside { display: none; border-top: 1px solid #bbb; padding-top: 1.5vmin; font-size: 2.4vmin;
-        color: #444; }
-body.notes aside { display: block; }
-footer { position: fixed; bottom: 2vmin; right: 4vmin; font-size: 2vmin; color: #666; }
-footer a { color: inherit; }
-@media print { section { display: flex; break-after: page; } footer { display: none; } }
-"""
-SCRIPT = """
-const slides = [...document.querySelectorAll("section")];
-let at = 0;
-function show(n) {
-  at = Math.max(0, Math.min(slides.length - 1, n));
-  slides.forEach((slide, k) => slide.classList.toggle("shown", k === at));
-  document.getElementById("at").textContent = `${at + 1} / ${slides.length}`;
-  history.replaceState(null, "", `#${at + 1}`);
-  window.dispatchEvent(new Event("resize"));
-}
-document.addEventListener("keydown", (event) => {
-  const steps = { ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1,
-                  ArrowLeft: -1, ArrowUp: -1, PageUp: -1 };
-  if (event.key in steps) show(at + steps[event.key]);
-  else if (event.key === "Home") show(0);
-  else if (event.key === "End") show(slides.length - 1);
-  else if (event.key.toLowerCase() === "n") document.body.classList.toggle("notes");
-  else return;
-  event.preventDefault();
-});
-show(Number(location.hash.slice(1) || 1) - 1);
-"""
+END = """<footer>The BSL Book · <span id="at"></span></footer>
+<script>{script}</script>"""
 
 
 class Slide(NamedTuple):
@@ -124,47 +91,96 @@ class _Figures(HTMLParser):
                 self.found[name] = start, self._at()
 
 
-def figures(folder: Path) -> dict[str, str]:
-    """Name -> the insides of every figure of the built book, without its caption."""
-    found = {}
+class Drawn(NamedTuple):
+    """What decks take from the built book, each by name."""
+
+    figures: dict[str, str]  # their insides, without captions
+    claims: dict[str, str]  # what came out on each claim of the paper
+    numbers: dict[str, str]  # of theorems and exercises, with their kind
+
+
+def drawn(folder: Path) -> Drawn:
+    """What the built book has; what it shows from files is looked for in ``FILES``."""
+    found = Drawn({}, {}, {})
     for path in sorted(folder.rglob("*.html")):
         text = path.read_text(encoding="utf-8")
         for name, (start, end) in _Figures(text).found.items():
             inside = re.sub(r"<figcaption.*?</figcaption>", "", text[start:end], flags=re.DOTALL)
-            # Where the page's own files are, seen from the deck.
-            up = Path("../html", path.parent.relative_to(folder)).as_posix()
-            inside = re.sub(r'(src|href)="(?!https?:|data:|#)', rf'\1="{up}/', inside)
-            found[name] = re.sub(r"</?a\b[^>]*>", "", inside)
+            inside = re.sub(r"</?a\b[^>]*>", "", inside)
+            beside = path.parent.relative_to(folder)
+            found.figures[name] = re.sub(
+                r'src="(?!https?:|data:)([^"]+)"',
+                lambda src, beside=beside: f'src="{FILES}/{_resolved(beside / src[1])}"',
+                inside,
+            )
+        for claim in re.finditer(
+            r"<p><strong>([123])\. ([^<]+)</strong></p>\s*(<ul\b.*?</ul>)", text, re.DOTALL
+        ):
+            found.claims[f"claim-{claim[1]}"] = f"<p><strong>{claim[2]}</strong></p>{claim[3]}"
+        for place in re.finditer(
+            r'id="([a-z0-9-]+)">\s*<p class="admonition-title">'
+            r'<span class="caption-number">([^<]+?) *</span>',
+            text,
+        ):
+            found.numbers[place[1]] = place[2]
     return found
 
 
-def deck(source: Path, drawn: dict[str, str]) -> str:
-    """A deck as a page.
+def _resolved(path: Path) -> str:
+    parts: list[str] = []
+    for part in path.parts:
+        if part == "..":
+            parts.pop()
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def deck(source: Path, book: Drawn) -> tuple[str, str]:
+    """A deck as a page to show, and as one with its notes to print.
 
     Raises:
-        ValueError: a slide without notes, or a figure that no page has.
+        ValueError: a slide without notes, or one that asks for what the built book has not.
     """
     markdown = MarkdownIt("commonmark").enable("table")
     markdown.use(dollarmath_plugin, renderer=_formula)
 
-    def figure(found: re.Match) -> str:
-        if found[1] not in drawn:
-            raise ValueError(f"{source.name}: no page of the built book has {found[1]}")
-        return f"\n<figure>{drawn[found[1]].strip()}</figure>\n"
+    def taken(known: dict[str, str], name: str) -> str:
+        if name not in known:
+            raise ValueError(f"{source.name}: no page of the built book has {name}")
+        return known[name].strip()
+
+    def rendered(text: str) -> str:
+        text = LABEL.sub(lambda label: taken(book.numbers, label[1]), text)
+        # A figure is put in afterwards: blank lines in it would end its block.
+        text = re.sub(
+            r"<p>\s*<img src=\"(fig-[a-z0-9-]+)\"[^>]*>\s*</p>",
+            lambda found: f"\n<figure>{taken(book.figures, found[1])}</figure>\n",
+            markdown.render(text),
+        )
+        return re.sub(
+            r"<p>\s*<img src=\"(claim-[0-9])\"[^>]*>\s*</p>",
+            lambda found: f'\n<div class="claim">{taken(book.claims, found[1])}</div>\n',
+            text,
+        )
 
     parts, title = [], source.stem
     for k, slide in enumerate(read(source)):
         if k == 0 and (heading := re.search("^# (.*)$", slide.shown, re.MULTILINE)):
             title = heading[1]
-        # A figure is put in afterwards: blank lines in it would end its block.
-        shown = re.sub(
-            r"<p>\s*<img src=\"(fig-[a-z0-9-]+)\"[^>]*>\s*</p>",
-            figure,
-            markdown.render(slide.shown),
+        parts.append(
+            f"<section>{rendered(slide.shown)}<aside>{rendered(slide.notes)}</aside></section>"
         )
-        parts.append(f"<section>{shown}<aside>{markdown.render(slide.notes)}</aside></section>")
-    slides = "\n".join(parts)
-    return PAGE.format(title=html.escape(title), style=STYLE, script=SCRIPT, slides=slides)
+    common = {
+        "title": html.escape(title),
+        "style": (HERE / "deck.css").read_text(encoding="utf-8"),
+        "slides": "\n".join(parts),
+        "files": FILES,
+        "mathjax": MATHJAX,
+    }
+    script = (HERE / "deck.js").read_text(encoding="utf-8")
+    shown = PAGE.format(kind="deck", end=END.format(script=script), **common)
+    return shown, PAGE.format(kind="handout", end="", **common)
 
 
 def _formula(content: str, options: dict) -> str:
@@ -177,18 +193,31 @@ def decks() -> list[Path]:
     return sorted(HERE.glob("*.md"))
 
 
+def take_along(pages: list[str]) -> None:
+    """Copy what pages show from files, and mathematics, to beside them."""
+    for name in {MATHJAX}.union(*(re.findall(f'src="{FILES}/([^"]+)"', page) for page in pages)):
+        source, target = HTML / name, TARGET / FILES / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+
+
 def main() -> int:
     """Write all decks; 2 if the book is not built, or a deck asks for what is not there."""
     if not (HTML / "index.html").exists():
         print("error: the book is not built: make book", file=sys.stderr)
         return 2
-    drawn = figures(HTML)
+    book, made = drawn(HTML), {}
     try:
-        made = {source.stem: deck(source, drawn) for source in decks()}
+        for source in decks():
+            made[source.stem], made[f"{source.stem}-notes"] = deck(source, book)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    TARGET.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(TARGET, ignore_errors=True)
+    take_along([*made.values()])
     for name, page in made.items():
         path = TARGET / f"{name}.html"
         path.write_text(page, encoding="utf-8")

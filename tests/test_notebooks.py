@@ -10,8 +10,9 @@ import launch
 import nbformat
 import pytest
 import yaml
+from editions import in_set
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
-from notebooks import KINDS, glued, notebook
+from notebooks import KINDS, NOT_FOR_STUDENTS, glued, notebook
 from PIL import Image
 from plain import CELL, Page, folded, markdown
 
@@ -254,6 +255,8 @@ def test_a_notebook_of_each_kind(kind):
     nbformat.validate(made)
     sources = [cell.source for cell in made.cells]
     assert "pip install '.[notebooks]'" in sources[0] and made.cells[0].cell_type == "markdown"
+    for word in ("jupyterlab", "CUDA", "keeps the numbers of the book's run"):
+        assert word in sources[0]
     assert "0.50 is 0.12." in sources[1]
     assert "| Exercise 4.2 |\n|---|" in sources[1] and "<table>\n<tr></tr></table>" in sources[1]
     code = [cell for cell in made.cells if cell.cell_type == "code"]
@@ -284,6 +287,7 @@ def test_a_notebook_of_each_kind(kind):
 
 def test_what_a_notebook_installs():
     made = notebook("a", [], page(), "reader", address="https://github.com/owner/book")
+    assert "JupyterLab" in made.cells[0].source and "book's run" in made.cells[0].source
     assert made.cells[1].cell_type == "code"
     assert '"bslutils[notebooks] @ git+https://github.com/owner/book"' in made.cells[1].source
     with pytest.raises(
@@ -400,15 +404,31 @@ def built():
     return {
         (name, kind): nbformat.read(BUILT / kind / f"{name}.ipynb", as_version=4)
         for name in PAGES
-        for kind in KINDS
+        for kind in kinds_of(name)
     }
+
+
+def kinds_of(name):
+    return [kind for kind in KINDS if kind != "student" or name not in NOT_FOR_STUDENTS]
+
+
+def test_students_do_not_get_the_guide_of_teachers():
+    assert set(PAGES) >= NOT_FOR_STUDENTS == {"book/teach"}
+    for page, target in (("intro", "book/teach.ipynb"), ("book/a", "teach.ipynb")):
+        assert in_set(page, target, "student") is None
+        assert in_set(page, target, "instructor") == target
+    assert in_set("book/a", "b.ipynb", "student") == "b.ipynb"
+    assert in_set("book/a", None, "student") is None
+    if BUILT.exists():
+        assert not (BUILT / "student/book/teach.ipynb").exists()
+        assert (BUILT / "instructor/book/teach.ipynb").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_the_built_notebooks_of_a_page(built, name):
     text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
-    for kind in KINDS:
+    for kind in kinds_of(name):
         cells = built[name, kind].cells
         said = [cell.source for cell in cells if cell.cell_type == "markdown"]
         assert [raw for source in said for raw in left_raw(source)] == []
@@ -424,8 +444,9 @@ def test_the_built_notebooks_of_a_page(built, name):
     assert drawn >= text.count("\n  image:")
     assert not any("image/svg+xml" in o.get("data", ()) for cell in code for o in cell.outputs)
     assert not any(o.output_type == "error" for cell in code for o in cell.outputs)
-    student = [cell for cell in built[name, "student"].cells if cell.cell_type == "code"]
-    assert not any(cell.outputs for cell in student)
+    if (name, "student") in built:
+        student = [cell for cell in built[name, "student"].cells if cell.cell_type == "code"]
+        assert not any(cell.outputs for cell in student)
     served = ROOT / "_build/html/_sources" / f"{name}.ipynb"
     if code:
         assert served.read_bytes() == (BUILT / "reader" / f"{name}.ipynb").read_bytes()

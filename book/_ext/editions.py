@@ -6,6 +6,7 @@ The reader's are what the button on a page gives.
 import base64
 import copy
 import mimetypes
+import posixpath
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
-from notebooks import KINDS, glued, notebook
+from notebooks import KINDS, NOT_FOR_STUDENTS, glued, notebook
 from plain import Page
 from plotly.offline import get_plotlyjs_version
 from references import References, bibliography
@@ -41,7 +42,8 @@ def write(app: Sphinx, read: Callable, cache: Path) -> None:
                 cells = [new_markdown_cell(_prose_of(app.env.doc2path(docname)))]
             else:
                 executed(cells, cache / app.env.page_keys[docname])
-            made = {kind: _notebook(app, docname, cells, kind) for kind in KINDS}
+            kinds = [k for k in KINDS if k != "student" or docname not in NOT_FOR_STUDENTS]
+            made = {kind: _notebook(app, docname, cells, kind) for kind in kinds}
         except ValueError as error:
             logging.getLogger(__name__).warning("no notebook: %s", error, location=docname)
             continue
@@ -56,9 +58,14 @@ def write(app: Sphinx, read: Callable, cache: Path) -> None:
 def _notebook(app: Sphinx, docname: str, cells: list[NotebookNode], kind: str) -> NotebookNode:
     beside = Path(app.srcdir, docname).parent
     references = References(app, docname)
+
+    def refer(role: str, content: str) -> tuple[str, str | None]:
+        text, target = references.refer(role, content)
+        return text, in_set(docname, target, kind)
+
     page = Page(
-        references.refer,
-        references.link,
+        refer,
+        lambda target: in_set(docname, references.link(target), kind),
         lambda path: picture(beside / path),
         glued=glued(cells),
         bibliography=lambda: bibliography(app),
@@ -72,6 +79,14 @@ def _notebook(app: Sphinx, docname: str, cells: list[NotebookNode], kind: str) -
         plotly=PLOTLY,
         references=references.entries(),
     )
+
+
+def in_set(docname: str, target: str | None, kind: str) -> str | None:
+    """Where a reference of a page leads, or None if the set of notebooks has no such page."""
+    if target is None or kind != "student":
+        return target
+    place = posixpath.join(posixpath.dirname(docname), target.removesuffix(".ipynb"))
+    return None if posixpath.normpath(place) in NOT_FOR_STUDENTS else target
 
 
 def executed(cells: Iterable[NotebookNode], cache: Path) -> None:

@@ -29,6 +29,18 @@ HIDDEN = {"hide-input", "remove-input", "remove-cell"}
 GLUED = "application/papermill.record/"
 # What a package of the book is called where no repository is set.
 EXTRA = "bslutils[notebooks]"
+BESIDE = (
+    "Beside it you need a program that opens notebooks: JupyterLab (`pip install jupyterlab`) or "
+    "VS Code. On Linux the install brings CUDA along, some gigabytes, unless PyTorch's CPU build "
+    "is there first, by the CPU command of [pytorch.org](https://pytorch.org/get-started/locally/)."
+)
+CHANGES = (
+    "*The text keeps the numbers of the book's run: what you change shows in the outputs of cells, "
+    "and not in the text. An `AssertionError` then says that something which the text states does "
+    "not hold for your numbers; go on with the cell after it.*"
+)
+# The lecturer's guide is no notebook for students.
+NOT_FOR_STUDENTS = {"book/teach"}
 
 
 def glued(cells: Iterable[NotebookNode]) -> dict[str, dict[str, Any]]:
@@ -52,18 +64,17 @@ def install(address: str) -> list[NotebookNode]:
     """The first cells: what the notebook needs and, where there is a repository, its install."""
     needs = f"This notebook needs Python 3.11 or later and the package `{EXTRA}` of the book. "
     if not address:
-        here = (
-            "In the folder of the book's source: `pip install '.[notebooks]'`. On Linux, for the "
-            "small CPU build of PyTorch, install `torch` first, as the README says."
-        )
-        return [new_markdown_cell(f"*{needs}{here}*")]
+        here = "In the folder of the book's source: `pip install '.[notebooks]'`. "
+        return [new_markdown_cell(f"*{needs}{here}{BESIDE}*\n\n{CHANGES}")]
     code = (
         "import importlib.util\n\n"
         'if importlib.util.find_spec("bslutils") is None:\n'
         f'    %pip install --quiet "{EXTRA} @ git+{address}"'
     )
     return [
-        new_markdown_cell(f"*{needs}The next cell installs it if it is not there.*"),
+        new_markdown_cell(
+            f"*{needs}The next cell installs it if it is not there. {BESIDE}*\n\n{CHANGES}"
+        ),
         new_code_cell(code),
     ]
 
