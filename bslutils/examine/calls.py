@@ -137,10 +137,14 @@ def takes_masks(loss: Called, rows: Rows) -> Finding:
                     "sum of exponentials, and divide by how many are left",
                 )
             keep[0] = False
-            if not at(scores, keep).isfinite():
+            try:
+                lost = None if at(scores, keep).isfinite() else "is not finite"
+            except Unusable as why:
+                lost = str(why)
+            if lost:
                 return warning(
                     "masks",
-                    f"is not finite where a row has none of its {name} left",
+                    f"{lost} where a row has none of its {name} left",
                     "let such a row count for nothing, as the losses of the package do",
                 )
     except Unusable as why:
