@@ -98,7 +98,9 @@ class Jobs:
         return Job(function, *args)
 
 
-@pytest.mark.parametrize("name", ["threads", "processes", "Jobs"])
+@pytest.mark.parametrize(
+    "name", ["threads", pytest.param("processes", marks=pytest.mark.slow), "Jobs"]
+)
 def test_an_executor_of_your_own_makes_the_same_records(local, tmp_path, name):
     """Threads too: two runs at once in a process would draw from the same random numbers."""
     path = tmp_path / "grid.jsonl"
@@ -149,11 +151,12 @@ def die(trial, **options):
 
 # The sweep of the program below: long runs, so that an interrupt meets some of them.
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from bslutils.experiments import Sweep, run_sweep
 import test_executors as ours
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have turned it off
     try:
         for record, *_ in run_sweep(ours.GRID, path=Path(sys.argv[1]), jobs=2):
             print(record["id"], flush=True)
@@ -162,7 +165,11 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("to_group", [False, True], ids=["program", "terminal"])
+@pytest.mark.parametrize(
+    "to_group",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["program", "terminal"],
+)
 def test_an_interrupt_keeps_what_is_through_and_stops_the_rest(local, tmp_path, to_group):
     """Ctrl-C in a terminal reaches the workers, too."""
     program, path = tmp_path / "program.py", tmp_path / "grid.jsonl"
