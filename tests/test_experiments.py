@@ -380,7 +380,7 @@ def test_no_run_is_begun_that_would_not_end_in_time(at_once, tmp_path, capsys, m
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "grid: 3 runs are missing so far, about 6 min" in said and "about 2.0 min" in said
-    assert "no run was made: none is missing that would end in 1 minutes" in said
+    assert "no run was made: none is missing that would end within 1 min" in said
     assert len(read_records(other)) == 1
     for bad in ("0", "-1", "nan"):
         assert main([*command[:-1], bad]) == 2

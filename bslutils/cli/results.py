@@ -106,7 +106,7 @@ def _sweep(args: argparse.Namespace) -> None:
         total += made
     if args.minutes < math.inf:
         if not total:
-            print(f"no run was made: none is missing that would end in {args.minutes:g} minutes")
+            print(f"no run was made: none is missing that would end within {args.minutes:g} min")
         for chosen in sweeps:
             print(_what_is_left(chosen, args))
 
