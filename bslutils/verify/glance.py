@@ -208,7 +208,8 @@ def _paper_line(row: Row) -> str:
         wanted = [cell for cell in grid() if cell[0] != SMALL]
         seen = [x.word for cell, x in better_on_clean().items() if cell in wanted]
         counts = ", ".join(f"{word} in {seen.count(word)}" for word in STATES if word in seen)
-        text += f"; without any noise, {len(seen)} of {len(wanted)} pairs of data and backbone are run"
+        text += f"; without any noise, {len(seen)} of {len(wanted)} pairs of data and backbone"
+        text += " are run"
         text += f", and BSL is {counts}" if counts else ""
     return f"{text}."
 
