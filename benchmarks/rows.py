@@ -103,7 +103,7 @@ def stream(what: str, folder: str, dim: int, negatives: int, batch: int) -> dict
         "seconds": seconds,
         "opened_seconds": opened,
         "peak_bytes": memory(peak=True),
-        "loss of each twentieth": [round(part.mean().item(), 4) for part in found],
+        "loss of each twentieth": [round(part.mean().item(), 4) for part in found if len(part)],
     }
 
 

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from .atomic import leftovers, write_whole
-from .checks import shown
+from .checks import path_of, shown
 from .version import __version__
 
 TOLD, TENSORS, LOCK = "checkpoint.json", "epoch-{}.safetensors", ".lock"
@@ -53,9 +53,7 @@ class Checkpoint:
         optimizer: Any,
         generator: torch.Generator,
     ):
-        if not isinstance(folder, str | os.PathLike) or not str(folder) or "\0" in str(folder):
-            raise ValueError(f"checkpoint must be the path of a folder, got {shown(folder)}")
-        self.folder = Path(folder)
+        self.folder = path_of("checkpoint", folder)
         if not self.folder.parent.is_dir():
             raise ValueError(f"checkpoint: the folder {self.folder.parent} does not exist")
         if os.path.lexists(self.folder) and not self.folder.is_dir():
@@ -148,8 +146,9 @@ class Checkpoint:
             told = json.loads((self.folder / TOLD).read_bytes())
             if not isinstance(told, dict) or told["format"] != FORMAT:
                 raise ValueError("it is of another format")
-            name, progress = told["tensors"], told["progress"]
-            if not isinstance(name, str) or not _own(Path(name)):
+            name, progress, training = told["tensors"], told["progress"], told["training"]
+            optimizer, versions = told["optimizer"], told["versions"]
+            if not isinstance(name, str) or Path(name).name != name or not _own(Path(name)):
                 raise ValueError(f"it names the file {shown(name)}")
             content = (self.folder / name).read_bytes()
             if told.pop("sha256") != _digest(told, content):
@@ -159,20 +158,20 @@ class Checkpoint:
             raise ValueError(
                 f"the checkpoint in {self.folder} is damaged: {error}; to begin anew, remove it"
             ) from None
-        if (other := _difference(told["training"], self.training)) is not None:
+        if (other := _difference(training, self.training)) is not None:
             raise ValueError(
                 f"the checkpoint in {self.folder} is of another training: {other}; to begin anew, "
                 "name another folder"
             )
-        if told["versions"] != {"bslutils": __version__, "torch": torch.__version__}:
+        if versions != {"bslutils": __version__, "torch": torch.__version__}:
             warnings.warn(
-                f"the checkpoint in {self.folder} was written with {told['versions']}: training "
+                f"the checkpoint in {self.folder} was written with {versions}: training "
                 "goes on, but need not end with the same digits",
                 stacklevel=3,
             )
         now = _under("now.", tensors)
         self.learner.load_state_dict(now)
-        self.optimizer.load_state_dict(_unpacked(told["optimizer"], tensors, self.generator.device))
+        self.optimizer.load_state_dict(_unpacked(optimizer, tensors, self.generator.device))
         self._set_random(_under("random.", tensors))
         device = self.generator.device
         best = _under("best.", tensors) or now

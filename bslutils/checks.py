@@ -6,9 +6,11 @@ be kept and written down; ``check_…`` takes several at once and gives nothing 
 """
 
 import math
+import os
 import re
 from collections.abc import Collection
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,6 +129,13 @@ def device_of(name: str, value: str | torch.device) -> str:
         has = f"{count} of the kind {device.type}" if count else f"no {device.type.upper()} device"
         raise ValueError(f"{name} must be one that torch sees, got {value!r}, and it sees {has}")
     return str(value)
+
+
+def path_of(name: str, value: str | os.PathLike) -> Path:
+    """A path, from a text or what stands for one."""
+    if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
+        raise ValueError(f"{name} must be a path, got {shown(value)}")
+    return Path(value)
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .atomic import write_whole
-from .checks import shown, switch
+from .checks import path_of, shown, switch
 from .config import TrainConfig
 from .data import Interactions, check_data
 from .losses import LOSSES, VECTOR_LOSSES
@@ -60,7 +60,7 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
     if not isinstance(run, Run):
         raise ValueError(f"run must be what fit gives, got {shown(run)}")
     switch("overwrite", overwrite)
-    folder = _path(folder)
+    folder = path_of("folder", folder)
     if not folder.parent.is_dir():
         raise ValueError(f"{folder}: the folder {folder.parent} does not exist")
     if os.path.lexists(folder):
@@ -129,7 +129,7 @@ def load_run(
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    folder = _path(folder)
+    folder = path_of("folder", folder)
     settings, content = _read(folder / SETTINGS, LARGEST), _read(folder / WEIGHTS)
     try:
         told = json.loads(settings)
@@ -163,12 +163,6 @@ def load_run(
         stopped=told["stopped"],
         loss=loss,
     )
-
-
-def _path(folder: str | os.PathLike) -> Path:
-    if not isinstance(folder, str | os.PathLike) or not str(folder) or "\0" in str(folder):
-        raise ValueError(f"folder must be a path, got {shown(folder)}")
-    return Path(folder)
 
 
 def _read(path: Path, most: int | None = None) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import shown, whole
+from .checks import path_of, shown, whole
 
 COLUMNS = ("user", "item")
 LARGEST = 2**31  # ids are below
@@ -63,8 +63,6 @@ class ParquetPairs:
         columns: tuple[str, str] = COLUMNS,
         buffer: int = 1 << 22,
     ):
-        if not isinstance(path, str | os.PathLike) or not str(path) or "\0" in str(path):
-            raise ValueError(f"path must be that of a file or a folder, got {shown(path)}")
         if (
             not isinstance(columns, tuple | list)
             or len(columns) != 2
@@ -74,7 +72,7 @@ class ParquetPairs:
             raise ValueError(f"columns must be two names, of users and items, got {shown(columns)}")
         self.buffer = whole("buffer", buffer)
         self.columns = tuple(columns)
-        self.files = _files(Path(path))
+        self.files = _files(path_of("path", path))
         self.groups: list[tuple[Path, int, int]] = []  # file, row group, pairs in it
         largest = [0, 0]
         for file in self.files:

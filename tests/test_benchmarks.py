@@ -12,6 +12,7 @@ import bslutils as bsl
 from benchmarks.__main__ import main
 from benchmarks.engine import stepper
 from benchmarks.reference import ReferenceTrainer, reference_evaluate
+from benchmarks.streaming import stream
 from benchmarks.tables import TABLES
 from benchmarks.timing import compare
 from bslutils.batch import batch_scores
@@ -137,3 +138,16 @@ def test_the_table_of_a_gpu_wants_one(monkeypatch, tmp_path, capsys):
         main(["gpu", "--out", str(tmp_path)])
     assert stop.value.code == 2 and "torch sees none" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_epoch_of_a_stream_sees_every_pair_and_learns():
+    """In small: the table itself goes up to a hundred million."""
+    *_, table = stream((3_000, 200_000), n_users=2_000, n_items=500)
+    assert [(row["what"], row["pairs"]) for row in table["rows"]] == [
+        (what, n) for n in (3_000, 200_000) for what in ("reading", "training")
+    ]
+    for row in table["rows"]:
+        assert (row["users"], row["items"]) == (2_000, 500) and row["peak_bytes"] > 0
+        assert row["pairs a second"] == pytest.approx(row["pairs"] / row["seconds"])
+    losses = table["rows"][-1]["loss of each twentieth"]
+    assert losses[-1] < losses[0]

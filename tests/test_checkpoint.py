@@ -174,9 +174,9 @@ def test_a_folder_of_something_else_is_refused_and_left_as_it_is(synthetic, tmp_
         (tmp_path / "thesis", "holds thesis.tex, which is not of a checkpoint"),
         (tmp_path / "file", "is not a folder"),
         (tmp_path / "no" / "kept", "does not exist"),
-        ("", "must be the path of a folder"),
-        (3, "must be the path of a folder"),
-        ("a\0b", "must be the path of a folder"),
+        ("", "checkpoint must be a path"),
+        (3, "checkpoint must be a path"),
+        ("a\0b", "checkpoint must be a path"),
     ):
         with pytest.raises(ValueError, match=message):
             fitted(synthetic, CONFIG, checkpoint=folder)
@@ -220,7 +220,10 @@ def test_damage_is_told_and_nothing_changed(synthetic, kept, tmp_path):
         fitted(synthetic, CONFIG, checkpoint=tmp_path / "missing")
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "/etc/passwd", "run.json", 3, None])
+@pytest.mark.parametrize(
+    "name",
+    ["../elsewhere", "../epoch-2.safetensors", "/tmp/epoch-2.safetensors", "run.json", 3, None],
+)
 def test_a_checkpoint_names_no_file_but_its_own(synthetic, kept, tmp_path, name):
     shutil.copytree(kept, tmp_path / "kept")
     told = json.loads((kept / TOLD).read_bytes()) | {"tensors": name}

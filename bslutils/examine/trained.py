@@ -73,8 +73,8 @@ def trained(loss: Called, *, takes_masks: bool) -> Trained:
     positives = POSITIVES if takes_masks and loss.positives == "many" else 1
     tries = {"yours": variants(loss.loss)}
     for name, params in OTHERS.items():
-        tries[name] = dict([*variants(make_loss(name, **params)).items()][: len(tries["yours"])])
-    chosen, at_edge, users, n_tries = {}, [], {}, 0
+        tries[name] = variants(make_loss(name, **params))
+    chosen, at_edge, users, n_tries = {}, [], {}, len(tries["yours"])
     for name, several in tries.items():
         wide = POSITIVES if name == "bilateral_softmax" else positives
         plain = name != "yours" or takes_masks
@@ -83,13 +83,13 @@ def trained(loss: Called, *, takes_masks: bool) -> Trained:
             return _run(it if plain else _AsTrained(it, loss.positives == "flat"), wide, seed)
 
         first = {}
-        for setting, it in [*several.items()][: n_tries or None]:
+        for setting, it in [*several.items()][:n_tries]:
             try:
                 first[setting] = run(it, 0)
             except (TypeError, ValueError, FloatingPointError):
                 if not first:  # as it is; another setting may be outside what the loss allows
                     raise
-        n_tries = n_tries or len(first)  # the loss in question comes first
+        n_tries = len(first)  # of the loss in question, which comes first, and so of the others
         best = max(first, key=lambda setting: first[setting][0])
         chosen[name] = best
         as_it_is = next(iter(several))  # the one in the middle, where all were allowed
