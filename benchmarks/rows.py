@@ -70,7 +70,7 @@ def stream(what: str, folder: str, dim: int, negatives: int, batch: int) -> dict
     pairs = ParquetPairs(folder)
     opened = time.perf_counter() - start
     generator = torch.Generator().manual_seed(0)
-    losses = []
+    losses, caught_up = torch.zeros(-(-pairs.n_pairs // batch)), 0.0
     if what == "reading":
         start = time.perf_counter()
         seen = sum(len(user) for user, _ in pairs.batches(batch, generator))
@@ -84,17 +84,18 @@ def stream(what: str, folder: str, dim: int, negatives: int, batch: int) -> dict
         seen = 0
         start = time.perf_counter()
         with row_updates(model, optimizer):
-            for user, pos in pairs.batches(batch, generator):
+            for step, (user, pos) in enumerate(pairs.batches(batch, generator)):
                 scores = batch_scores(
                     model, user, pos, None, config, pairs.n_items, generator, loss=loss
                 )
-                losses.append(update(loss, optimizer, scores))
+                losses[step] = update(loss, optimizer, scores)
                 seen += len(user)
-        optimizer.catch_up()
         seconds = time.perf_counter() - start
+        optimizer.catch_up()  # once, for all rows of the tables, however many pairs there were
+        caught_up = time.perf_counter() - start - seconds
     if seen != pairs.n_pairs:
         raise RuntimeError(f"{seen} of {pairs.n_pairs} pairs were seen")
-    found = torch.stack(losses).tensor_split(20) if losses else []
+    found = losses.tensor_split(20) if what == "training" else []
     return {
         "what": what,
         "pairs": seen,
@@ -102,6 +103,7 @@ def stream(what: str, folder: str, dim: int, negatives: int, batch: int) -> dict
         "items": pairs.n_items,
         "seconds": seconds,
         "opened_seconds": opened,
+        "catch_up_seconds": caught_up,
         "peak_bytes": memory(peak=True),
         "loss of each twentieth": [round(part.mean().item(), 4) for part in found if len(part)],
     }

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from .atomic import leftovers, write_whole
-from .checks import path_of, shown
+from .checks import check_place, path_of, shown
 from .version import __version__
 
 TOLD, TENSORS, LOCK = "checkpoint.json", "epoch-{}.safetensors", ".lock"
@@ -42,7 +42,8 @@ class Checkpoint:
         generator: that batches are drawn from; the global one of torch is kept, too.
 
     Raises:
-        ValueError: no path, a folder with anything else in it, or whose parent does not exist.
+        ValueError: no path, a folder with anything else in it, or that cannot be made or written
+            to.
     """
 
     def __init__(
@@ -54,8 +55,7 @@ class Checkpoint:
         generator: torch.Generator,
     ):
         self.folder = path_of("checkpoint", folder)
-        if not self.folder.parent.is_dir():
-            raise ValueError(f"checkpoint: the folder {self.folder.parent} does not exist")
+        check_place("checkpoint", self.folder / LOCK if self.folder.is_dir() else self.folder)
         if os.path.lexists(self.folder) and not self.folder.is_dir():
             raise ValueError(f"checkpoint: {self.folder} is not a folder")
         strange = [path for path in self._files() if not _own(path)]

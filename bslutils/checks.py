@@ -8,6 +8,7 @@ be kept and written down; ``check_…`` takes several at once and gives nothing 
 import math
 import os
 import re
+import tempfile
 from collections.abc import Collection
 from numbers import Integral
 from pathlib import Path
@@ -136,6 +137,20 @@ def path_of(name: str, value: str | os.PathLike) -> Path:
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise ValueError(f"{name} must be a path, got {shown(value)}")
     return Path(value)
+
+
+def check_place(name: str, path: Path) -> None:
+    """What ``path`` is to be made in is a folder, and one that can be written to."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise ValueError(f"{name}: the folder {folder} does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{name}: the folder {folder} cannot be written to: {error.strerror}"
+        ) from None
 
 
 def plain(value: Any) -> Any:

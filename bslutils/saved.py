@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .atomic import write_whole
-from .checks import path_of, shown, switch
+from .checks import check_place, path_of, shown, switch
 from .config import TrainConfig
 from .data import Interactions, check_data
 from .losses import LOSSES, VECTOR_LOSSES
@@ -44,8 +44,9 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
         The folder.
 
     Raises:
-        ValueError: no run, a folder that is there already, or whose parent is not.
-        OSError: the folder cannot be written to.
+        ValueError: no run, a folder that is there already, or whose parent is not, or cannot be
+            written to.
+        OSError: as on a full disk.
 
     Example:
         >>> import bslutils as bsl
@@ -61,8 +62,7 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
         raise ValueError(f"run must be what fit gives, got {shown(run)}")
     switch("overwrite", overwrite)
     folder = path_of("folder", folder)
-    if not folder.parent.is_dir():
-        raise ValueError(f"{folder}: the folder {folder.parent} does not exist")
+    check_place("folder", folder)
     if os.path.lexists(folder):
         if not overwrite:
             raise ValueError(f"{folder} is there already; overwrite=True replaces a run")

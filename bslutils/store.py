@@ -117,8 +117,10 @@ def _shelf() -> Path:
     shelf = FOLDER / digest.hexdigest()[:16]
     shelf.mkdir(parents=True, exist_ok=True)
     shelf.touch()
-    by_age = sorted(FOLDER.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for stale in by_age[VERSIONS_KEPT:]:
+    # Where the clock was set back, others may look younger than the one in use.
+    others = [folder for folder in FOLDER.iterdir() if folder != shelf]
+    others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for stale in others[VERSIONS_KEPT - 1 :]:
         shutil.rmtree(stale, ignore_errors=True)
     return shelf
 

@@ -216,7 +216,7 @@ def fit(
             progress.update((begin - 1) * steps)
         try:
             for epoch in range(begin, config.epochs + 1):
-                start, losses = time.perf_counter(), []
+                start = time.perf_counter()
                 epoch_batches = batches(
                     data.train,
                     config.batch_size,
@@ -228,14 +228,17 @@ def fit(
                     made = (epoch - 1) * updates + n // config.accumulate
                     set_lr(optimizer, config, made, updates)
                     part = part_of_update(n, rows, config) if config.accumulate > 1 else ()
-                    losses.append(step(*batch, *part))
+                    value = step(*batch, *part)
+                    if n == 0:  # a tensor for each step would break up memory, 100 kB a step
+                        losses = value.new_empty(steps)
+                    losses[n] = value
                     progress.update()
-                    if len(losses) % CHECK_EVERY == 0:
-                        _check_finite(losses[-CHECK_EVERY:], len(losses) - CHECK_EVERY, epoch)
+                    if (n + 1) % CHECK_EVERY == 0:
+                        _check_finite(losses[: n + 1], n + 1 - CHECK_EVERY, epoch)
                 _check_finite(losses, 0, epoch)
                 if isinstance(tables, RowAdam):
                     tables.catch_up()
-                mean = float(torch.stack(losses).mean())
+                mean = float(losses.mean())
                 seconds += time.perf_counter() - start
                 _check_weights(model, loss, data, epoch)
                 last_good = _state(learner)
@@ -320,14 +323,14 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _check_finite(losses: list[Tensor], before: int, epoch: int) -> None:
-    """Raise if a loss is not finite; ``before`` counts the steps of the epoch before the first."""
-    values = torch.stack(losses).cpu()
+def _check_finite(losses: Tensor, begin: int, epoch: int) -> None:
+    """Raise if a loss of an epoch's steps is not finite, from the step at ``begin`` on."""
+    values = losses[begin:].cpu()
     bad = (~values.isfinite()).nonzero()
     if len(bad):
         step = int(bad[0])
         raise FloatingPointError(
-            f"the loss became {values[step].item()} at step {before + step + 1} of epoch {epoch}; "
+            f"the loss became {values[step].item()} at step {begin + step + 1} of epoch {epoch}; "
             f"the model holds the weights of epoch {epoch - 1}"
         )
 

@@ -243,7 +243,8 @@ def attack(name, count, seed):
     return outcomes, wrong
 
 
-def attack_all(monkeypatch, share, seed):
+def attack_all(monkeypatch, folder, share, seed):
+    monkeypatch.chdir(folder)  # a word may name a file that a command writes
     loaded = {name: bsl.load(name) for name in ("synthetic",)}
 
     def load(name, **options):  # once, and never the data of other people
@@ -270,13 +271,13 @@ def attack_all(monkeypatch, share, seed):
     return total
 
 
-def test_some_bad_arguments(monkeypatch):
-    assert attack_all(monkeypatch, 1 / 20, seed=0) > 500
+def test_some_bad_arguments(monkeypatch, tmp_path):
+    assert attack_all(monkeypatch, tmp_path, 1 / 20, seed=0) > 500
 
 
 @pytest.mark.slow
-def test_thousands_of_bad_arguments(monkeypatch):
-    assert attack_all(monkeypatch, 1, seed=1) >= 20_000
+def test_thousands_of_bad_arguments(monkeypatch, tmp_path):
+    assert attack_all(monkeypatch, tmp_path, 1, seed=1) >= 20_000
 
 
 def test_the_attack_sees_what_it_is_for(monkeypatch):

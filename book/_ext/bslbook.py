@@ -112,12 +112,15 @@ def execute_ahead(app: Sphinx, env, docnames: list[str]) -> None:
 
 
 def prune(folder: Path, keys: dict[str, str]) -> None:
-    """Remove the oldest folders of the cache beyond two for every page."""
-    for key in keys.values():
+    """Remove the oldest folders of the cache beyond two for every page, and none of these keys."""
+    used = set(keys.values())
+    for key in used:
         if (folder / key).exists():
             (folder / key).touch()
-    by_age = sorted(filter(Path.is_dir, folder.iterdir()), key=lambda p: -p.stat().st_mtime)
-    for stale in by_age[VERSIONS_KEPT * len(keys) :]:
+    # Where the clock was set back, others may look younger than those in use.
+    others = [path for path in folder.iterdir() if path.is_dir() and path.name not in used]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for stale in others[(VERSIONS_KEPT - 1) * len(used) :]:
         shutil.rmtree(stale)
 
 

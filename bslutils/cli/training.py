@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from .. import TrainConfig, __version__, evaluate, fit, save_run
 from ..atomic import append_whole
+from ..checks import check_place
 from ..data import SOURCES, Interactions, facts
 from ..flags import EVERY_LOSS, add_data, add_flags, given, read_data
 from ..losses import make_loss
@@ -87,14 +88,13 @@ def _train(args: argparse.Namespace) -> int:
     of_loss = given(args, "loss")
     loss = make_loss(args.loss, **of_loss)
     config = TrainConfig(**given(args, "training"), progress=not args.no_progress)
-    if args.out is not None and not args.out.resolve().parent.is_dir():
-        raise ValueError(f"--out: the folder {args.out.resolve().parent} does not exist")
+    for name in ("out", "save"):  # known before a training, not after it
+        if getattr(args, name) is not None:
+            check_place(f"--{name}", getattr(args, name))
     if args.out is not None and args.out.is_dir():
         raise ValueError(f"--out: {args.out} is a folder, and a run is appended to a file")
     if args.save is not None and args.save.exists():
         raise ValueError(f"--save: {args.save} is there already")
-    if args.save is not None and not args.save.resolve().parent.is_dir():
-        raise ValueError(f"--save: the folder {args.save.resolve().parent} does not exist")
 
     data = read_data(args, args.data)
     for k in args.ks:

@@ -109,7 +109,9 @@ def load_files(
                 f"{what} must be a path, a table with columns or a sparse matrix, got "
                 f"{type(source).__name__}; arrays of pairs: bslutils.data.from_pairs(train, test)"
             )
-    name = name or (Path(train).name.partition(".")[0] if "train" in texts else "custom")
+    if not name and "train" in texts:  # in UTF-8, whatever the locale makes of its bytes
+        name = os.fsencode(Path(train).name.partition(".")[0]).decode(errors="replace")
+    name = name or "custom"
     if layout is None:
         table = asked or min_rating is not None or split != "random" or "train" not in texts
         layout = "table" if table or not are_lists(texts["train"], str(train)) else "lists"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..checks import shown
+from ..checks import check_place, shown
 
 
 def find_loss(where: str) -> Callable[..., Any]:
@@ -68,12 +68,12 @@ def page_to_write(path: Path) -> Path:
     """A page that can be written, known before a minute is spent on what shall be on it.
 
     Raises:
-        ValueError: a name that does not end in ``.html``, a folder, or a folder that is not there.
+        ValueError: a name that does not end in ``.html``, a folder, or a folder that is not there
+            or cannot be written to.
     """
     if path.suffix != ".html":
         raise ValueError(f"--out must end in .html, got {path}")
     if path.is_dir():
         raise ValueError(f"--out: {path} is a folder")
-    if not path.resolve().parent.is_dir():
-        raise ValueError(f"--out: the folder {path.resolve().parent} does not exist")
+    check_place("--out", path)
     return path

@@ -32,7 +32,7 @@ def perform(
     device: str = "cpu",
     progress: bool | None = None,
     per_user: bool = False,
-    until: float = math.inf,
+    within: float = math.inf,
 ) -> dict[str, Any]:
     """Train or fit, look at test once, and give the record; nothing is written.
 
@@ -47,7 +47,7 @@ def perform(
 
     Raises:
         KeyboardInterrupt: training was interrupted; there is no record then.
-        Late: training was not through at the time ``until``; nor is there one then.
+        Late: training was not through ``within`` as many seconds; nor is there one then.
 
     Example:
         >>> config = TrainConfig(epochs=1, n_negatives=64, progress=False)
@@ -55,12 +55,13 @@ def perform(
         >>> record["label"], len(record["history"]), len(record["test"]["recall@20 by group"])
         ('synthetic/honest/MF/softmax tau=0.2', 1, 10)
     """
+    end = time.monotonic() + within
     device = device if trial.trains else "cpu"
     source = provenance(device)  # of the code that is loaded, whatever happens to the files later
     config = replace(trial.config, device=device, progress=progress)
     noisy, clean = trial.load()
     start = time.perf_counter()
-    trained = _trained(trial, noisy, config, until) if trial.trains else _fitted(trial, noisy)
+    trained = _trained(trial, noisy, config, end) if trial.trains else _fitted(trial, noisy)
     seconds = time.perf_counter() - start
     if trained.stopped == "interrupted":
         raise KeyboardInterrupt
@@ -104,11 +105,11 @@ def perform(
     }
 
 
-def _trained(trial: Trial, data: Interactions, config: TrainConfig, until: float) -> Run:
+def _trained(trial: Trial, data: Interactions, config: TrainConfig, end: float) -> Run:
     model, loss = trial.build(data), make_loss(trial.loss, **trial.params)
 
     def look_at_the_clock(*_) -> None:
-        if time.time() > until:
+        if time.monotonic() > end:
             raise Late(f"{trial.label} was not through in time")
 
     # After each epoch, and in each step but those that a GPU replays.

@@ -161,7 +161,7 @@ def run_sweep(
                             run = submit(
                                 perform,
                                 trial,
-                                until=time.time() + budget.left(),
+                                within=budget.left(),
                                 per_user=sweep.per_user(trial.settings),
                                 **options,
                             )
