@@ -1,5 +1,5 @@
 # make book   render the executed book to _build/html/index.html
-# make test   lint, unit tests, doctests, coverage
+# make test   lint, unit tests, doctests
 # See README.md; `make help` lists everything.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 GPU_SWEEPS := paper_noise published field backbones reference
 MINUTES ?= 25
 
-.PHONY: help book notebooks pdf slides assignment test test-slow check-notebooks release-check
+.PHONY: help book notebooks pdf slides assignment test coverage test-slow check-notebooks release-check
 .PHONY: test-matrix test-adapters gpu lab clean
 
 help:  ## list the targets
@@ -47,6 +47,9 @@ notebooks: book  ## the chapters as plain notebooks: _build/notebooks/{reader,st
 test: $(INSTALLED)  ## lint, unit tests and doctests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(PYTEST) --dist loadfile -q
+
+coverage: $(INSTALLED)  ## the tests of make test, at half the speed, and the lines that none of them runs
 	$(PYTEST) --dist loadfile --cov --cov-report=term -q
 
 test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a browser, full-size data

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import bslutils as bsl
+from benchmarks import rows
 from benchmarks.__main__ import main
 from benchmarks.engine import stepper
 from benchmarks.reference import ReferenceTrainer, reference_evaluate
@@ -138,8 +139,12 @@ def test_the_table_of_a_gpu_wants_one(monkeypatch, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_epoch_of_a_stream_sees_every_pair_and_learns():
-    """In small: the table itself goes up to a hundred million."""
+def test_an_epoch_of_a_stream_sees_every_pair_and_learns(monkeypatch):
+    """In small, and in this process: the table itself goes up to a hundred million."""
+    made = {"stream": rows.stream}
+    monkeypatch.setattr(
+        "benchmarks.streaming.in_own_process", lambda table, row: made[table](**row)
+    )
     *_, table = stream((3_000, 200_000), n_users=2_000, n_items=500)
     assert [(row["what"], row["pairs"]) for row in table["rows"]] == [
         (what, n) for n in (3_000, 200_000) for what in ("reading", "training")

@@ -299,7 +299,8 @@ def test_the_command_goes_on(capsys, tmp_path, monkeypatch):
     assert "config lr is 0.001 there and 0.5 here" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [50])
 def test_kill_at_any_moment(tmp_path, kills):
     """kill -9 and SIGTERM in turn, until it is through: the same weights and history."""
     code = """

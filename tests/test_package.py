@@ -59,9 +59,11 @@ def test_the_readmes_code_runs(number, capsys, beside_ratings):
 
 def test_the_readmes_command_on_own_data_runs(capsys, beside_ratings):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    [command] = re.findall(r"python -m bslutils (train --data ratings.csv .*)", readme)
-    main(shlex.split(command))
-    assert "recall@20" in capsys.readouterr().out
+    [command] = re.findall(
+        r"python -m bslutils (train --data ratings.csv .*)", readme.replace("\\\n", "")
+    )
+    assert main(shlex.split(command)) == 0
+    assert "recall@20" in capsys.readouterr().out and Path("my-run").is_dir()
 
 
 def test_the_landing_pages_code_runs_as_it_is_shown(capsys):

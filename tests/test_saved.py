@@ -194,7 +194,7 @@ def test_a_run_that_cannot_be_written_leaves_nothing(run, tmp_path, monkeypatch,
         ({"folder": ""}, "folder must be a path, got ''"),
         ({"folder": "a\0b"}, "folder must be a path"),
         ({"overwrite": "no"}, "overwrite must be True or False, got 'no'"),
-        ({"folder": "no/run"}, "the folder no does not exist"),
+        ({"folder": "no/run"}, "folder: the folder .*no does not exist"),
     ],
 )
 def test_bad_arguments(run, tmp_path, monkeypatch, given, message):
