@@ -76,7 +76,8 @@ def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
     """``model.embed()`` in evaluation mode, checked against the sizes of the data.
 
     Raises:
-        ValueError: a model whose numbers of users and items are not those of the data.
+        ValueError: a model whose numbers of users and items are not those of the data, or that
+            :func:`bslutils.fit` has trained on data with other names.
     """
     if not hasattr(model, "embed"):
         raise ValueError(f"a model must have embed(), got {_what(model)}")
@@ -92,7 +93,15 @@ def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
     if (len(users), len(items)) != (data.n_users, data.n_items):
         raise ValueError(
             f"the model has {len(users)} users and {len(items)} items, "
-            f"{data.name} has {data.n_users} and {data.n_items}"
+            f"{data.name} has {data.n_users} and {data.n_items}: train a new one on it, or "
+            "load the data that it was trained on"
+        )
+    trained_on = getattr(model, "numbering", None)
+    if trained_on is not None and data.numbering not in (None, trained_on):
+        raise ValueError(
+            f"the model was trained on data whose users or items have other names than those of "
+            f"{data.name}, or another order: its rows are not theirs; train a new model on it, or load "
+            "the data that it was trained on"
         )
     return users, items
 

@@ -59,7 +59,8 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
         True
     """
     if not isinstance(run, Run):
-        raise ValueError(f"run must be what fit gives, got {shown(run)}")
+        fitted = "; what bslutils.baselines fits is fitted again in seconds" * callable(run)
+        raise ValueError(f"run must be what fit gives, got {shown(run)}{fitted}")
     switch("overwrite", overwrite)
     folder = path_of("folder", folder)
     check_place("folder", folder)
@@ -147,11 +148,13 @@ def load_run(
         if data.hash != told["data"]["hash"]:
             raise ValueError(
                 f"{folder} was trained on {told['data']['name']} with the hash "
-                f"{told['data']['hash'][:12]}, and {data.name} has {data.hash[:12]}"
+                f"{told['data']['hash'][:12]}, and {data.name} has {data.hash[:12]}: load the data "
+                "of the run, read alike, or train anew on these"
             )
     model = _model(told["model"], weights, data, folder) if model is None else model
     loss = _loss(told["loss"], folder) if loss is None else loss
     _fill(model, "model", weights, folder)
+    model.numbering = told["data"].get("numbering")
     if loss is not None:
         _fill(loss, "loss", weights, folder)
     return Run(
@@ -207,6 +210,7 @@ def _check_told(told: dict[str, Any]) -> None:
         and isinstance(told["stopped"], str)
         and isinstance(data, dict)
         and all(isinstance(data[key], str) for key in ("name", "hash", "protocol"))
+        and isinstance(data.get("numbering"), str | None)
         and isinstance(told["model"], dict)
         and isinstance(told["loss"], dict | type(None))
     )

@@ -153,6 +153,7 @@ def fit(
     if own := own_parameters(loss, model):
         optimizer = Together(tables, torch.optim.Adam(own, lr=config.lr))
     told = {"name": data.name, "hash": data.hash, "protocol": data.protocol}
+    told["numbering"] = model.numbering = data.numbering
     run = Run(model, config, told, loss=loss)
     kept = None
     if checkpoint is not None:

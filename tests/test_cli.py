@@ -181,7 +181,7 @@ def test_train_on_a_table(capsys, tmp_path):
         (["x.csv", "--columns", "user=a", "user=b"], "--columns names a role twice"),
         (["x.csv"], "x.csv, line 1: this may be a header or a row: 'a', 'b'"),
         (["x.csv", "--header", "--columns", "user=a", "item=c"], "no column 'c' for 'item'"),
-        (["x.csv", "--no-header", "--sep", "\\t"], "1 column(s) without names"),
+        (["x.csv", "--no-header", "--sep", "\\t"], "perhaps ',' does: 'x.csv' --sep ,"),
         (["x.csv", "--encoding", "klingon"], "cannot be read in the encoding 'klingon'"),
     ],
 )

@@ -392,9 +392,13 @@ def test_a_column_in_which_hardly_anything_comes_twice_is_doubted():
     ("names", "said"),
     [
         (["usr", "item", "rating"], "{'user': 'usr', 'item': 'item', 'rating': 'rating'}"),
-        (["a", "b", "c"], "{'user': 'a', 'item': 'b', 'rating': 'c'}"),
+        (["a", "b", "c"], "{'user': 'a', 'item': 'b'}"),  # not what may be no rating
+        (["a", "b", "rating"], "{'user': 'a', 'item': 'b', 'rating': 'rating'}"),
         (["artikel", "userId"], "{'user': 'userId', 'item': 'artikel'}"),
-        (["a", "b", "c", "d", "e"], "{'user': 'a', 'item': 'b', 'rating': 'c', 'time': 'd'}"),
+        (
+            ["customer", "sku", "ordered_at", "time"],
+            "{'user': 'customer', 'item': 'sku', 'time': 'time'}",
+        ),
     ],
 )
 def test_what_is_proposed_keeps_the_names_it_knows(names, said):

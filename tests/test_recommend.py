@@ -1,5 +1,7 @@
 """Lists to show: against a full sort, with names, without what is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from scipy.sparse import csr_array
 import bslutils as bsl
 from bslutils import recommend
 from bslutils.data import from_pairs
+from bslutils.exposure import exposure
 
 N_USERS, N_ITEMS = 12, 30
 
@@ -220,3 +223,32 @@ def test_a_file_read_whole_has_the_same_numbers(tmp_path):
     model = bsl.models.MatrixFactorization(liked.n_users, liked.n_items, dim=2)
     [(_, found)] = recommend(model, everything, "ann", k=4)
     assert sorted(name for name, _ in found) == ["gin", "rum"]
+
+
+def test_names_in_another_order_are_refused():
+    """A table of next week may have as many users and items, and other ones."""
+    rows = [(f"u{n % 31}", f"i{(7 * n + n // 31) % 23}") for n in range(400)]
+
+    def table(rename=None):
+        users, items = zip(*rows, strict=True)
+        users = ["v" if user == rename else user for user in users]
+        return bsl.load_files({"user": users, "item": items})
+
+    data = table()
+    model = bsl.models.MatrixFactorization(data.n_users, data.n_items, dim=4)
+    config = bsl.TrainConfig(epochs=1, n_negatives=8, metric="ndcg@5", progress=False)
+    bsl.fit(model, data, bsl.losses.SoftmaxLoss(tau=0.2), config)
+    other = table(rename="u3")
+    assert (other.n_users, other.n_items) == (data.n_users, data.n_items)
+    for ask in (bsl.recommend, partial(bsl.evaluate, ks=(5,)), partial(exposure, k=5)):
+        with pytest.raises(
+            ValueError, match="trained on data whose users or items have other names"
+        ):
+            ask(model, other)
+    for alike in (table(), data.paper_protocol(), data.with_false_positives(0.2)):
+        assert len(bsl.recommend(model, alike, k=3)) == data.n_users
+    fewer = bsl.load_files({"user": ["a", "b"], "item": ["x", "y"]}, test_fraction=0)
+    with pytest.raises(ValueError, match="has 2 and 2: train a new"):
+        bsl.recommend(model, fewer, k=1)
+    with pytest.raises(ValueError, match="train a new model on it"):
+        bsl.fit(model, other, bsl.losses.SoftmaxLoss(tau=0.2), config)

@@ -53,7 +53,8 @@ def test_a_run_comes_back_to_the_bit(run, synthetic, tmp_path):
     ]  # fmt: skip
     told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert told["versions"]["bslutils"] == bsl.__version__
-    assert told["data"] == {"name": "synthetic", "hash": synthetic.hash, "protocol": "honest"}
+    of_data = {"name": "synthetic", "hash": synthetic.hash, "protocol": "honest"}
+    assert told["data"] == of_data | {"numbering": synthetic.numbering}
     more = bsl.fit(again.model, synthetic, again.loss, again.config)  # and can be trained on
     assert len(more.history) == 2
 

@@ -1,11 +1,11 @@
-"""Command line: ``python -m bslutils {data,train,sweep,results,verify,check}``, or ``bslutils``."""
+"""Command line: ``python -m bslutils COMMAND``, or ``bslutils COMMAND``."""
 
 import argparse
 import io
 import sys
 
 from .. import __version__
-from . import claims, results, training
+from . import claims, listing, results, training
 from .commands import INTERRUPTED
 
 
@@ -16,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for group in (training, results, claims):
+    for group in (training, listing, results, claims):
         group.add_commands(commands)
     return parser
 

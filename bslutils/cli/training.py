@@ -59,7 +59,7 @@ def add_commands(commands) -> None:
         "--save",
         type=Path,
         metavar="FOLDER",
-        help="keep the model in a new folder, for bslutils.load_run and bslutils.recommend",
+        help="keep the model in a new folder, for the command recommend and bslutils.load_run",
     )
     add_flags(train)
 
@@ -97,7 +97,7 @@ def _train(args: argparse.Namespace) -> int:
         raise ValueError(f"--save: {args.save} is there already")
 
     data = read_data(args, args.data)
-    for k in args.ks:
+    for k in args.ks if data.test.nnz else ():
         check_cutoff(k, data, "--ks")
     if args.protocol == "paper":
         data = data.paper_protocol()
@@ -110,7 +110,9 @@ def _train(args: argparse.Namespace) -> int:
             print(f"epoch {len(run.history)} is in {args.checkpoint}: the same command goes on")
         raise KeyboardInterrupt  # there is nothing to report, or more to come
     seconds = time.perf_counter() - start
-    test = evaluate(run.model, data, split="test", ks=args.ks)
+    if args.save is not None:  # before anything else can go wrong
+        save_run(run, args.save)
+    test = evaluate(run.model, data, split="test", ks=args.ks) if data.test.nnz else {}
 
     epochs = len(run.history)
     print(f"{data.name}, {args.protocol} protocol, {loss}")
@@ -118,8 +120,8 @@ def _train(args: argparse.Namespace) -> int:
     print(f"epoch {run.best_epoch} of {epochs} kept, {seconds:.1f} s, stopped by {run.stopped}")
     for name, value in test.items():
         print(f"test {name:14} {value:.5f}")
-    if args.save is not None:
-        save_run(run, args.save)
+    if not test:
+        print("no test pairs: nothing to report")
     if args.out is not None:
         record = run.record() | {
             "loss": {"name": args.loss, **of_loss},

@@ -152,7 +152,8 @@ def proposal(names: Sequence) -> str:
     """A call to start from: columns whose names are usual by these, and the others in order."""
     found = {role_of(name): name for name in names if role_of(name)}
     others = (name for name in names if role_of(name) is None)
-    found |= dict(zip([role for role in ROLES if role not in found], others, strict=False))
+    needed = [role for role in ("user", "item") if role not in found]
+    found |= dict(zip(needed, others, strict=False))
     said = (f"{role!r}: {short(found[role])}" for role in ROLES if role in found)
     return f"columns={{{', '.join(said)}}}"
 
@@ -239,8 +240,14 @@ def renumber(tables: Sequence[Table], role: str) -> tuple[np.ndarray, list[np.nd
         # Where all can be read as numbers, each has to be written as an id is; 12_7 may be one.
         numbers = all(map(_reads_as_number, known)) and not all("_" in token for token in known)
         for token, (table, code) in known.items():
+            column = table.columns[role]
             if token in MISSING:
-                said = f"the {role} is missing ({token!r}); drop such rows first"
+                empty = [k for k, told in enumerate(column.tokens) if told in MISSING]
+                n = int(np.isin(column.codes, empty).sum())
+                said = (
+                    f"the {role} is missing ({token!r}), as it is in {n:,} row(s); drop them "
+                    "first, as load_files(pandas.read_csv(…).dropna()) does"
+                )
             elif len(token) > LONGEST:
                 said = f"the {role} {short(token)} is longer than {LONGEST} characters"
             elif _UNSEEN.search(token):
@@ -251,7 +258,7 @@ def renumber(tables: Sequence[Table], role: str) -> tuple[np.ndarray, list[np.nd
                 said = f"the {role} {short(token)} is a number, not an id; write a plain integer"
             else:
                 continue
-            raise ValueError(f"{table.where(table.columns[role].row(code))}: {said}")
+            raise ValueError(f"{table.where(column.row(code))}: {said}")
     order = sorted(known, key=int if integers else None)
     place = {token: k for k, token in enumerate(order)}
     names = np.array(list(map(int, order)), dtype=np.int64) if integers else np.array(order)

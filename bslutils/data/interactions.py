@@ -1,6 +1,7 @@
 """Interactions: an immutable record of who chose what, split for training and testing."""
 
 import hashlib
+import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -132,6 +133,19 @@ class Interactions:
             matrix = self.split(name)
             for array in (matrix.indptr, matrix.indices):
                 digest.update(array.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def numbering(self) -> str | None:
+        """SHA-256 of the names of users and items in the order of their ids; ``None`` where the
+        data has none. A model trained on one numbering says nothing of another.
+        """
+        if self.user_names is None and self.item_names is None:
+            return None
+        digest = hashlib.sha256()
+        for names in (self.user_names, self.item_names):
+            told = None if names is None else names.tolist()
+            digest.update(json.dumps(told, default=str).encode())
         return digest.hexdigest()
 
     def split(self, name: str) -> csr_array:

@@ -47,6 +47,12 @@ def parse_table(
         raise ValueError(f"sep must be one of ',', '\\t', ';', '|', '::' and ' ', got {sep!r}")
     rows = _rows(lines, sep, source)
     start, first = next(rows)
+    if len(first) == 1 and (others := [x for x in _SEPARATORS if x != sep and x in first[0]]):
+        raise ValueError(
+            f"{source}, line {start}: one column, if {_shown(sep)} separate(s) {short(first[0])}; "
+            f"perhaps {' or '.join(map(_shown, others))} does: "
+            f"load_files({source!r}, sep={others[0]!r})"
+        )
     if header is None:
         header = _has_header(first, columns, f"{source}, line {start}")
     elif not isinstance(header, bool):
