@@ -99,9 +99,9 @@ def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
     trained_on = getattr(model, "numbering", None)
     if trained_on is not None and data.numbering not in (None, trained_on):
         raise ValueError(
-            f"the model was trained on data whose users or items have other names than those of "
-            f"{data.name}, or another order: its rows are not theirs; train a new model on it, or load "
-            "the data that it was trained on"
+            "the model was trained on data whose users or items have other names than those of "
+            f"{data.name}, or another order: its rows are not theirs; train a new model on it, or "
+            "load the data that it was trained on"
         )
     return users, items
 
