@@ -19,7 +19,8 @@ from bslutils.intervals import Interval
 from bslutils.verify import CLAIMS, glance, glance_figure, recorded
 from bslutils.verify.claim import claim
 from bslutils.verify.glance import ROWS
-from bslutils.verify.paper_data import COMPARED
+from bslutils.verify.glance_readings import READINGS, short
+from bslutils.verify.paper_data import COMPARED, verdict_on_better
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -71,7 +72,10 @@ def test_what_is_said_is_in_the_ledger(row):
     theory, small, _ = glance.lines(row)
     for name in row.theory:
         assert f" {CLAIMS[name].verdict}" in theory
-    assert small.endswith(f": {CLAIMS[row.training].verdict}.")
+    said = small.rpartition("with other data: ")[2]
+    parts = {3: ("robust: ", f"; better without noise: {verdict_on_better()}")}
+    before, after = parts.get(row.number, ("", ""))
+    assert said == f"{before}{CLAIMS[row.training].verdict}{after}."
 
 
 def test_lines_on_the_small_data_follow_the_intervals(monkeypatch):
@@ -79,22 +83,22 @@ def test_lines_on_the_small_data_follow_the_intervals(monkeypatch):
         return lambda: Interval((low + high) / 2, low, high)
 
     readings = {"bpr": interval(0.1, 0.2), "mse": interval(-0.2, -0.1), "ccl": interval(-1, 1)}
-    monkeypatch.setitem(glance.READINGS, 1, readings)
+    monkeypatch.setitem(READINGS, 1, readings)
     line = glance.lines(ROWS[0])[1]
     assert "SL loses less than BPR, loses more than MSE and cannot be told from CCL;" in line
-    monkeypatch.setitem(glance.READINGS, 1, {"bpr": interval(0.1, 0.2)})
+    monkeypatch.setitem(READINGS, 1, {"bpr": interval(0.1, 0.2)})
     assert "SL loses less than BPR;" in glance.lines(ROWS[0])[1]
 
 
 def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):  # noqa: F811
     use(recorded_here | made)
     first, _, third = (glance.lines(row)[2] for row in ROWS)
-    assert "the claim is mixed on MovieLens-1M and Yelp2018; not run on Amazon-Electronics" in first
-    assert "the claim holds on MovieLens-1M and Yelp2018; not run on" in third
-    assert "3 of 12 pairs of data and backbone are run, and BSL is equal in 2, prel" in third
+    assert "the claim is mixed on MovieLens-1M and Yelp2018; no converged runs yet on Am" in first
+    assert "the claim holds on MovieLens-1M and Yelp2018; no converged runs yet on" in third
+    assert "3 of 12 pairs of data and backbone, and BSL is equal in 2, prel" in third
     _, _, *rows = glance.table().splitlines()
     assert "MovieLens-1M **mixed**: BPR +20.0 % (" in rows[0]
-    assert "**not run**: Amazon-Electronics, Gowalla |" in rows[0]
+    assert "**no converged runs yet**: Amazon-Electronics, Gowalla; short runs, with" in rows[0]
     assert "MovieLens-1M **mixed**: BPR 0.100 (0.094 to 0.106), BCE 0.010" in rows[1]
     assert "Yelp2018 **mixed**" in rows[1]
     assert "Yelp2018 **holds**: BSL +28.6 % (" in rows[2]
@@ -102,7 +106,7 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     names = ["MovieLens-1M\nmixed", "Amazon-Electronics\nnot run", "Yelp2018\nmixed"]
     assert panels["paper1"] == ([*names, "Gowalla\nnot run"], 2 * len(COMPARED[1].losses))
     assert panels["paper2"][1] == 2 * len(COMPARED[2].losses) and panels["paper3"][1] == 2
-    assert [panels[f"small{k}"][1] for k in (1, 2, 3)] == [4, 4, 2]
+    assert [panels[f"small{k}"][1] for k in (1, 2, 3)] == [4, 4, 4]
 
 
 def test_without_records_nothing_is_said_but_that(use):
@@ -113,20 +117,35 @@ def test_without_records_nothing_is_said_but_that(use):
         theory, small, paper = glance.lines(row)
         assert CLAIMS[next(iter(row.theory))].verdict in theory
         assert small == "On MovieLens (small): (a run is missing)."
-        assert paper.startswith("On the paper's data: not run on MovieLens-1M, Am")
+        assert paper.startswith("On the paper's data: no converged runs yet on MovieLens-1M, Am")
         assert paper in texts
     assert not re.search(r"\d %? ?\(", glance.table().replace("(a run", ""))
     assert not any(n for _, n in panels.values())
-    assert texts.count("(a run is missing)") == sum(map(len, glance.READINGS.values()))
+    assert texts.count("(a run is missing)") == sum(map(len, READINGS.values()))
+
+
+def test_short_runs_are_named_where_they_are_recorded(recorded_here, use):
+    use(recorded_here)
+    assert short(2).endswith("on Amazon-Electronics and MovieLens-1M in chapter 16")
+    use({id: r for id, r in recorded_here.items() if r["data"] != "ml-1m"})
+    assert short(2).endswith("on Amazon-Electronics in chapter 16")
+    use({})
+    assert [short(k) for k in (1, 2, 3)] == ["", "", ""]
+
+
+def test_the_lead_over_the_best_temperature_is_below_that_over_the_chosen_one(recorded_here, use):
+    use(recorded_here)
+    chosen, best, clean, other = glance.on_small_data(3).values()
+    assert chosen.mean > best.mean > clean.mean > other.mean
 
 
 def test_one_missing_run_takes_what_rests_on_it_and_no_more(recorded_here, use):
     lost = [id for id, r in recorded_here.items() if r["loss"] == "ccl"]
     use({id: r for id, r in recorded_here.items() if id not in lost})
     assert [*glance.on_small_data(1)] == ["bpr", "bce", "mse"]
-    assert len(glance.on_small_data(3)) == 2
+    assert len(glance.on_small_data(3)) == 4
     line = glance.lines(ROWS[0])[1]
-    assert "cannot be told from BPR and MSE (a run is missing); the ledger" in line
+    assert "cannot be told from BPR and MSE (a run is missing); the ledger's" in line
     assert figure()[0]["small1"][1] == 3
 
 
@@ -134,7 +153,7 @@ def test_a_bug_is_not_a_missing_run(monkeypatch):
     def broken():
         raise KeyError("x")
 
-    monkeypatch.setitem(glance.READINGS, 1, {"bpr": broken})
+    monkeypatch.setitem(READINGS, 1, {"bpr": broken})
     with pytest.raises(KeyError):
         glance.lines(ROWS[0])
 

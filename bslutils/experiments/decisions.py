@@ -1,12 +1,13 @@
 """What each decision of somebody who trains a recommender is worth, wherever it was measured.
 
 A row for a decision on a data set: the relative gain in NDCG@20 on test over what is done without
-it. Every setting is chosen on validation, so that test chooses nothing.
+it. Every setting is chosen on validation, so that test chooses nothing, but where a row says so.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -120,9 +121,14 @@ def softmax_loss(data: str, records: Records) -> Gain:
         for loss in BASELINES
     }
     over = best_first(valid)[0]
-    ours, theirs = (every_loss.choice(data, x, records).final for x in ("softmax", over))
+    return at_length(data, records, "softmax", over)._replace(note=over)
+
+
+def at_length(data: str, records: Records, loss: str, over: str = "softmax") -> Gain:
+    """A loss beside another, by default softmax loss, both tuned at length on clean data."""
+    ours, theirs = (every_loss.choice(data, x, records).final for x in (loss, over))
     by = every_loss.difference(ours, theirs, records, METRIC, relative=True)
-    return Gain(SOURCES[data].title, by, len(ours), over)
+    return Gain(SOURCES[data].title, by, len(ours))
 
 
 def bilateral(testbed: Testbed, records: Records, level: float) -> Gain:
@@ -134,10 +140,17 @@ def bilateral(testbed: Testbed, records: Records, level: float) -> Gain:
     return _gain(testbed, ours, theirs)
 
 
-def bilateral_on_clean(testbed: Testbed, records: Records) -> Gain:
-    """BSL beside softmax loss where no positive was made false, both on cosines."""
-    ours, theirs = (accuracy.level(testbed, x, records) for x in ("bilateral_softmax", "softmax"))
-    return _gain(testbed, ours, theirs)
+def over_best_tau(testbed: Testbed, records: Records) -> Gain:
+    """The same against the temperature of softmax loss that *test* prefers."""
+    ours = POSITIVE.values(testbed, "bilateral_softmax", FALSE, records, tuned=True)
+    theirs = noise.by_tau(testbed, records, metric=METRIC, view="test", fraction=FALSE)
+    best = theirs.mean(0).argmax()
+    return _gain(testbed, ours, theirs[:, best], f"τ = {CURVE_TAUS[best]:g}")
+
+
+def instead(testbed: Testbed, records: Records, loss: str) -> Gain:
+    """A loss beside softmax loss where no positive was made false, both on cosines."""
+    return _gain(testbed, *(accuracy.level(testbed, x, records) for x in (loss, "softmax")))
 
 
 def tuned_again(testbed: Testbed, records: Records, **level: float) -> Gain:
@@ -191,7 +204,7 @@ DECISIONS = (
     ),
     Decision(
         "a method without a loss",
-        "softmax loss, tuned at length",
+        "softmax loss on matrix factorisation, tuned at length",
         ("without_loss", "field"),
         no_loss,
         lambda: list(every_loss.TUNING),
@@ -211,11 +224,19 @@ DECISIONS = (
         noise.testbeds,
     ),
     Decision(
-        "BSL, no false positives",
-        "softmax loss",
-        ("overall",),
-        bilateral_on_clean,
-        _matrix_factorisation,
+        f"BSL, {FALSE:.0%} false positives",
+        "softmax loss at the τ that test prefers",
+        ("positive_noise", "temperature"),
+        over_best_tau,
+        noise.testbeds,
+    ),
+    *(
+        Decision(f"{name}, no false positives", beside, sweeps, partial(read, loss=loss), where)
+        for name, loss in (("BSL", "bilateral_softmax"), ("reweighted SL", "reweighted_softmax"))
+        for beside, sweeps, read, where in (
+            ("softmax loss", ("overall",), instead, _matrix_factorisation),
+            ("softmax loss, tuned at length", ("field",), at_length, lambda: [*every_loss.TUNING]),
+        )
     ),
     Decision(
         f"τ tuned again, {FALSE:.0%} false positives",

@@ -11,11 +11,13 @@ from ..data import SOURCES
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance import BSL, MISSING, READINGS, ROWS, Row, label, lines, on_small_data
+from .glance import MISSING, ROWS, Row, label, lines, on_small_data
+from .glance_readings import BSL, READINGS
 from .paper_data import SMALL, on_paper_data
 
 WIDTH = 72  # letters in a line of text
-HEIGHTS = {"head": 0.75, "panel": 1.7, "do": 1.25}  # inches
+NAME = 25  # and of a name beside a panel
+HEIGHTS = {"head": 0.75, "panel": 1.7, "do": 1.4}  # inches
 
 
 def draw() -> Figure:
@@ -53,7 +55,8 @@ def _write(ax: Axes, y: float, *texts: str, **style) -> None:
     ax.set_axis_off()
     place = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
     style |= {"va": "top", "fontsize": 9, "in_layout": False, "transform": place}
-    ax.text(0.01, y, "\n".join(textwrap.fill(text, WIDTH) for text in texts), **style)
+    wrapped = (textwrap.fill(text, WIDTH, break_on_hyphens=False) for text in texts)
+    ax.text(0.01, y, "\n".join(wrapped), **style)
 
 
 def _head(ax: Axes, row: Row) -> None:
@@ -82,8 +85,9 @@ def _color(name: str) -> str:
 
 def _small(ax: Axes, row: Row) -> None:
     seen, names = on_small_data(row.number), [*READINGS[row.number]]
-    labels = [label(name).replace(" false", "\nfalse") for name in names]
-    _panel(ax, row, labels, f"{SOURCES[SMALL].title}:\n{row.verdict}")
+    labels = [textwrap.fill(label(name), NAME) for name in names]
+    verdict = row.verdict.replace("; ", "\n")
+    _panel(ax, row, labels, f"{SOURCES[SMALL].title}:\n{verdict}")
     for y, name in enumerate(names):
         if name in seen:
             _errorbar(ax, row, seen[name], y, _color(name))

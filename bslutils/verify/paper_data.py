@@ -211,6 +211,13 @@ def _compared(data: str, backbone: str) -> tuple[Interval, Scope] | None:
     return None
 
 
+def verdict_on_better() -> str:
+    """The verdict of the ledger: where it is not better, the claim is seen to fail."""
+    seen = {"better": "holds", "worse": "does not hold", "equal": "does not hold"}
+    found = better_on_clean()
+    return over_data(seen.get(x.word, x.word) for (data, _), x in found.items() if data != SMALL)
+
+
 OfLoss = Callable[[str], list[Trial]]
 
 
@@ -260,7 +267,6 @@ def better():
         lacking = [SOURCES[d].title for d, b in grid() if b == backbone and (d, b) not in found]
         if lacking:
             texts.append(f"not run with {backbone}: {', '.join(lacking)}")
-    # Where it is not better, the claim is seen to fail.
-    seen = {"better": "holds", "worse": "does not hold", "equal": "does not hold"}
-    words = [seen.get(x.word, x.word) for (data, _), x in found.items() if data != SMALL]
-    return Finding("; ".join(texts), [], tuple(x.scope for x in found.values()), over_data(words))
+    return Finding(
+        "; ".join(texts), [], tuple(x.scope for x in found.values()), verdict_on_better()
+    )
