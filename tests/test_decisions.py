@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from bslutils.experiments import accuracy, decisions, fairness, known_records, path_of, temperatures
+from bslutils.experiments import (
+    accuracy,
+    decisions,
+    every_loss,
+    fairness,
+    known_records,
+    noise,
+    path_of,
+    temperatures,
+)
 from bslutils.experiments.decisions import DECISIONS, HALF, TWICE, every_gain
 from bslutils.experiments.records import MissingRun
 from bslutils.experiments.testbeds import TAUS
@@ -69,3 +78,24 @@ def test_gains_are_those_of_the_records(records):
     assert score.by == t_interval(both / cosines - 1)
     assert (score.note == "cosines") == np.array_equal(both, cosines)
     assert all(g.by.low <= g.by.mean <= g.by.high and g.seeds > 1 for g in found.values())
+
+
+def test_bsl_is_also_held_against_the_temperature_that_test_prefers(records):
+    testbed = noise.testbeds()[0]
+    over_chosen = decisions.bilateral(testbed, records, decisions.FALSE).by.mean
+    over_best = decisions.over_best_tau(testbed, records)
+    runs = noise.by_tau(
+        testbed, records, metric="ndcg@20", view="test", fraction=decisions.FALSE
+    ).mean(0)
+    assert 0 < over_best.by.mean < over_chosen
+    assert over_best.note == f"τ = {noise.CURVE_TAUS[runs.argmax()]:g}"
+
+
+def test_a_loss_at_length_is_held_against_softmax_loss_or_another(records):
+    gain = decisions.at_length("ml-1m", records, "reweighted_softmax")
+    ours, theirs = (
+        every_loss.level("ml-1m", x, records) for x in ("reweighted_softmax", "softmax")
+    )
+    assert gain.by.mean == pytest.approx((ours / theirs - 1).mean(), rel=1e-3)
+    turned = decisions.at_length("ml-1m", records, "softmax", "reweighted_softmax")
+    assert gain.by.mean > 0 > turned.by.mean and gain.seeds == len(ours)

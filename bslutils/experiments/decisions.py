@@ -204,7 +204,7 @@ DECISIONS = (
     ),
     Decision(
         "a method without a loss",
-        "softmax loss on matrix factorisation, tuned at length",
+        "softmax loss on MF, tuned at length",
         ("without_loss", "field"),
         no_loss,
         lambda: list(every_loss.TUNING),
