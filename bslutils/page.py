@@ -270,10 +270,7 @@ def on_paper_data(kind: str, records: Records) -> Figure:
 def verdicts_on(
     judged: dict[tuple[str, str], Judged], records: Records, losses: Iterable[str]
 ) -> pd.DataFrame:
-    """The table of what was judged of a claim on the paper's data.
-
-    Losses of a data set that follow each other and are not run share a line.
-    """
+    """The table of what was judged of a claim on the paper's data; lines that are not run share one."""
     rows: list[dict[str, str]] = []
     for row in lines(judged, records, losses):
         row = row | {"loss": label(row["loss"])}
@@ -282,7 +279,16 @@ def verdicts_on(
             rows[-1] |= row | {"loss": f"{rows[-1]['loss']}, {row['loss']}"}  # not run either
         else:
             rows.append(row)
-    return pd.DataFrame(rows).fillna("").set_index(["data", "loss"])
+    return pd.DataFrame(_together(rows)).fillna("").set_index(["data", "loss"])
+
+
+def _together(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows that follow each other and differ in the data alone, as one row."""
+    found: list[dict[str, str]] = []
+    for row in rows:
+        alike = found and found[-1] | {"data": ""} == row | {"data": ""}
+        found.append(row | {"data": f"{found.pop()['data']}, {row['data']}"} if alike else row)
+    return found
 
 
 def states(records: Records) -> pd.DataFrame:
@@ -295,4 +301,4 @@ def states(records: Records) -> pd.DataFrame:
             rows.append({"data": SOURCES[bench.data].title, "preliminary": "runs are missing"})
             continue
         rows.append(state.line(label))
-    return pd.DataFrame(rows).fillna("").set_index("data")
+    return pd.DataFrame(_together(rows)).fillna("").set_index("data")

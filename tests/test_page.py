@@ -267,6 +267,8 @@ def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
     pyplot.close(figure)
     assert set(states({})["preliminary"]) == {"runs are missing"}
     table = verdicts_on({}, {}, ["bilateral_softmax"])
-    assert set(table["verdict"]) == {"not run"} and len(table) == len(BENCHES)
+    data = ", ".join(SOURCES[b.data].title for b in BENCHES)  # in one line until there are runs
+    assert [*table.index] == [(data, "BSL")] and [*table["verdict"]] == ["not run"]
+    assert [*states({}).index] == [data]
     table = verdicts_on({}, {}, ["bpr", "mse"])
-    assert [loss for _, loss in table.index] == ["BPR, MSE"] * len(BENCHES)
+    assert [loss for _, loss in table.index] == ["BPR, MSE"]
