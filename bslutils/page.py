@@ -270,7 +270,7 @@ def on_paper_data(kind: str, records: Records) -> Figure:
 def verdicts_on(
     judged: dict[tuple[str, str], Judged], records: Records, losses: Iterable[str]
 ) -> pd.DataFrame:
-    """The table of what was judged of a claim on the paper's data; lines that are not run share one."""
+    """What was judged of a claim on the paper's data; what is not run shares a line."""
     rows: list[dict[str, str]] = []
     for row in lines(judged, records, losses):
         row = row | {"loss": label(row["loss"])}
