@@ -19,7 +19,17 @@ from bslutils.experiments import SIZES
 from bslutils.flags import add_flags, given, parameters
 
 TRAIN = ["train", "--data", "synthetic", "--epochs", "1", "--dim", "8", "--no-progress"]
-COMMANDS = ["", "data", "train", "recommend", "sweep", "results", "results status", "results merge", "verify"]
+COMMANDS = [
+    "",
+    "data",
+    "train",
+    "recommend",
+    "sweep",
+    "results",
+    "results status",
+    "results merge",
+    "verify",
+]
 
 
 def helped(command, capsys):

@@ -183,7 +183,7 @@ def _grouped(cells: dict[str, Cell]) -> str:
     by_word: dict[str, list[str]] = {}
     for data, cell in cells.items():
         by_word.setdefault(cell.word, []).append(SOURCES[data].title)
-    said = {"not run": NOT_RUN} | {
+    said = {"not run": NOT_RUN, "begun": "runs have begun"} | {
         word: f"the claim is {word}" for word in ("mixed", "undecided", "preliminary")
     }
     return "; ".join(

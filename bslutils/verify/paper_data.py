@@ -61,7 +61,8 @@ class Cell(NamedTuple):
     """A claim of the paper on one of its data sets.
 
     Attributes:
-        word: a verdict by the rules, or "preliminary" or "not run".
+        word: a verdict by the rules, "preliminary", "not run", or "begun" where some comparisons
+            are run and others not.
         compared: loss -> its comparison with softmax loss, as far as it is recorded.
     """
 
@@ -72,14 +73,12 @@ class Cell(NamedTuple):
 def on_paper_data(number: int) -> dict[str, Cell]:
     """A claim of the paper, 1, 2 or 3, on each of its data sets."""
     how = COMPARED[number]
-    found = how.compare(records())
-    return {
-        b.data: Cell(
-            judged.verdict(found, b, records(), how.losses),
-            {loss: found[b.data, loss] for loss in how.losses if (b.data, loss) in found},
-        )
-        for b in BENCHES
-    }
+    found, cells = how.compare(records()), {}
+    for b in BENCHES:
+        compared = {loss: found[b.data, loss] for loss in how.losses if (b.data, loss) in found}
+        word = judged.verdict(found, b, records(), how.losses)
+        cells[b.data] = Cell("begun" if compared and word == "not run" else word, compared)
+    return cells
 
 
 def over_data(words: Iterable[str]) -> str:
