@@ -4,7 +4,7 @@ from ..data import SOURCES
 from ..experiments import leads, without_loss
 from ..experiments.beside_published import strongest
 from ..experiments.records import MissingRun
-from ..experiments.verdicts import METRIC
+from ..experiments.verdicts import EQUAL, METRIC
 from ..intervals import Interval, t_interval
 from .claim import Finding, claim, fails, holds
 from .recorded import best, found, low_ends, records
@@ -68,13 +68,14 @@ def lead():
     "A tuned loss over pairs is better than methods that need none.",
     source="this book, of what tables of losses leave out",
     verdict="does not hold",
-    conditions="on MovieLens-1M and Amazon-Electronics the method that validation prefers, tuned "
-    "with twelve trials, is above the best of all trained models with vectors of length 64",
+    conditions="the method that validation prefers, tuned with twelve trials, is above the best "
+    "of all trained models with vectors of length 64 on Amazon-Electronics; on MovieLens-1M, where "
+    "some losses were trained for up to 120 epochs, the two are within 2 % of each other",
     records=("without_loss", "field"),
 )
 def without():
     """The method without a loss against the best trained run, both as validation chose them."""
-    above, texts = [], []
+    above, texts = {}, []
     for data in PAPERS:
         top = found("field", lambda known, d=data: strongest(d, "honest", known, metric=METRIC))
         method = found("without_loss", lambda known, d=data: without_loss.preferred(d, known))
@@ -83,12 +84,15 @@ def without():
         by_seed = reached.test[METRIC] / top["test"][METRIC] - 1
         drawn = len(by_seed) > 1  # of what is not drawn there is no spread over seeds
         mean = float(by_seed.mean())
-        above.append(t_interval(by_seed) if drawn else Interval(mean, mean, mean))
-        said = above[-1].percent() if drawn else f"{mean:+.1%}"
+        above[data] = t_interval(by_seed) if drawn else Interval(mean, mean, mean)
+        said = above[data].percent() if drawn else f"{mean:+.1%}"
         texts.append(f"{method.title} {said} on {SOURCES[data].title}")
     effect = f"test NDCG@20 relative to the best of all trained models: {'; '.join(texts)}"
-    highest = [-x.low for x in above]
-    checks = [fails("best trained model above the method, upper end", highest, at_most=0)]
+    movies, amazon = (above[data] for data in PAPERS)
+    checks = [
+        fails("best trained model above the method on Amazon-Electronics", -amazon.low, at_most=0),
+        holds("apart on MovieLens-1M, far end", [-movies.low, movies.high], at_most=EQUAL),
+    ]
     return Finding(effect, checks, tuple(_scope(data, 3) for data in PAPERS))
 
 
