@@ -102,6 +102,8 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     assert "MovieLens-1M **mixed**: BPR 0.100 (0.094 to 0.106), BCE 0.010" in rows[1]
     assert "Yelp2018 **mixed**" in rows[1]
     assert "Yelp2018 **holds**: BSL +28.6 % (" in rows[2]
+    assert "| with 30 % of the negatives false: MovieLens-1M **mixed**" in rows[0]
+    assert "| with 40 % false positives: MovieLens-1M" in rows[2]
     panels, _ = figure()
     names = ["MovieLens-1M\nmixed", "Amazon-Electronics\nnot run", "Yelp2018\nmixed"]
     assert panels["paper1"] == ([*names, "Gowalla\nnot run"], 2 * len(COMPARED[1].losses))

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..data import SOURCES
+from ..experiments import judged
 from ..experiments.noise import NEGATIVE
 from ..experiments.records import MissingRun
 from ..intervals import Interval
@@ -25,6 +26,11 @@ from .paper_data import (
 
 MISSING = "(a run is missing)"
 NOT_RUN = "no converged runs yet"
+# Claim -> the noise of its comparisons on the paper's data, which is not that of the small data.
+NOISE = {
+    1: f"with {100 * judged.NEGATIVES[1]:g} % of the negatives false",
+    3: f"with {100 * judged.POSITIVES[1]:g} % false positives",
+}
 
 
 @dataclass(frozen=True)
@@ -209,6 +215,8 @@ def table() -> str:
             for name in READINGS[row.number]
         )
         paper = "; ".join(filter(None, [*_cells(row), short(row.number)]))
+        if row.number in NOISE and any(x.compared for x in on_paper_data(row.number).values()):
+            paper = f"{NOISE[row.number]}: {paper}"
         small = f"**{row.verdict}**; {row.how}: {row.axis.split(' (')[0]} {small}"
         rows.append((f"{row.number}. {row.title}", theory, small, paper, row.advice))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

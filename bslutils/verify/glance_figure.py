@@ -11,7 +11,7 @@ from ..data import SOURCES
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance import MISSING, ROWS, Row, label, lines, on_small_data
+from .glance import MISSING, NOISE, ROWS, Row, label, lines, on_small_data
 from .glance_readings import BSL, READINGS
 from .paper_data import SMALL, on_paper_data
 
@@ -70,12 +70,12 @@ def _errorbar(ax: Axes, row: Row, interval: Interval, y: float, color: str) -> N
     ax.errorbar(mean, y, xerr=[[mean - low], [high - mean]], fmt="o", ms=4, color=color)
 
 
-def _panel(ax: Axes, row: Row, names: list[str], title: str) -> None:
+def _panel(ax: Axes, names: list[str], title: str, axis: str) -> None:
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_title(title, fontsize=9)
-    ax.set_xlabel(row.axis, fontsize=8)
+    ax.set_xlabel(axis, fontsize=8)
     ax.tick_params(labelsize=8)
 
 
@@ -87,7 +87,7 @@ def _small(ax: Axes, row: Row) -> None:
     seen, names = on_small_data(row.number), [*READINGS[row.number]]
     labels = [textwrap.fill(label(name), NAME) for name in names]
     verdict = row.verdict.replace("; ", "\n")
-    _panel(ax, row, labels, f"{SOURCES[SMALL].title}:\n{verdict}")
+    _panel(ax, labels, f"{SOURCES[SMALL].title}:\n{verdict}", row.axis)
     for y, name in enumerate(names):
         if name in seen:
             _errorbar(ax, row, seen[name], y, _color(name))
@@ -99,7 +99,9 @@ def _paper(ax: Axes, row: Row) -> None:
     """The losses of a data set one below the other, in the colours of the panel beside."""
     cells = on_paper_data(row.number)
     names = [f"{SOURCES[data].title}\n{cell.word}" for data, cell in cells.items()]
-    _panel(ax, row, names, "The paper's data:\nby the rules")
+    what = row.axis.partition("\n")[0]
+    axis = "\n".join(filter(None, [what, NOISE.get(row.number)]))
+    _panel(ax, names, "The paper's data:\nby the rules", axis)
     for y, cell in enumerate(cells.values()):
         step = 0.7 / max(1, len(cell.compared))
         for k, (loss, judged) in enumerate(cell.compared.items()):
