@@ -100,7 +100,7 @@ def test_the_second_claim_compares_the_gini_index_at_equal_accuracy(records):
 
 
 def test_the_second_claim_lets_each_loss_mix_its_trials_and_looks_at_no_test(records):
-    """A trial that is fairer is taken whole if it is as accurate, else as far as accuracy allows."""
+    """A fairer trial is taken whole if it is as accurate, else as far as accuracy allows."""
     runs = Runs(bench("ml-1m"), records)
     trials = list(runs.clean("bpr").tried(records).values())
     valid = np.array([records[t.id]["valid"] for t in trials])
