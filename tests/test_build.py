@@ -1,5 +1,6 @@
 """Small books, built as the book is: what makes pages run again, and what fails a build."""
 
+import html
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from bslutils.experiments.record_line import content_of, line_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -206,6 +209,48 @@ def test_bad_pages_fail_again_and_again(small_book):
         assert warnings["good"] == ""
         for name, (_, message) in BAD.items():
             assert message in warnings[name]
+
+
+MARKUP = "<script>alert(1)</script> <img src=x onerror=alert(1)> **x** `x` [x](http://x) {{ x }}"
+
+
+def test_a_page_shows_a_hostile_record_as_text(small_book):
+    """In each of the ways in which a chapter shows who made a record: line, table, number."""
+    line = (ROOT / "results/score.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    record = content_of(line) | {"hardware": f"A machine {MARKUP}, 2 cores"}
+    show = """from pathlib import Path
+import pandas as pd
+from IPython.display import Markdown
+from bslutils import experiments
+from bslutils.experiments import Sweep, Trial
+from bslutils.glue import glue
+path = Path("../results/score.jsonl")
+records = experiments.read_records(path)
+hostile, = records.values()
+glue("hostile", hostile["hardware"])
+"""
+    sweep = 'sweep = Sweep("score", "", lambda *_: [Trial.of(hostile)])\n'
+    text = cell(show) + "\nIt is {glue:text}`hostile`, they say.\n"
+    text += f"""
+```{{code-cell}} ipython3
+{sweep}Markdown("* " + experiments.origin(sweep, path=path))
+```
+
+```{{code-cell}} ipython3
+pd.set_option("display.max_colwidth", None)
+pd.DataFrame([{{"on": hostile["hardware"]}}])
+```
+"""
+    root = small_book({"page": text})
+    (root / "results/score.jsonl").write_text(line_of(record) + "\n", encoding="utf-8")
+    result = build(root)
+    assert result.returncode == 0, result.stderr
+    page = (root / "_build/html/book/page.html").read_text(encoding="utf-8")
+    [article] = re.findall(r"<article.*?</article>", page, re.DOTALL)
+    outputs = re.sub(r'<div class="highlight.*?</div>', "", article, flags=re.DOTALL)  # the code
+    assert not re.search("<script>alert|<img[^>]*onerror|<(strong|code)>x|href=.http://x", outputs)
+    shown = html.unescape(re.sub(r"<[^>]*>", "", outputs))
+    assert shown.count(MARKUP) == 3
 
 
 def test_lab_opens_chapters_as_notebooks(tmp_path):
