@@ -154,9 +154,9 @@ def test_search_finds_a_word_offline(browser, site):
 MOVED = {
     "book/04-robust-loss": 1,
     "book/05-temperature-radius": 1,
-    "book/07-variance-fairness": 1,
-    "book/08-noisy-positives": 2,
-    "book/09-bilateral": 1,
+    "book/08-variance": 1,
+    "book/10-doubtful-positives": 2,
+    "book/12-bilateral": 1,
 }
 
 

@@ -128,9 +128,9 @@ def test_without_records_nothing_is_said_but_that(use):
 
 def test_short_runs_are_named_where_they_are_recorded(recorded_here, use):
     use(recorded_here)
-    assert short(2).endswith("on Amazon-Electronics and MovieLens-1M in chapter 16")
+    assert short(2).endswith("on Amazon-Electronics and MovieLens-1M in chapter 19")
     use({id: r for id, r in recorded_here.items() if r["data"] != "ml-1m"})
-    assert short(2).endswith("on Amazon-Electronics in chapter 16")
+    assert short(2).endswith("on Amazon-Electronics in chapter 19")
     use({})
     assert [short(k) for k in (1, 2, 3)] == ["", "", ""]
 

@@ -78,7 +78,7 @@ def test_the_landing_pages_code_runs_as_it_is_shown(capsys):
 @pytest.mark.slow
 def test_a_table_goes_in_and_a_list_of_ten_comes_out(tmp_path, monkeypatch):
     """The first section of the page *Drop it in*, by itself."""
-    text = (ROOT / "book" / "19-drop-it-in.md").read_text(encoding="utf-8")
+    text = (ROOT / "book" / "23-drop-it-in.md").read_text(encoding="utf-8")
     section = text.partition("\n(your-table)=\n")[2].partition("\n## The loop\n")[0]
     cells = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -167,12 +167,12 @@ def test_which_cells_know_what_is_recorded():
     "name",
     [
         "06-shifted-negatives",
-        "12-overall",
-        "13-score-budget-protocol",
-        "14-negative-noise",
-        "15-positive-noise",
-        "16-fairness",
-        "17-ablations",
+        "15-overall",
+        "16-score-budget-protocol",
+        "17-negative-noise",
+        "18-positive-noise",
+        "19-fairness",
+        "20-knobs",
     ],
 )
 def test_a_page_says_which_runs_are_missing(name, lacking, monkeypatch):

@@ -179,7 +179,7 @@ def _paper_line(row: Row) -> str:
         wanted = [cell for cell in grid() if cell[0] != SMALL]
         seen = [x.word for cell, x in better_on_clean().items() if cell in wanted]
         counts = ", ".join(f"{word} in {seen.count(word)}" for word in STATES if word in seen)
-        text = f"without any noise, chapter 12 has {len(seen)} of {len(wanted)} pairs of data and "
+        text = f"without any noise, chapter 15 has {len(seen)} of {len(wanted)} pairs of data and "
         parts.append(f"{text}backbone" + (f", and BSL is {counts}" if counts else ""))
     return f"{'; '.join(filter(None, parts))}."
 

@@ -63,15 +63,15 @@ READINGS: dict[int, dict[str, Callable[[], Interval]]] = {
         f"{100 * FALSE:g} % false positives": lambda: _lead(FALSE),
         f"{100 * FALSE:g} % and the best τ of SL": _over_best_tau,
         "no noise": lambda: _lead(POSITIVE.clean),
-        "no noise, chapter 12": _better,
+        "no noise, chapter 15": _better,
     },
 }
 
 # Claim -> the chapter on its training, and what short runs there say on other data than the small.
 SHORT: dict[int, tuple[int, Callable[[], list[Testbed]], Callable[[Testbed], object]]] = {
-    1: (14, noise.testbeds, lambda on: less(NEGATIVE, on, "softmax", OTHERS[0])),
-    2: (16, fairness.testbeds, lambda on: less_unequal(on, OTHERS[0])),
-    3: (15, noise.testbeds, lambda on: less(POSITIVE, on, "softmax", BSL)),
+    1: (17, noise.testbeds, lambda on: less(NEGATIVE, on, "softmax", OTHERS[0])),
+    2: (19, fairness.testbeds, lambda on: less_unequal(on, OTHERS[0])),
+    3: (18, noise.testbeds, lambda on: less(POSITIVE, on, "softmax", BSL)),
 }
 
 
