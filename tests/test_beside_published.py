@@ -4,6 +4,7 @@ import random
 import sys
 import types
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import matplotlib
@@ -198,3 +199,20 @@ def test_the_page_is_made_with_records_missing(share, monkeypatch, tmp_path):
     assert (done == 0) == (share == 1)
     assert int(said["runs"].replace(",", "")) == len(namespace["records"])
     assert share < 1 or (said["near"] == "0 of 0" and said["lowest"] == "(a run is missing)")
+
+
+def test_the_published_figures_of_a_run():
+    """Each of the sweep is compared with a figure on its own split, of the loss that it is."""
+    for trial in SWEEPS["reference"].trials("full"):
+        found = beside_published.of_run(trial)
+        [*figures] = (
+            f
+            for f in beside_published.figures()
+            if beside_published.SAME_SPLIT.get(f.data) == trial.data
+            and f.backbone == trial.backbone
+            and (f.twin == trial.loss or f.loss == trial.label.split("/")[-1].split(" ")[0])
+        )
+        assert {f.value for f in figures} >= set(found)
+    other = replace(trial, data="movielens-small")
+    with pytest.raises(KeyError, match="nothing is published on movielens-small"):
+        beside_published.of_run(other)

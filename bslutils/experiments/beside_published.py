@@ -81,6 +81,22 @@ def figures() -> list[Figure]:
     return found
 
 
+def of_run(trial: Trial) -> tuple[float, float]:
+    """Published Recall@20 and NDCG@20 of a trial of ``reference``: of the authors' logs, or of the
+    paper that the split comes from.
+
+    Raises:
+        KeyError: nothing is published on its data with its model.
+    """
+    second = trial.loss != "softmax"
+    for key in ((name, trial.backbone) for name in SOURCES[trial.data].published_as):
+        if key in OFFICIAL_LOGS:
+            return OFFICIAL_LOGS[key][second]
+        if key in FOLLOW_UPS:
+            return FOLLOW_UPS[key][3 + second]
+    raise KeyError(f"nothing is published on {trial.data} with {trial.backbone}")
+
+
 class Ours(NamedTuple):
     """The final runs of a sweep for one setting, by seed; none while its tuning lacks a record."""
 
