@@ -75,7 +75,8 @@ def recommend(
     Users come and go by name where the data has ``user_names``, as from
     :func:`bslutils.load_files`, and by id, a row of the data, where it has none. Of equal scores
     the item with the smaller id comes first. A user with fewer than ``k`` candidates gets fewer. Of
-    users without a training pair a model that embeds knows nothing: a warning says so.
+    users without a training pair a model that embeds knows nothing, and no more does a function
+    that gives them one score for all items: a warning says so.
 
     Args:
         model: has ``embed()``, or is a function from ids of users to their scores of all items, as
@@ -113,6 +114,7 @@ def recommend(
             "nothing of them, and their lists mean nothing; recommend what is popular",
             stacklevel=2,
         )
+        strangers = strangers[:0]  # told
     scores_of, device = table_of(model, data)
     items = np.full((len(ids), k), -1, dtype=np.int64)
     scores = np.full((len(ids), k), np.nan)
@@ -125,6 +127,15 @@ def recommend(
         there = value > -np.inf
         items[start : start + step][there] = item[there]
         scores[start : start + step][there] = value[there]
+    level = np.isin(ids, strangers) & (items >= 0).any(1)
+    level &= np.nanmax(scores, 1, initial=-np.inf) == np.nanmin(scores, 1, initial=np.inf)
+    if level.sum() > 0 and k > 1:
+        warnings.warn(
+            f"{level.sum()} of {len(ids)} users have no training pair and the same score for every "
+            f"item, such as {_named(ids[level][:1], data.user_names).tolist()[0]!r}: their lists "
+            "mean nothing; recommend what is popular",
+            stacklevel=2,
+        )
     return Recommendations(ids, items, scores, data.user_names, data.item_names)
 
 
@@ -178,7 +189,7 @@ def _id(user: Any, known: range | dict[Any, list[int]], data: Interactions, by: 
         example = shown(data.user_names.tolist()[0])
         raise ValueError(
             f"{count} called {shown(user)} in {data.name}, where {example} is a name of a user; "
-            "by='id' takes rows of the data"
+            "show a new one what is popular, until a training has seen it (by='id' takes rows)"
         )
     return places[0]
 

@@ -63,13 +63,7 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
         raise ValueError(f"run must be what fit gives, got {shown(run)}{fitted}")
     switch("overwrite", overwrite)
     folder = path_of("folder", folder)
-    check_place("folder", folder)
-    if os.path.lexists(folder):
-        if not overwrite:
-            raise ValueError(f"{folder} is there already; overwrite=True replaces a run")
-        inside = {path.name for path in folder.iterdir()} if folder.is_dir() else None
-        if folder.is_symlink() or inside != {SETTINGS, WEIGHTS}:
-            raise ValueError(f"{folder} is not the folder of a run, and is not replaced")
+    check_free("folder", folder, overwrite)
     from safetensors.torch import save  # only who saves a run needs it
 
     weights = save(_weights(run.model, run.loss))
@@ -101,6 +95,22 @@ def save_run(run: Run, folder: str | os.PathLike, *, overwrite: bool = False) ->
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def check_free(name: str, folder: Path, overwrite: bool = False) -> None:
+    """Raise unless a run can be saved in a folder: nothing is there, or a run to be replaced.
+
+    Raises:
+        ValueError: it is there, is no run, or cannot be made.
+    """
+    check_place(name, folder)
+    if os.path.lexists(folder):
+        if not overwrite:
+            how = "--overwrite" if name.startswith("--") else "overwrite=True"
+            raise ValueError(f"{folder} is there already; {how} replaces a run")
+        inside = {path.name for path in folder.iterdir()} if folder.is_dir() else None
+        if folder.is_symlink() or inside != {SETTINGS, WEIGHTS}:
+            raise ValueError(f"{folder} is not the folder of a run, and is not replaced")
 
 
 def load_run(

@@ -77,10 +77,11 @@ def test_the_landing_pages_code_runs_as_it_is_shown(capsys):
 
 @pytest.mark.slow
 def test_a_table_goes_in_and_a_list_of_ten_comes_out(tmp_path, monkeypatch):
-    """The first section of the page *Drop it in*, by itself."""
-    text = (ROOT / "book" / "23-drop-it-in.md").read_text(encoding="utf-8")
-    section = text.partition("\n(your-table)=\n")[2].partition("\n## The loop\n")[0]
-    cells = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    """The page of that name, by itself."""
+    text = (ROOT / "book" / "23-your-table.md").read_text(encoding="utf-8")
+    section = text.partition("\n(your-table)=\n")[2].partition("\n## Exercises\n")[0]
+    visible = r"^```\{code-cell\} ipython3\n([^:].*?)^```"
+    cells = re.findall(visible, section, re.DOTALL | re.MULTILINE)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names = {}
     for cell in cells:

@@ -1,5 +1,7 @@
 """Lists to show: against a full sort, with names, without what is known."""
 
+import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +12,7 @@ from scipy.sparse import csr_array
 
 import bslutils as bsl
 from bslutils import recommend
+from bslutils.baselines import ease, popularity
 from bslutils.data import from_pairs
 from bslutils.exposure import exposure
 
@@ -171,7 +174,7 @@ def test_bad_names_scores_and_models():
     names = ["ann", "bo", "bo", *"cdefghijk"]
     data, scores, _ = case(user_names=names)
     for users, message in (
-        ("x", "no user is called 'x' in custom, where 'ann' is a name of a user; by='id' takes"),
+        ("x", "no user is called 'x' in custom, where 'ann' is a name of a user; show a new one"),
         ([3], "no user is called 3 in custom"),
         (["bo"], "several users are called 'bo'"),
         ([["ann"]], "no user is called"),
@@ -252,3 +255,19 @@ def test_names_in_another_order_are_refused():
         bsl.recommend(model, fewer, k=1)
     with pytest.raises(ValueError, match="train a new model on it"):
         bsl.fit(model, other, bsl.losses.SoftmaxLoss(tau=0.2), config)
+
+
+def test_a_user_without_a_pair_is_told_of_whatever_gives_the_scores():
+    """A list of equal scores is the order of the ids: EASE of somebody who chose nothing."""
+    table = {"user": ["ann", "ann", "bo", "cy"], "item": ["tea", "milk", "milk", "jam"]}
+    data = bsl.load_files(table, test_fraction=0, valid_fraction=0)
+    train = data.train.tolil()
+    train[list(data.user_names).index("cy")] = False
+    data = replace(data, train=train.tocsr())
+    with pytest.warns(UserWarning, match="1 of 3 users have no .* such as 'cy': .* is popular"):
+        found = bsl.recommend(ease(data, l2=1.0), data, k=2)
+    assert len(dict(found)["ann"]) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bsl.recommend(ease(data, l2=1.0), data, ["ann", "bo"], k=2)
+        bsl.recommend(popularity(data), data, k=2)  # says something of everybody

@@ -16,6 +16,7 @@ from ..flags import EVERY_LOSS, add_data, add_flags, given, read_data
 from ..losses import make_loss
 from ..models import MODELS, make_model
 from ..rank import check_cutoff
+from ..saved import check_free
 from .commands import INTERRUPTED, command
 
 
@@ -61,6 +62,9 @@ def add_commands(commands) -> None:
         metavar="FOLDER",
         help="keep the model in a new folder, for the command recommend and bslutils.load_run",
     )
+    train.add_argument(
+        "--overwrite", action="store_true", help="with --save: replace the run in the folder"
+    )
     add_flags(train)
 
 
@@ -88,13 +92,12 @@ def _train(args: argparse.Namespace) -> int:
     of_loss = given(args, "loss")
     loss = make_loss(args.loss, **of_loss)
     config = TrainConfig(**given(args, "training"), progress=not args.no_progress)
-    for name in ("out", "save"):  # known before a training, not after it
-        if getattr(args, name) is not None:
-            check_place(f"--{name}", getattr(args, name))
-    if args.out is not None and args.out.is_dir():
-        raise ValueError(f"--out: {args.out} is a folder, and a run is appended to a file")
-    if args.save is not None and args.save.exists():
-        raise ValueError(f"--save: {args.save} is there already")
+    if args.out is not None:  # known before a training, not after it
+        check_place("--out", args.out)
+        if args.out.is_dir():
+            raise ValueError(f"--out: {args.out} is a folder, and a run is appended to a file")
+    if args.save is not None:
+        check_free("--save", args.save, args.overwrite)
 
     data = read_data(args, args.data)
     for k in args.ks if data.test.nnz else ():
@@ -111,13 +114,15 @@ def _train(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt  # there is nothing to report, or more to come
     seconds = time.perf_counter() - start
     if args.save is not None:  # before anything else can go wrong
-        save_run(run, args.save)
+        save_run(run, args.save, overwrite=args.overwrite)
     test = evaluate(run.model, data, split="test", ks=args.ks) if data.test.nnz else {}
 
     epochs = len(run.history)
     print(f"{data.name}, {args.protocol} protocol, {loss}")
     print(_counts(data))
     print(f"epoch {run.best_epoch} of {epochs} kept, {seconds:.1f} s, stopped by {run.stopped}")
+    for name in {config.metric} & run.best.keys():  # none without validation pairs
+        print(f"valid {name:13} {run.best[name]:.5f}")
     for name, value in test.items():
         print(f"test {name:14} {value:.5f}")
     if not test:

@@ -80,8 +80,13 @@ class Table:
             if not math.isfinite(values[k]):
                 if dates:
                     what = "date such as 2024-12-31 23:59:59, as others are"
+                elif role == "time":
+                    what = (
+                        "finite number nor a date such as 2024-12-31, into which "
+                        "pandas.to_datetime(…, dayfirst=True) turns others"
+                    )
                 else:
-                    what = "finite number" + " nor a date" * (role == "time")
+                    what = "finite number"
                 raise ValueError(
                     f"{self.where(column.row(k))}: the {role} {short(token)} is no {what}; correct "
                     "it, or leave the column out: columns={'user': …, 'item': …}"
@@ -138,7 +143,7 @@ def choose(
     if unknown or not {"user", "item"} <= chosen.keys():
         seen = "" if names is None else f"; its columns are {', '.join(map(short, names[:12]))}"
         said = f"unknown role {unknown[0]!r}" if unknown else "which columns are user and item?"
-        example = proposal(names) if names else "columns={'user': 'its name', 'item': 'its name'}"
+        example = proposal(names) if names else "columns={'user': …, 'item': …}"
         raise ValueError(
             f"{source}: {said}{seen}; say {example}, each with its right name; the roles are "
             f"{', '.join(ROLES)}"
@@ -149,12 +154,15 @@ def choose(
 
 
 def proposal(names: Sequence) -> str:
-    """A call to start from: columns whose names are usual by these, and the others in order."""
-    found = {role_of(name): name for name in names if role_of(name)}
-    others = (name for name in names if role_of(name) is None)
+    """A call to start from: columns whose names are usual by these, the only one that is left by
+    that, and else a gap: what is guessed runs when it is wrong, too.
+    """
+    found = {role_of(name): short(name) for name in names if role_of(name)}
     needed = [role for role in ("user", "item") if role not in found]
-    found |= dict(zip(needed, others, strict=False))
-    said = (f"{role!r}: {short(found[role])}" for role in ROLES if role in found)
+    others = [short(name) for name in names if role_of(name) is None]
+    sure = len(needed) == len(others) == 1
+    found |= dict(zip(needed, others if sure else "……", strict=False))
+    said = (f"{role!r}: {found[role]}" for role in ROLES if role in found)
     return f"columns={{{', '.join(said)}}}"
 
 
@@ -245,8 +253,8 @@ def renumber(tables: Sequence[Table], role: str) -> tuple[np.ndarray, list[np.nd
                 empty = [k for k, told in enumerate(column.tokens) if told in MISSING]
                 n = int(np.isin(column.codes, empty).sum())
                 said = (
-                    f"the {role} is missing ({token!r}), as it is in {n:,} row(s); drop them "
-                    "first, as load_files(pandas.read_csv(…).dropna()) does"
+                    f"the {role} is missing ({token!r}), as it is in {n:,} row(s); take them out "
+                    "first, such as by pandas.read_csv(…, dtype=str).dropna(subset=[its column])"
                 )
             elif len(token) > LONGEST:
                 said = f"the {role} {short(token)} is longer than {LONGEST} characters"
