@@ -155,7 +155,7 @@ MOVED = {
     "book/04-robust-loss": 1,
     "book/05-temperature-radius": 1,
     "book/08-variance": 1,
-    "book/10-doubtful-positives": 2,
+    "book/10-doubtful-positives": 1,
     "book/12-bilateral": 1,
 }
 
