@@ -1,4 +1,4 @@
-"""The sweeps of the chapter Beyond KL: equal budgets, and what validation chooses when."""
+"""The sweeps of every loss at one budget: equal budgets, and what validation chooses when."""
 
 from dataclasses import replace
 

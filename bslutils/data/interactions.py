@@ -250,8 +250,8 @@ class Interactions:
             (3, 0)
 
         Source: the noise protocol of the public code of Wu et al., *BSL: Understanding and
-        Improving Softmax Loss for Recommendation*, ICDE 2024. Used from the chapter *Noisy
-        positives* on.
+        Improving Softmax Loss for Recommendation*, ICDE 2024. Used from the chapter *Who
+        pulls a doubtful positive* on.
         """
         pairs = np.stack(false_positives(self.train, fraction, seed), axis=1)
         added = matrix_of(pairs, self.train.shape)

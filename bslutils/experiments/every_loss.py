@@ -1,4 +1,4 @@
-"""The sweeps of the chapter *Beyond KL*: every loss, and the other backbones."""
+"""The sweeps of the chapter *Every loss at one budget*: all losses, and the other backbones."""
 
 from collections.abc import Iterator
 from contextlib import suppress
