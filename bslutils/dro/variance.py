@@ -84,8 +84,8 @@ def penalised_variance(
         >>> round(penalised_variance([0.0, 1.0], tau=10.0), 6)
         0.249896
 
-    Source: this book, chapter *Variance and fairness*; to second order, Wu et al., *BSL:
-    Understanding and Improving Softmax Loss for Recommendation*, ICDE 2024.
+    Source: this book, chapter *The variance that softmax loss pays for*; to second order, Wu et
+    al., *BSL: Understanding and Improving Softmax Loss for Recommendation*, ICDE 2024.
     """
     f, p = _checked(scores, weights)
     tau = check_tau(tau)
@@ -160,7 +160,7 @@ def expansion(
         >>> expansion([0.0, 1.0], tau=1.0, order=2)
         Expansion(value=0.625, bound=0.041666666666666664)
 
-    Source: this book, chapter *Variance and fairness*.
+    Source: this book, chapter *The variance that softmax loss pays for*.
     """
     f, p = _checked(scores, weights)
     tau = check_tau(tau)
@@ -269,7 +269,7 @@ def variance_coefficient(
         >>> variance_coefficient("softmax_risk", tau=0.1)
         5.0
 
-    Source: this book, chapter *Variance and fairness*.
+    Source: this book, chapter *The price of spread, loss by loss*.
     """
     if not isinstance(loss, str) or loss not in COEFFICIENTS:
         raise ValueError(f"unknown loss {loss!r}; choose one of {', '.join(COEFFICIENTS)}")
