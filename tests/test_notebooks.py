@@ -455,7 +455,7 @@ def test_the_built_notebooks_of_a_page(built, name):
 @pytest.mark.slow
 def test_readers_notebooks_have_their_numbers(built):
     pieces = (ROOT / "book/04-robust-loss.md").read_text(encoding="utf-8").count("{glue:text}")
-    assert pieces >= 9
+    assert pieces >= 4
     said = "".join(c.source for c in built["book/04-robust-loss", "reader"].cells)
     assert re.search(r"From uniform to popularity it is \d\.\d\d nats", said)
     assert "> **Theorem 4.1 (Softmax loss is the value of the game).**" in said

@@ -202,7 +202,8 @@ def test_a_page_says_which_runs_are_missing(name, lacking, monkeypatch):
                     given = names(source)[0] & namespace.keys()
                     made[number] = {x: namespace[x] for x in given}
         matplotlib.pyplot.close("all")
-        page, gaps = namespace["page"], {k for k, v in said.items() if v == "(a run is missing)"}
+        page = namespace["page"]
+        gaps = {name for name, text in said.items() if str(text) == "(a run is missing)"}
         assert page.missing and not page.complete
         pages = [x for x in namespace.values() if isinstance(x, module.Page)]
         assert {gap for other in pages for gap in other.gaps} == gaps != set()
