@@ -32,7 +32,7 @@ class LogQ:
     Source: Yi et al., *Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
     Recommendations*, RecSys 2019; that the positive is present with probability one, and must not
     be corrected, Khrylchenko et al., *Correcting the LogQ Correction*, RecSys 2025. Derived in
-    the chapter *Ablations*.
+    the chapter *How many negatives, and how drawn*.
     """
 
     def __init__(self, train: csr_array, device: torch.device | str = "cpu"):

@@ -173,6 +173,7 @@ def test_which_cells_know_what_is_recorded():
         "18-positive-noise",
         "19-fairness",
         "20-knobs",
+        "21-negatives",
     ],
 )
 def test_a_page_says_which_runs_are_missing(name, lacking, monkeypatch):
