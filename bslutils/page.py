@@ -231,40 +231,51 @@ def bench_title(testbed: Testbed, records: Records, between: str = "\n") -> str:
     return f"{testbed.title}{between}(preliminary)" if preliminary else testbed.title
 
 
-def on_paper_data(kind: str, records: Records) -> Figure:
-    """Panels of what each loss loses to a noise, one for each data set of ``paper_noise``.
+def on_paper_data(kind: str, records: Records) -> tuple[Figure | None, list[str]]:
+    """A panel of what each loss loses to a noise for each data set of ``paper_noise`` with runs.
 
     Args:
         kind: ``"negatives"`` or ``"positives"``.
         records: by id.
+
+    Returns:
+        The figure, none without a run, and the names of the data sets that have no panel.
     """
-    fig, axes = plt.subplots(2, 2, figsize=(7.6, 5.6), sharex=True, sharey=True)
-    for ax, bench in zip(axes.flat, BENCHES, strict=True):
+    found = {}
+    for bench in BENCHES:
         runs = Runs(bench, records)
-        found = Readings(lambda loss, r=runs: curve(r, loss, kind), LOSSES)
-        for loss, (amounts, changes) in found.items():
+        found[bench] = Readings(lambda loss, r=runs: curve(r, loss, kind), LOSSES)
+    lacking = [SOURCES[bench.data].title for bench, curves in found.items() if not curves]
+    drawn = {bench: curves for bench, curves in found.items() if curves}
+    if not drawn:
+        return None, lacking
+    n, m = (len(drawn) + 1) // 2, min(len(drawn), 2)
+    fig, axes = plt.subplots(
+        n, m, figsize=(3.8 * m, 0.4 + 2.6 * n), sharex=True, sharey=True, squeeze=False
+    )
+    what = {"negatives": "false ones (% of the negatives)", "positives": "false ones added (%)"}
+    for ax, (bench, curves) in zip(axes.flat, drawn.items(), strict=False):
+        for loss, (amounts, changes) in curves.items():
             mean, low, high = 100 * np.array(changes).T
             x = 100 * np.array(amounts)
             ax.plot(x, mean, marker="o", ms=3, **plots.loss_style(loss))
             ax.fill_between(x, low, high, color=color(loss), alpha=0.2, linewidth=0)
-        title = SOURCES[bench.data].title
         try:
-            title += "\n(preliminary)" if of_bench(bench, records).preliminary else ""
-        except MissingRun:
-            title += "\n(runs are missing)"
+            preliminary = of_bench(bench, records).preliminary
+        except MissingRun:  # how far training went is not recorded
+            preliminary = True
+        title = SOURCES[bench.data].title + ("\n(preliminary)" if preliminary else "")
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set(title=title, xlim=(-1, {"negatives": 31, "positives": 41}[kind]))
-    what = {"negatives": "false ones (% of the negatives)", "positives": "false ones added (%)"}
-    for ax in axes[1]:
         ax.set(xlabel=what[kind])
+    for ax in axes.flat[len(drawn) :]:
+        ax.remove()
     for ax in axes[:, 0]:
         ax.set(ylabel="change of NDCG@20 (%)")
-    for loss in LOSSES:  # in the legend even where nothing is recorded
-        axes[0, 0].plot([], [], **plots.loss_style(loss))
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    one_each = dict(zip(labels, handles, strict=True))
-    fig.legend(one_each.values(), one_each.keys(), loc="outside lower center", ncols=4)
-    return fig
+    of_losses = {c.get_label(): c for ax in fig.axes for c in ax.get_lines()}
+    named = {label(loss): of_losses[label(loss)] for loss in LOSSES if label(loss) in of_losses}
+    fig.legend(named.values(), named.keys(), loc="outside lower center", ncols=4)
+    return fig, lacking
 
 
 def verdicts_on(

@@ -15,6 +15,8 @@ from bslutils.data import SOURCES
 from bslutils.experiments import SWEEPS, MissingRun, known_records, path_of, records as files
 from bslutils.experiments.convergence import testbeds, twice
 from bslutils.experiments.paper_benches import BENCHES
+from bslutils.experiments.paper_curves import Curve
+from bslutils.intervals import Interval
 from bslutils.page import Page, Readings, bench_title, on_paper_data, states, verdicts_on
 from bslutils.verify import Claim, Finding, Result
 
@@ -261,10 +263,8 @@ def test_a_preliminary_bench_says_so():
 
 
 def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
-    figure = on_paper_data("positives", {})
-    titles = [ax.get_title() or ax.get_title(loc="left") for ax in figure.axes]
-    assert titles == [f"{SOURCES[b.data].title}\n(runs are missing)" for b in BENCHES]
-    pyplot.close(figure)
+    titles = [SOURCES[b.data].title for b in BENCHES]
+    assert on_paper_data("positives", {}) == (None, titles)
     assert set(states({})["preliminary"]) == {"runs are missing"}
     table = verdicts_on({}, {}, ["bilateral_softmax"])
     data = ", ".join(SOURCES[b.data].title for b in BENCHES)  # in one line until there are runs
@@ -272,3 +272,21 @@ def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
     assert [*states({}).index] == [data]
     table = verdicts_on({}, {}, ["bpr", "mse"])
     assert [loss for _, loss in table.index] == ["BPR, MSE"]
+
+
+@pytest.mark.parametrize("drawn", [1, 2, 3, 4])
+def test_a_data_set_without_runs_has_no_panel(monkeypatch, drawn):
+    def curve(runs, loss, kind):
+        assert kind == "negatives"
+        if loss != "bpr" or runs.bench not in BENCHES[:drawn]:
+            lost()
+        return Curve([0.0, 0.2], [Interval(0.0, 0.0, 0.0), Interval(-0.1, -0.2, 0.0)])
+
+    monkeypatch.setattr(module, "curve", curve)
+    figure, lacking = on_paper_data("negatives", {})
+    names = [SOURCES[b.data].title for b in BENCHES]
+    titles = [ax.get_title() or ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == [f"{name}\n(preliminary)" for name in names[:drawn]]
+    assert lacking == names[drawn:]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BPR"]
+    pyplot.close(figure)
