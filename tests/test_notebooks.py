@@ -248,6 +248,16 @@ def made_cells():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_figure_that_was_not_drawn_has_no_caption(kind):
+    """As where nothing is recorded: its number would lead nowhere."""
+    cells = made_cells()
+    cells[2].outputs = [glue_output("gaps", plain="'all'")]
+    cells[2].metadata["mystnb"]["figure"]["name"] = "fig-not-there"
+    made = notebook("a", cells, page(glued=glued(cells)), kind, plotly="x", references=[])
+    assert not any("0.50" in cell.source for cell in made.cells[3:])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_notebook_of_each_kind(kind):
     cells = made_cells()
     told = page(glued=glued(cells))

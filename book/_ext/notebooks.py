@@ -155,10 +155,15 @@ def _code(cell: NotebookNode, page: Page, executed: bool, plotly: str) -> list[N
             alt = options.get("image", {}).get("alt")
             outputs = (_output(output, alt, plotly) for output in cell.get("outputs", ()))
             made.outputs = [output for output in outputs if output]
-    if figure := options.get("figure"):
+    drew_nothing = cell.get("execution_count") and not any(map(_is_shown, cell.get("outputs", ())))
+    if (figure := options.get("figure")) and not drew_nothing:  # as where nothing is recorded
         caption = captioned(figure.get("name"), figure["caption"], page)
         return [made, new_markdown_cell(caption)]
     return [made]
+
+
+def _is_shown(output: NotebookNode) -> bool:
+    return not all(kind.startswith(GLUED) for kind in output.get("data", ()))
 
 
 def on_white(png: str) -> str:
