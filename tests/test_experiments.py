@@ -631,3 +631,11 @@ def test_newer_settings_are_part_of_a_trial_where_they_are_used_alone(change):
     assert name not in trial().settings["config"] and name in other.settings["config"]
     read = Trial.of({"id": other.id, "label": "", **other.settings})
     assert getattr(read.config, name) == change[name] and other.id != trial().id
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_page_and_a_sweep_want_the_same_runs(name):
+    """Also where a trial is recorded in two files, with numbers that differ a little."""
+    everything, sweep = known_records(path_of("")), SWEEPS[name]
+    wanted = [trial.id for trial, _ in status(sweep, size="full")]
+    assert [trial.id for trial in sweep.trials("full", everything)] == wanted

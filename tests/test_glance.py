@@ -14,13 +14,15 @@ from test_judged import records as made  # noqa: F401  a fixture: noise on two o
 from bslutils import verify
 from bslutils.cli import main
 from bslutils.experiments import MissingRun, read_records
+from bslutils.experiments.judged import Judged
 from bslutils.experiments.records import FOLDER
+from bslutils.experiments.verdicts import Estimate
 from bslutils.intervals import Interval
 from bslutils.verify import CLAIMS, glance, glance_figure, recorded
 from bslutils.verify.claim import claim
 from bslutils.verify.glance import ROWS
 from bslutils.verify.glance_readings import READINGS, short
-from bslutils.verify.paper_data import COMPARED, verdict_on_better
+from bslutils.verify.paper_data import COMPARED, Cell, verdict_on_better
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -73,7 +75,13 @@ def test_what_is_said_is_in_the_ledger(row):
     for name in row.theory:
         assert f" {CLAIMS[name].verdict}" in theory
     said = small.rpartition("with other data: ")[2]
-    parts = {3: ("robust: ", f"; better without noise: {verdict_on_better()}")}
+    parts = {
+        2: (
+            "fairer: ",
+            f" (against BCE); by its price of variance: {CLAIMS['trained-price'].verdict}",
+        ),
+        3: ("robust: ", f" (tuned at the noise); better without noise: {verdict_on_better()}"),
+    }
     before, after = parts.get(row.number, ("", ""))
     assert said == f"{before}{CLAIMS[row.training].verdict}{after}."
 
@@ -95,7 +103,7 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     first, _, third = (glance.lines(row)[2] for row in ROWS)
     assert "the claim is mixed on MovieLens-1M and Yelp2018; no converged runs yet on Am" in first
     assert "the claim holds on MovieLens-1M and Yelp2018; no converged runs yet on" in third
-    assert "3 of 12 pairs of data and backbone, and BSL is equal in 2, prel" in third
+    assert "of 12 planned pairs of data and model 3 are run in chapter 15 (BSL: 2 equal" in third
     _, _, *rows = glance.table().splitlines()
     assert "MovieLens-1M **mixed**: BPR +20.0 % (" in rows[0]
     assert "**no converged runs yet**: Amazon-Electronics, Gowalla; short runs, with" in rows[0]
@@ -124,6 +132,21 @@ def test_without_records_nothing_is_said_but_that(use):
     assert not re.search(r"\d %? ?\(", glance.table().replace("(a run", ""))
     assert not any(n for _, n in panels.values())
     assert texts.count("(a run is missing)") == sum(map(len, READINGS.values()))
+
+
+def test_what_is_begun_is_said_with_what_is_in(monkeypatch):
+    judged = Judged(Estimate(Interval(-0.092, -0.1, -0.08), 0.0), "worse", 3)
+    cells = {"ml-1m": Cell("begun", {"bpr": judged}), "yelp2018": Cell("not run", {})}
+    monkeypatch.setattr(glance, "on_paper_data", lambda number: cells)
+    said = "runs have begun on MovieLens-1M, where "
+    rest = "; no converged runs yet on Yelp2018"
+    so_far = {
+        1: "SL falls 9.2 points more than BPR (1 of 4 comparisons)",
+        2: "the Gini index of SL is 0.092 above that of BPR (1 of 4 comparisons)",
+        3: "BPR is 9.2 % below SL (1 of 1 comparisons)",
+    }
+    for number, text in so_far.items():
+        assert glance.on_paper(number) == said + text + rest
 
 
 def test_short_runs_are_named_where_they_are_recorded(recorded_here, use):

@@ -110,17 +110,24 @@ def read_records(path: Path) -> Records:
 def known_records(path: Path) -> Records:
     """The records of a file and of those beside it: a trial that two sweeps want is run once.
 
-    Of a trial that is recorded in several files, the file's own record counts, and else that of
-    the first by name. Beside the files of this folder's sweeps are those that the package brings.
+    Of a trial that is recorded in several files, the file's own record counts; else one that keeps
+    users, which is what was asked for last; and else that of the first by name. Beside the files
+    of this folder's sweeps are those that the package brings.
     """
     if path.parent == FOLDER:
         beside = record_files()
     else:
         beside = sorted(set(path.parent.glob("*.jsonl")) - {path.with_name(SUPERSEDED)})
-    known = read_records(path)
+    own, known = read_records(path), {}
     for file in beside:
-        known = read_records(file) | known
-    return known
+        found = read_records(file)
+        fuller = {id for id in found.keys() & known.keys() if "users" not in known[id]}
+        known |= {
+            id: record
+            for id, record in found.items()
+            if id not in known or (id in fuller and "users" in record)
+        }
+    return known | own
 
 
 def superseded() -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ def invariant():
     seeing = [moved[name] for name in SEE_A_SHIFT]
     monotone = [wrong[name] for name in CASES if name not in NOT_MONOTONE]
     effect = (
-        f"a shift of 0.1 moves {len(blind)} losses by at most {max(blind):.0e}, the other "
+        f"a shift of 0.1 moves {len(blind)} losses by at most {max(blind):.0g}, the other "
         f"{len(seeing)} by {min(seeing):.3f} or more; {len(monotone)} are monotone, "
         f"{' and '.join(NOT_MONOTONE)} are not"
     )
@@ -161,7 +161,7 @@ def scale():
     fixed = [with_unit[name] for name in FIXED_SCALE]
     needy = [without[name] for name in CASES if name not in NO_UNIT]
     return Finding(
-        f"gradients turn by at most {max(free + idle):.0e} where they should not, by "
+        f"gradients turn by at most {max(free + idle):.0g} where they should not, by "
         f"{min(fixed + needy):.3f} or more where they should",
         [
             holds("turn of the gradient, temperatures changed", free, at_most=1e-5),

@@ -15,6 +15,7 @@ from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
 from .glance_readings import READINGS, listed, short
 from .paper_data import (
+    COMPARED,
     SMALL,
     STATES,
     Cell,
@@ -67,10 +68,14 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """That of the ledger on training; of the third claim, which has two parts, both."""
+        """Those of the ledger on training, of each part of a claim, with the main condition."""
         verdict = CLAIMS[self.training].verdict
+        if self.number == 2:
+            price = CLAIMS["trained-price"].verdict
+            verdict = f"fairer: {verdict} (against BCE); by its price of variance: {price}"
         if self.number == 3:
-            verdict = f"robust: {verdict}; better without noise: {verdict_on_better()}"
+            better = verdict_on_better()
+            verdict = f"robust: {verdict} (tuned at the noise); better without noise: {better}"
         return verdict
 
 
@@ -114,7 +119,8 @@ ROWS = (
             "bsl-optimism": "this line is optimism about the positives",
         },
         "trained-bilateral",
-        "with each loss tuned on the same data (the best τ of SL is that which test prefers)",
+        "with each loss tuned on the same data (the best τ of SL is that which test prefers) and "
+        "false positives among the candidates",
         "lead of BSL over SL (%)",
         "with ",
         True,
@@ -174,27 +180,50 @@ WORDS = {
 
 
 def _paper_line(row: Row) -> str:
-    parts = [f"On the paper's data: {_grouped(on_paper_data(row.number))}", short(row.number)]
+    parts = [f"On the paper's data: {on_paper(row.number)}", short(row.number)]
     if row.number == 3:
         wanted = [cell for cell in grid() if cell[0] != SMALL]
         seen = [x.word for cell, x in better_on_clean().items() if cell in wanted]
-        counts = ", ".join(f"{word} in {seen.count(word)}" for word in STATES if word in seen)
-        text = f"without any noise, chapter 15 has {len(seen)} of {len(wanted)} pairs of data and "
-        parts.append(f"{text}backbone" + (f", and BSL is {counts}" if counts else ""))
+        counts = listed(f"{seen.count(word)} {word}" for word in STATES if word in seen)
+        text = f"without any noise, of {len(wanted)} planned pairs of data and model {len(seen)} "
+        verb = "is" if len(seen) == 1 else "are"
+        parts.append(f"{text}{verb} run in chapter 15" + (f" (BSL: {counts})" if seen else ""))
     return f"{'; '.join(filter(None, parts))}."
 
 
-def _grouped(cells: dict[str, Cell]) -> str:
-    """Data sets by what the rules say on them."""
+def on_paper(number: int) -> str:
+    """The paper's data sets by what the rules say on them of a claim; what is begun, with what is
+    in so far.
+    """
     by_word: dict[str, list[str]] = {}
-    for data, cell in cells.items():
-        by_word.setdefault(cell.word, []).append(SOURCES[data].title)
+    for data, cell in on_paper_data(number).items():
+        title = SOURCES[data].title
+        if cell.word == "begun":
+            title += f", where {_so_far(number, cell)}"
+        by_word.setdefault(cell.word, []).append(title)
     said = {"not run": NOT_RUN, "begun": "runs have begun"} | {
         word: f"the claim is {word}" for word in ("mixed", "undecided", "preliminary")
     }
     return "; ".join(
         f"{said.get(word, f'the claim {word}')} on {listed(data)}" for word, data in by_word.items()
     )
+
+
+def _so_far(number: int, cell: Cell) -> str:
+    """What the comparisons say that are in, of a claim that lacks some."""
+    texts = []
+    for loss, compared in cell.compared.items():
+        mean, other = compared.estimate.interval.mean, label(loss)
+        if number == 1:
+            way = "less" if mean > 0 else "more"
+            texts.append(f"SL falls {100 * abs(mean):.1f} points {way} than {other}")
+        elif number == 2:
+            way = "below" if mean > 0 else "above"
+            texts.append(f"the Gini index of SL is {abs(mean):.3f} {way} that of {other}")
+        else:
+            way = "above" if mean > 0 else "below"
+            texts.append(f"{other} is {100 * abs(mean):.1f} % {way} SL")
+    return f"{listed(texts)} ({len(texts)} of {len(COMPARED[number].losses)} comparisons)"
 
 
 def table() -> str:

@@ -86,7 +86,7 @@ def _color(name: str) -> str:
 def _small(ax: Axes, row: Row) -> None:
     seen, names = on_small_data(row.number), [*READINGS[row.number]]
     labels = [textwrap.fill(label(name), NAME) for name in names]
-    verdict = row.verdict.replace("; ", "\n")
+    verdict = "\n".join(textwrap.fill(part, WIDTH // 2) for part in row.verdict.split("; "))
     _panel(ax, labels, f"{SOURCES[SMALL].title}:\n{verdict}", row.axis)
     for y, name in enumerate(names):
         if name in seen:

@@ -250,7 +250,8 @@ def _estimate(lead: Interval) -> Estimate:
     verdict="",
     about=3,
     conditions="without noise, by our own runs, as they arrive; test NDCG@20 of BSL as its formula "
-    "says, relative to softmax loss; the small data are shown beside, and decide nothing",
+    "says, relative to softmax loss, with intervals over seeds alone; the small data are shown "
+    "beside, and decide nothing",
     records=("overall", "field"),
 )
 def better():

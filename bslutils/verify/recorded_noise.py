@@ -64,12 +64,13 @@ def negatives():
     beyond = sum(x.low > 0 for x in kept.values())
     worse = sum(x.high < 0 for x in kept.values())
     data, other = min(again, key=lambda which: again[which].high)
+    open_ = len(kept) - beyond - worse
     effect = (
         f"settings kept: it falls less beyond the interval in {beyond} of {len(kept)} "
-        f"comparisons, more in {worse}, and {len(kept) - beyond - worse} leave it open; tuned "
-        f"again at r = 10: less beyond it in {sum(x.low > 0 for x in again.values())} of "
-        f"{len(again)}, more in {sum(x.high < 0 for x in again.values())}, such as than "
-        f"{other.upper()} on {data}, with a difference of {again[data, other].percent()}"
+        f"comparisons, more in {worse}, and {open_} leave it open; tuned again at r = 10: less "
+        f"beyond it in {sum(x.low > 0 for x in again.values())} of {len(again)}, more in "
+        f"{sum(x.high < 0 for x in again.values())}; from {other.upper()} on {data}, for "
+        f"instance, the difference is {again[data, other].percent()}"
     )
     return Finding(
         effect,
