@@ -13,9 +13,7 @@ from bslutils.experiments.ranking import (
     lead,
     shortfall,
     standing,
-    verdict,
 )
-from bslutils.intervals import Interval
 
 VALUES = {"mse": 4.0, "softmax": 6.0, "bpr": 5.0, "bce": 5.0}
 
@@ -114,30 +112,3 @@ def test_bad_numbers_of_losses_and_shares_are_named():
             agreement_by_chance(n)
     with pytest.raises(ValueError, match=r"share must lie in \(0, 1\), got 0"):
         agreement_by_chance(4, share=0)
-
-
-ABOVE, UP = Interval(0.2, 0.1, 0.3), Interval(0.1, -0.1, 0.3)
-BELOW, DOWN = (Interval(-x.mean, -x.high, -x.low) for x in (ABOVE, UP))
-
-
-@pytest.mark.parametrize(
-    ("intervals", "word"),
-    [
-        ([ABOVE], "Holds"),
-        ([ABOVE, UP], "Holds in direction"),
-        ([BELOW, BELOW], "Does not hold"),
-        ([BELOW, DOWN], "Fails in direction"),
-        ([ABOVE, BELOW], "Mixed"),
-        ([UP, DOWN], "Mixed"),
-        ([ABOVE, Interval(0.0, 0.0, 0.0)], "Mixed"),
-        ([Interval(0.1, 0.0, 0.2)], "Holds in direction"),
-    ],
-)
-def test_a_claim_holds_where_every_interval_says_so(intervals, word):
-    assert verdict(intervals) == word
-    assert verdict(intervals[::-1]) == word
-
-
-def test_there_is_no_verdict_on_nothing():
-    with pytest.raises(ValueError, match="intervals must be one at least"):
-        verdict([])

@@ -4,13 +4,11 @@ Of values alone, the larger the better, whether they are published or read off r
 """
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-
-from ..intervals import Interval
 
 
 class Lead(NamedTuple):
@@ -167,32 +165,6 @@ def agreement_by_chance(n: int, *, share: float = 0.025) -> float:
     orders = np.array([*itertools.permutations(range(n))])
     rho = 1 - 6 * ((orders - np.arange(n)) ** 2).sum(1) / (n * (n**2 - 1))
     return float(np.quantile(rho, 1 - share, method="inverted_cdf"))
-
-
-def verdict(intervals: Collection[Interval]) -> str:
-    """What several comparisons say of the claim that a difference is positive.
-
-    ``"Holds"`` if every interval is above zero, ``"Does not hold"`` if every one is below, ``"…
-    in direction"`` if only the means are, and ``"Mixed"`` if these differ in sign.
-
-    Raises:
-        ValueError: no interval.
-
-    Example:
-        >>> verdict([Interval(0.1, 0.05, 0.15), Interval(0.1, -0.1, 0.3)])
-        'Holds in direction'
-    """
-    if not intervals:
-        raise ValueError("intervals must be one at least, got none")
-    if min(x.low for x in intervals) > 0:
-        return "Holds"
-    if max(x.high for x in intervals) < 0:
-        return "Does not hold"
-    if min(x.mean for x in intervals) > 0:
-        return "Holds in direction"
-    if max(x.mean for x in intervals) < 0:
-        return "Fails in direction"
-    return "Mixed"
 
 
 def _others(values: Mapping[str, float], of: str) -> dict[str, float]:
