@@ -118,7 +118,7 @@ class Page:
             note = f": {claim.conditions}" if claim.conditions else ""
             lines.append(
                 f"* **{claim.sentence}** *{result.verdict.capitalize()}*{note}. "
-                f"Measured: {result.finding.effect}. (`{claim.id}`)"
+                f"Measured: {result.finding.effect}. (ledger: `{claim.id}`)"
             )
         return lines
 

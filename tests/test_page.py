@@ -151,8 +151,8 @@ VERDICT = "holds under conditions"
 def test_claims_are_lines_and_have_to_stand_once_all_is_recorded(complete, partial):
     lines = complete.judged([result(True), result(True, "in autumn")])
     assert lines == [
-        "* **It rains.** *Holds under conditions*. Measured: 2 mm. (`id`)",
-        "* **It rains.** *Holds under conditions*: in autumn. Measured: 2 mm. (`id`)",
+        "* **It rains.** *Holds under conditions*. Measured: 2 mm. (ledger: `id`)",
+        "* **It rains.** *Holds under conditions*: in autumn. Measured: 2 mm. (ledger: `id`)",
     ]
     assert partial.judged([result(False)]) == lines[:1]
     with pytest.raises(AssertionError, match="id no longer stands: 2 mm"):
