@@ -319,20 +319,14 @@ def published_way(runs: Runs, loss: str) -> list[Trial]:
     )
 
 
-def tried(runs: Runs) -> dict[str, np.ndarray]:
-    """Recall@20 on validation and on the shifted test of all trials of the tuning, by loss.
-
-    Returns:
-        name of the loss -> ``(n_trials, 2)``.
+def tried(runs: Runs, loss: str) -> np.ndarray:
+    """Recall@20 on validation and on the shifted test of every trial of a loss, ``(n_trials, 2)``.
 
     Raises:
         MissingRun: a tuning has not come to its end.
     """
-    found = {}
-    for loss in LOSSES:
-        trials = {}
-        for score, goal in product(SCORES, GOALS):
-            runs.best(loss, score, goal)  # has come to its end
-            trials |= {t.id: t for t in runs.tuning(loss, score, goal).tried(runs.records).values()}
-        found[loss] = np.array([(valid(r), on_test(r)) for r in map(runs.records.get, trials)])
-    return found
+    trials = {}
+    for score, goal in product(SCORES, GOALS):
+        runs.best(loss, score, goal)  # has come to its end
+        trials |= {t.id: t for t in runs.tuning(loss, score, goal).tried(runs.records).values()}
+    return np.array([(valid(r), on_test(r)) for r in map(runs.records.get, trials)])
