@@ -1,161 +1,108 @@
-"""Figures that a reader can move, without a running kernel: Plotly with a slider.
+"""Figures that a reader can move, without a running kernel: a drawing for every stop of a slider.
 
-The book serves Plotly's script once for all pages, and a notebook elsewhere takes it from the web;
-in JupyterLab its extension draws the same figure. Ink is black on nothing in the book, and on white
-elsewhere, as in :mod:`bslutils.plots`.
+The slider is a form's: a finger, a mouse and the keyboard move it, and a screen reader tells where
+it stands. Nothing is loaded for it. Ink is black on nothing in the book, and on white elsewhere,
+as in :mod:`bslutils.plots`.
 """
 
 import html
-import os
+import io
+import json
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from urllib.parse import quote
 
-import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
-from .plots import BOOK
+# When the slider moves, the picture and the line of text of its stop take the place of the old.
+MOVE = (
+    "const b = this.closest('.interactive'), s = JSON.parse(b.dataset.stops)[this.value];"
+    "b.querySelector('img').src = s.drawn; b.querySelector('output').value = s.said;"
+    "this.setAttribute('aria-valuetext', s.said)"
+)
 
-GRID = "#d9d9d9"
-# Plotly measures its place before the theme has settled: let it measure once more.
-MEASURE = '<script>addEventListener("load", () => dispatchEvent(new Event("resize")))</script>'
 
-
-def slider(
-    traces: Callable[[float], Sequence[Any]],
-    values: Sequence[float],
-    *,
-    label: str,
-    start: float,
-    layout: dict[str, Any],
-    title: Callable[[float], str] | None = None,
-):
-    """A figure whose traces are a function of one number that a slider sets.
+class Slider:
+    """A figure that is a function of one number, with a slider that sets it.
 
     Args:
-        traces: gives the Plotly traces at a value: always as many, in the same order.
-        values: where the slider stops.
+        draw: makes the figure at a value, a ``matplotlib.figure.Figure``, with the same axes each
+            time: what does not move should stand still. It is closed by who shows it.
+        values: where the slider stops, at least two.
         label: stands before the value, such as ``"τ = "``.
         start: the value at first, and in print; one of ``values``.
-        layout: axes and legend, as for ``plotly.graph_objects.Layout``.
-        title: a line of text above the figure that depends on the value.
+        alt: what the figure shows, for those who do not see it.
+        said: a few words that go with the value, such as what it amounts to.
 
     Raises:
-        ValueError: ``start`` that is not among ``values``.
-        ImportError: plotly is missing; ``pip install 'bslutils[notebooks]'``.
+        ValueError: fewer than two values, ``start`` that is not among them, an empty description.
+        TypeError: when it is shown: ``draw`` that gives something else.
 
     Example:
-        >>> from plotly.graph_objects import Scatter
-        >>> line = lambda a: [Scatter(x=[0, 1], y=[0, a])]
-        >>> figure = slider(line, [1, 2], label="a = ", start=1, layout={})
-        >>> len(figure.frames)
-        2
-    """
-    from plotly import graph_objects as go
-
-    values = [float(value) for value in values]
-    if start not in values:
-        raise ValueError(f"start must be one of the {len(values)} values, got {start}")
-    names = [f"{value:.3g}" for value in values]
-    head = (lambda v: {"text": title(v)}) if title is not None else (lambda v: {})
-    frames = [
-        go.Frame(data=_plain(traces(value)), name=name, layout={"title": head(value)})
-        for value, name in zip(values, names, strict=True)
-    ]
-    steps = [
-        {
-            "label": name,
-            "method": "animate",
-            "args": [
-                [name],
-                {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}},
-            ],
-        }
-        for name in names
-    ]
-    figure = go.Figure(data=_plain(traces(start)), frames=frames)
-    figure.update_layout(
-        sliders=[
-            {
-                "active": values.index(start),
-                "steps": steps,
-                "currentvalue": {"prefix": label, "xanchor": "left"},
-                "pad": {"t": 66},  # clear of the title of the axis, on a phone too
-                "ticklen": 0,
-                "font": {"color": "black"},
-                "bgcolor": "#868686",  # as visible on dark pages, where it is inverted
-                "bordercolor": "#868686",
-            }
-        ],
-        title=head(start),
-    )
-    return style(figure, layout)
-
-
-def style(figure, layout: dict[str, Any]):
-    """Give a Plotly figure the book's look; returns it."""
-    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": "black", "ticks": "outside"}
-    ground = "rgba(0,0,0,0)" if BOOK in os.environ else "white"
-    figure.update_layout(
-        template="none",
-        paper_bgcolor=ground,
-        plot_bgcolor=ground,
-        font={"color": "black", "size": 13},
-        margin={"l": 60, "r": 16, "t": 84, "b": 48},
-        height=450,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        title_font_size=14,
-        title_x=0.02,
-        title_y=0.98,
-        title_yanchor="top",
-        hovermode="x",
-    )
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
-    return figure.update_layout(layout)
-
-
-class Interactive:
-    """A Plotly figure with a description, displayed in the book and in JupyterLab.
-
-    Args:
-        figure: a ``plotly.graph_objects.Figure``.
-        alt: what it shows, for those who do not see it.
-
-    Raises:
-        ValueError: an empty description.
+        >>> from matplotlib import pyplot as plt
+        >>> def line(slope):
+        ...     figure, ax = plt.subplots()
+        ...     ax.plot([0, 1], [0, slope])
+        ...     ax.set_ylim(0, 2)
+        ...     return figure
+        >>> moving = Slider(line, [1, 2], label="slope ", start=1, alt="A line that rises.")
+        >>> [stop["said"] for stop in moving.stops()]
+        ['slope 1', 'slope 2']
     """
 
-    def __init__(self, figure, *, alt: str):
+    def __init__(
+        self,
+        draw: Callable[[float], Figure],
+        values: Sequence[float],
+        *,
+        label: str,
+        start: float,
+        alt: str,
+        said: Callable[[float], str] | None = None,
+    ):
+        self.values = [float(value) for value in values]
+        if len(self.values) < 2:
+            raise ValueError(f"values must be at least two, got {len(self.values)}")
+        if start not in self.values:
+            raise ValueError(f"start must be one of the {len(self.values)} values, got {start}")
         if not alt.strip():
             raise ValueError("alt must describe the figure")
-        self.figure, self.alt = figure, alt
+        self.draw, self.label, self.start, self.alt, self.said = draw, label, start, alt, said
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, Any]:
-        config = {"displayModeBar": False, "responsive": True}
-        script = os.environ.get(BOOK, "cdn")
-        body = self.figure.to_html(
-            full_html=False, include_plotlyjs=script, config=config, auto_play=False
+    def stops(self) -> list[dict[str, str]]:
+        """What every value shows: ``drawn``, the address of an SVG, and ``said``, a line."""
+        return [{"drawn": _drawn(self.draw(v)), "said": self._line(v)} for v in self.values]
+
+    def _line(self, value: float) -> str:
+        return f"{self.label}{value:.3g}" + (f": {self.said(value)}" if self.said else "")
+
+    def _repr_html_(self) -> str:
+        stops, at = self.stops(), self.values.index(self.start)
+        here = {name: html.escape(text) for name, text in stops[at].items()}
+        return (
+            f'<div class="interactive" data-stops="{html.escape(json.dumps(stops))}">'
+            f'<img src="{here["drawn"]}" alt="{html.escape(self.alt)}" '
+            'style="background: white; max-width: 100%">'
+            f"<label><output>{here['said']}</output>"
+            f'<input type="range" min="0" max="{len(stops) - 1}" value="{at}" '
+            f'aria-label="{html.escape(self.label.strip(" ="))}" '
+            f'aria-valuetext="{here["said"]}" oninput="{html.escape(MOVE)}"></label></div>'
         )
-        described = html.escape(self.alt, quote=True)
-        page = (
-            f'<div class="interactive" role="group" aria-label="{described}">{body}</div>{MEASURE}'
-        )
-        return {
-            "text/html": page,
-            "application/vnd.plotly.v1+json": self.figure.to_plotly_json() | {"config": config},
-        }
 
 
-def _plain(traces: Sequence[Any]) -> list[Any]:
-    """Round to six digits: the page is a third of the size, and nobody sees the rest.
+def _drawn(figure: Figure) -> str:
+    """A figure as an address that holds all of it; it is closed."""
+    if not isinstance(figure, Figure):
+        raise TypeError(f"draw must give a matplotlib Figure, got {type(figure).__name__}")
+    from matplotlib import pyplot as plt
 
-    What is not a number becomes a gap: JSON has no NaN.
-    """
-    for trace in traces:
-        for axis in ("x", "y"):
-            if trace[axis] is not None and np.issubdtype(
-                np.asarray(trace[axis]).dtype, np.floating
-            ):
-                trace[axis] = [
-                    None if np.isnan(v) else float(f"{v:.6g}") for v in np.asarray(trace[axis])
-                ]
-    return list(traces)
+    file = io.StringIO()
+    with rc_context({"svg.hashsalt": "bslutils"}):  # the same figure gives the same text
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(figure)
+    lines = (line.strip() for line in file.getvalue().splitlines())
+    drawn = " ".join(line for line in lines if line)
+    # A hundredth of a point is enough for a path, and half the size.
+    drawn = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), drawn)
+    return "data:image/svg+xml," + quote(drawn[drawn.index("<svg") :], safe=" =:/;,()'-.@!*")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from .intervals import Interval, mean_interval, t_interval
 
-# A variable of the environment that the book's Sphinx extension sets: where Plotly's script is.
+# A variable of the environment that the book's Sphinx extension sets.
 BOOK = "BSLUTILS_BOOK"
 
 # Name of a loss -> (label, colour). A colour means the same loss in every figure of

@@ -1,6 +1,7 @@
 """The rendered book, opened in a browser."""
 
 import functools
+import gzip
 import re
 import shutil
 import threading
@@ -90,6 +91,14 @@ def test_no_text_of_a_table_is_cut(site, page):
     assert re.findall(r">([^<>]*\.\.\.)</td>", html) == []
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_count_as_tables_and_figures_as_figures(site, page):
+    html = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    for figure in re.findall(r"<figure.*?</figure>", html, flags=re.DOTALL):
+        number = re.search(r'class="caption-number">(\w+)', figure)
+        assert number and number[1] == ("Table" if "<table" in figure else "Fig"), figure[:300]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("page", PAGES)
@@ -144,6 +153,33 @@ def test_a_chapter_folds_its_proofs_and_downloads_as_a_notebook(browser, site, p
     assert wrong == []
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_weighs_a_megabyte_at_most(browser, site, page):
+    """With scripts, fonts and figures, compressed as servers send them."""
+    context = browser.new_context()
+    tab, loaded = context.new_page(), {}
+    tab.on("response", lambda answer: loaded.setdefault(answer.url, answer))
+    tab.goto(f"{site}/{page}.html", wait_until="networkidle")
+    sent = {u: len(gzip.compress(a.body())) for u, a in loaded.items() if u.startswith(site)}
+    context.close()
+    assert len(sent) > 5 and sum(sent.values()) < 1e6, sent
+
+
+def test_icons_are_drawn_from_files_too(browser, site):
+    tab, wrong = browser.new_page(), []
+    tab.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    tab.goto(f"file://{HTML}/{PAGES[0]}.html", wait_until="networkidle")
+    drawn = """i => [getComputedStyle(i, '::before').content, getComputedStyle(i).fontFamily]"""
+    seen = [i.evaluate(drawn) for i in tab.locator("[class*='fa-']:visible").all()]
+    assert len(seen) >= 3
+    for content, family in seen:
+        assert content not in ("none", "normal", '""') and "Font Awesome" in family
+    faces = "document.fonts.ready.then(f => [...f].filter(x => x.status == 'loaded').length)"
+    assert tab.evaluate(faces) >= 1
+    assert wrong == []
+    tab.close()
+
+
 def test_search_finds_a_word_offline(browser, site):
     tab, wrong = open_page(browser, site, "search")
     tab.goto(f"{site}/search.html?q=temperature", wait_until="networkidle")
@@ -167,19 +203,19 @@ def test_interactive_figures_move_without_a_kernel(browser, site, page, screen):
     figures = tab.locator("article .interactive")
     assert figures.count() == MOVED[page]
     for figure in figures.all():
-        assert len(figure.get_attribute("aria-label")) > 40
         figure.scroll_into_view_if_needed()
-        drawn = figure.locator(".plotly-graph-div.js-plotly-plot")
-        drawn.wait_for()
-        assert drawn.evaluate("d => d.getBoundingClientRect().right <= window.innerWidth")
-        state = """d => JSON.stringify(
-            [d.layout.title.text, d.data.map(t => Array.from(t.y._inputArray ?? t.y))])"""
-        label = figure.locator(".slider-label").first  # SVG text: it has no inner_text
-        before, text = drawn.evaluate(state), label.text_content()
-        rail = figure.locator(".slider-rail-touch-rect").bounding_box()
-        tab.mouse.click(rail["x"] + 0.9 * rail["width"], rail["y"] + rail["height"] / 2)
-        tab.wait_for_timeout(400)
-        assert drawn.evaluate(state) != before
-        assert label.text_content() != text
+        control, said = figure.locator("input"), figure.locator("output")
+        image = figure.locator("img")
+        shown = "i => i.complete && i.naturalWidth > 0 && i.getBoundingClientRect().width"
+        assert image.evaluate(shown) > 300
+        control.focus()
+        seen = set()
+        tab.keyboard.press("Home")
+        for _ in range(int(control.get_attribute("max")) + 1):
+            assert image.evaluate("async i => (await i.decode(), i.naturalWidth)") > 0
+            assert control.get_attribute("aria-valuetext") == said.text_content()
+            seen.add((image.get_attribute("src"), said.text_content()))
+            tab.keyboard.press("ArrowRight")
+        assert len(seen) == int(control.get_attribute("max")) + 1
     assert wrong == []
     tab.context.close()

@@ -59,7 +59,7 @@ def small_book(tmp_path):
     def make(pages):
         for folder in ("book", "bslutils", "results", ".venv/bin"):
             (tmp_path / folder).mkdir(parents=True)
-        for name in ("_ext", "_static"):
+        for name in ("_ext", "_static", "_templates"):
             shutil.copytree(ROOT / "book" / name, tmp_path / "book" / name)
         for name in ("_config.yml", "requirements.txt", "Makefile", "book/references.bib"):
             shutil.copyfile(ROOT / name, tmp_path / name)
@@ -290,3 +290,28 @@ def test_lab_opens_chapters_as_notebooks(tmp_path):
         lab.terminate()
         lab.wait()
     assert viewers["myst"] == viewers["markdown"] == "Jupytext Notebook"
+
+
+def test_a_printed_table_counts_among_the_tables(small_book):
+    def shown(name, code):
+        figure = f'{{name: {name}, caption: "Of {name}"}}'
+        return f"\n```{{code-cell}} ipython3\n---\nmystnb: {{figure: {figure}}}\n---\n{code}\n```\n"
+
+    table = "import pandas as pd; pd.DataFrame({'a': [1]})"
+    drawn = "from IPython.display import SVG; SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')"
+    refer = "\nSee {numref}`tab-a`, {numref}`fig-a` and {numref}`tab-b`.\n"
+    pages = shown("tab-a", table) + shown("fig-a", drawn) + shown("tab-b", table) + refer
+    root = small_book({"page": pages, "last": "\nSee {numref}`tab-b`.\n"})
+    result = build(root)
+    assert result.returncode == 0, result.stdout + result.stderr
+    written = (root / "_build/html/book/page.html").read_text(encoding="utf-8")
+    said = html.unescape(re.sub(r"<[^>]*>", "", written))
+    assert "See Table 1, Fig. 1 and Table 2." in said
+    for name in ("tab-a", "tab-b"):
+        figure = written.split(f'id="{name}"')[1].split("</figure>")[0]
+        assert figure.index("<figcaption") < figure.index("<table")
+    other = (root / "_build/html/book/last.html").read_text(encoding="utf-8")
+    assert "See Table 2." in re.sub(r"<[^>]*>", "", other)
+    notebook = root / "_build/notebooks/reader/book/page.ipynb"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert any("**Table 2.** Of tab-b" in "".join(c["source"]) for c in cells)

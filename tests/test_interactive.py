@@ -1,58 +1,66 @@
 """Figures with a slider."""
 
+import html
 import json
+import re
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
-import numpy as np
+import matplotlib.pyplot as plt
 import pytest
-from plotly.graph_objects import Scatter
 
-from bslutils.interactive import Interactive, slider
-from bslutils.plots import BOOK
+from bslutils.interactive import Slider
 
 
 def line(slope):
-    return [Scatter(x=np.array([0.0, 1.0]), y=np.array([0.0, slope / 3]))]
+    figure, ax = plt.subplots()
+    ax.plot([0, 1], [0, slope / 3])
+    ax.set_ylim(0, 1)
+    return figure
 
 
-def test_a_frame_for_every_stop_and_the_start_drawn():
-    figure = slider(line, [1, 2, 3], label="a = ", start=2, layout={}, title=lambda a: f"{a:g}!")
-    assert [frame.data[0].y[1] for frame in figure.frames] == [0.333333, 0.666667, 1.0]
-    assert figure.data[0].y[1] == 0.666667 and figure.layout.title.text == "2!"
-    [control] = figure.layout.sliders
-    assert control.active == 1
-    assert [step.args[0][0] for step in control.steps] == [f.name for f in figure.frames]
-    with pytest.raises(ValueError, match="start must be one of the 3 values, got 4"):
-        slider(line, [1, 2, 3], label="", start=4, layout={})
+def moving(**changed):
+    told = {"label": "a = ", "start": 2, "alt": 'A "line" that rises.'} | changed
+    return Slider(told.pop("draw", line), told.pop("values", [1, 2, 3]), **told)
 
 
-def test_what_is_not_a_number_is_a_gap():
-    figure = slider(
-        lambda a: [Scatter(x=np.array([0.0, 1.0]), y=np.array([np.nan, a]))],
-        [1, 2],
-        label="",
-        start=1,
-        layout={},
-    )
-    assert figure.data[0].y == (None, 1.0)
-    json.dumps(figure.to_plotly_json()["data"][0]["y"], allow_nan=False)
+def test_a_drawing_and_a_line_of_text_for_every_stop():
+    stops = moving(said=lambda a: f"<{a:g}>").stops()
+    assert [stop["said"] for stop in stops] == ["a = 1: <1>", "a = 2: <2>", "a = 3: <3>"]
+    assert len({stop["drawn"] for stop in stops}) == 3
+    kind, drawn = stops[0]["drawn"].split(",", 1)
+    assert kind == "data:image/svg+xml" and not re.search('[<>"#]', drawn)
+    svg = ElementTree.fromstring(unquote(drawn))
+    assert svg.tag == "{http://www.w3.org/2000/svg}svg" and "M 0 0" in unquote(drawn)
+    assert moving().stops()[0]["drawn"] == stops[0]["drawn"]  # nothing of chance or of the clock
+    assert not plt.get_fignums()
 
 
-def test_the_book_and_the_lab_get_the_same_figure(monkeypatch):
-    monkeypatch.setenv(BOOK, "../there/plotly.min.js")
-    figure = slider(line, [1, 2], label="a = ", start=1, layout={"xaxis_title": "x"})
-    bundle = Interactive(figure, alt='A "line" that rises.')._repr_mimebundle_()
-    page = bundle["text/html"]
-    assert 'src="../there/plotly.min.js"' in page and "https:" not in page
-    assert 'aria-label="A &quot;line&quot; that rises."' in page
-    assert "Plotly.addFrames" in page and "Plotly.animate(" not in page  # it waits for a reader
-    assert len(page) < 20_000  # the script is not in it
-    assert bundle["application/vnd.plotly.v1+json"]["layout"]["xaxis"]["title"]["text"] == "x"
-    json.dumps(bundle["application/vnd.plotly.v1+json"]["config"])
-    monkeypatch.delenv(BOOK)  # in a notebook elsewhere
-    assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
-    figure = slider(line, [1, 2], label="a = ", start=1, layout={})
-    assert figure.layout.paper_bgcolor == "white"
-    elsewhere = Interactive(figure, alt="The same.")._repr_mimebundle_()["text/html"]
-    assert 'src="https://cdn.plot.ly/plotly-' in elsewhere
-    with pytest.raises(ValueError, match="alt must describe"):
-        Interactive(figure, alt=" ")
+def test_a_page_shows_the_start_and_holds_the_rest():
+    page = moving(said=lambda a: f"<{a:g}>")._repr_html_()
+    [held] = re.findall(r'data-stops="([^"]*)"', page)
+    stops = json.loads(html.unescape(held))
+    assert [stop["said"] for stop in stops] == ["a = 1: <1>", "a = 2: <2>", "a = 3: <3>"]
+    assert f'<img src="{html.escape(stops[1]["drawn"])}"' in page
+    assert 'alt="A &quot;line&quot; that rises."' in page
+    assert "<output>a = 2: &lt;2&gt;</output>" in page
+    assert 'type="range" min="0" max="2" value="1" aria-label="a"' in page
+    assert "http" not in re.sub(r'="data:[^"]*"|data-stops="[^"]*"', "", page)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"start": 4}, "start must be one of the 3 values, got 4"),
+        ({"values": [2]}, "values must be at least two, got 1"),
+        ({"alt": " "}, "alt must describe"),
+    ],
+)
+def test_what_cannot_be_shown(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        moving(**wrong)
+
+
+def test_a_drawing_must_be_a_figure():
+    with pytest.raises(TypeError, match="draw must give a matplotlib Figure, got NoneType"):
+        moving(draw=lambda a: None).stops()

@@ -213,13 +213,7 @@ PICTURE = png((0, 0, 0, 0), (0, 0, 0, 255))
 
 
 def made_cells():
-    slider = {
-        "application/vnd.plotly.v1+json": {
-            "data": [],
-            "layout": {"paper_bgcolor": "rgba(0,0,0,0)"},
-        },
-        "text/html": '<script src="../a/plotly.min.js">"paper_bgcolor":"rgba(0,0,0,0)"',
-    }
+    slider = {"text/html": '<div class="interactive"></div>', "text/plain": "<Slider>"}
     drawn = {"image/svg+xml": "<svg/>", "image/png": PICTURE, "text/plain": "<Figure>"}
     figure = {"figure": {"name": "fig-a", "caption": "It is {glue:text}`half`."}}
     first = new_code_cell("x", metadata={"tags": ["remove-cell"]}, execution_count=1)
@@ -253,7 +247,7 @@ def test_a_figure_that_was_not_drawn_has_no_caption(kind):
     cells = made_cells()
     cells[2].outputs = [glue_output("gaps", plain="'all'")]
     cells[2].metadata["mystnb"]["figure"]["name"] = "fig-not-there"
-    made = notebook("a", cells, page(glued=glued(cells)), kind, plotly="x", references=[])
+    made = notebook("a", cells, page(glued=glued(cells)), kind, references=[])
     assert not any("0.50" in cell.source for cell in made.cells[3:])
 
 
@@ -261,7 +255,7 @@ def test_a_figure_that_was_not_drawn_has_no_caption(kind):
 def test_a_notebook_of_each_kind(kind):
     cells = made_cells()
     told = page(glued=glued(cells))
-    made = notebook("a", cells, told, kind, plotly="https://cdn/plotly.js", references=["One"])
+    made = notebook("a", cells, told, kind, references=["One"])
     nbformat.validate(made)
     sources = [cell.source for cell in made.cells]
     assert "pip install '.[notebooks]'" in sources[0] and made.cells[0].cell_type == "markdown"
@@ -284,14 +278,11 @@ def test_a_notebook_of_each_kind(kind):
         assert pixels(picture.data["image/png"]) == [(255, 255, 255), (0, 0, 0)]
         assert picture.metadata == {"image/png": {"width": 1, "alt": "A line."}}
         assert printed.text == "y"
-        slider = code[2].outputs[0].data
-        assert slider["text/html"] == '<script src="https://cdn/plotly.js">"paper_bgcolor":"white"'
-        layout = slider["application/vnd.plotly.v1+json"]["layout"]
-        assert layout == dict.fromkeys(("paper_bgcolor", "plot_bgcolor"), "white")
+        assert code[2].outputs[0].data == cells[3].outputs[0].data
         assert code[2].execution_count == 3
         assert ("x = 1\n" in [cell.source + "\n" for cell in code[3:]]) == (kind == "instructor")
     assert [cell | {"id": ""} for cell in cells] == [cell | {"id": ""} for cell in made_cells()]
-    again = notebook("a", cells, told, kind, plotly="https://cdn/plotly.js", references=["One"])
+    again = notebook("a", cells, told, kind, references=["One"])
     assert again == made and len({cell.id for cell in made.cells}) == len(made.cells)
 
 

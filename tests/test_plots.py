@@ -27,7 +27,7 @@ def test_every_loss_has_a_style_and_different_losses_different_colours():
 
 @pytest.mark.parametrize("in_book", [True, False])
 def test_figures_are_transparent_in_the_book_and_white_elsewhere(tmp_path, monkeypatch, in_book):
-    monkeypatch.setenv(BOOK, "plotly.js")
+    monkeypatch.setenv(BOOK, "1")
     if not in_book:
         monkeypatch.delenv(BOOK)
     use_style()

@@ -89,15 +89,15 @@ def test_a_deck_is_one_page_with_its_formulas_and_one_with_notes(tmp_path):
 
 def test_the_folder_of_the_decks_can_be_taken_along(tmp_path, monkeypatch):
     folder = site(tmp_path)
-    for name in ("_images/a.svg", "_static/plotly.js", f"{make.MATHJAX}/tex-chtml.js", "other"):
+    for name in ("_images/a.svg", "_static/some.js", f"{make.MATHJAX}/tex-chtml.js", "other"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name, encoding="utf-8")
     monkeypatch.setattr(make, "HTML", folder)
     monkeypatch.setattr(make, "TARGET", tmp_path / "slides")
-    make.take_along(['<img src="files/_images/a.svg">', '<script src="files/_static/plotly.js">'])
+    make.take_along(['<img src="files/_images/a.svg">', '<script src="files/_static/some.js">'])
     taken = (p for p in (tmp_path / "slides" / "files").rglob("*") if p.is_file())
     assert {path.read_text(encoding="utf-8") for path in taken} == {
-        *("_images/a.svg", "_static/plotly.js", f"{make.MATHJAX}/tex-chtml.js")
+        *("_images/a.svg", "_static/some.js", f"{make.MATHJAX}/tex-chtml.js")
     }
 
 

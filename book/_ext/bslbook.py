@@ -3,7 +3,7 @@
 * The outputs of pages are kept by what the pages compute from, and made by as many pages at a time
   as there are cores.
 * A page that reaches beyond this machine fails.
-* MathJax and Plotly come from installed packages, so that pages read offline.
+* MathJax comes from an installed package, so that pages read offline.
 * Every chapter can be downloaded as a notebook, executed, and opened where others run it.
 * No page loads Thebe, which Jupyter Book always switches on.
 """
@@ -32,8 +32,7 @@ from sphinx.util import logging
 
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff")
 VERSIONS_KEPT = 2
-# Tells bslutils.plots that a page of the book draws, and where it finds Plotly's script.
-IN_BOOK = {"BSLUTILS_BOOK": "../_static/plotly/plotly.min.js"}
+IN_BOOK = {"BSLUTILS_BOOK": "1"}  # tells bslutils.plots that a page of the book draws
 
 # The file that tells of attempts, of the page whose kernel is being started.
 attempts: ContextVar[Path] = ContextVar("attempts")
@@ -175,15 +174,6 @@ def vendor_mathjax(app: Sphinx, config) -> None:
     config.html_static_path = [*config.html_static_path, str(static)]
 
 
-def vendor_plotly(app: Sphinx, config) -> None:
-    """Put the script that draws interactive figures beside it; pages load it by name."""
-    package = distribution("plotly")
-    script = next(f for f in package.files if f.name == "plotly.min.js")
-    target = Path(app.srcdir, "_build", "vendor", "plotly", script.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(package.locate_file(script), target)
-
-
 def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Name the page's notebook; the theme then shows a button for it."""
     if pagename in app.env.page_keys:
@@ -222,7 +212,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     ignore_cell_metadata()
     tell_kernels_where_to_report()
     app.connect("config-inited", vendor_mathjax)
-    app.connect("config-inited", vendor_plotly)
     app.connect("config-inited", without_thebe)
     app.connect("env-get-outdated", find_outdated)
     app.connect("env-before-read-docs", execute_ahead)

@@ -17,12 +17,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from notebooks import KINDS, NOT_FOR_STUDENTS, glued, notebook
 from plain import Page
-from plotly.offline import get_plotlyjs_version
 from references import References, bibliography
 from sphinx.application import Sphinx
 from sphinx.util import logging
-
-PLOTLY = f"https://cdn.plot.ly/plotly-{get_plotlyjs_version()}.min.js"
 
 
 def write(app: Sphinx, read: Callable, cache: Path) -> None:
@@ -76,7 +73,6 @@ def _notebook(app: Sphinx, docname: str, cells: list[NotebookNode], kind: str) -
         page,
         kind,
         address=app.config.html_theme_options["repository_url"],
-        plotly=PLOTLY,
         references=references.entries(),
     )
 

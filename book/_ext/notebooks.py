@@ -86,7 +86,6 @@ def notebook(
     kind: str,
     *,
     address: str = "",
-    plotly: str = "",
     references: Iterable[str] = (),
 ) -> NotebookNode:
     """A page as a plain notebook.
@@ -97,7 +96,6 @@ def notebook(
         page: what its text refers to.
         kind: one of ``KINDS``.
         address: of the repository that the package is installed from.
-        plotly: where a figure finds Plotly's script.
         references: asked for when the text is written: entries for its end.
 
     Raises:
@@ -109,7 +107,7 @@ def notebook(
     made = install(address)
     for cell in cells:
         if cell.cell_type == "code":
-            made += _code(cell, page, kind in EXECUTED, plotly)
+            made += _code(cell, page, kind in EXECUTED)
         else:
             made += _text(cell.source, page)
     if entries := [f"* {entry}" for entry in references]:
@@ -140,7 +138,7 @@ def _text(source: str, page: Page) -> list[NotebookNode]:
     return made
 
 
-def _code(cell: NotebookNode, page: Page, executed: bool, plotly: str) -> list[NotebookNode]:
+def _code(cell: NotebookNode, page: Page, executed: bool) -> list[NotebookNode]:
     """The cell, and the caption of its figure."""
     options = cell.metadata.get("mystnb", {})
     tags = set(cell.metadata.get("tags", ()))
@@ -153,7 +151,7 @@ def _code(cell: NotebookNode, page: Page, executed: bool, plotly: str) -> list[N
         made.execution_count = cell.get("execution_count")
         if not tags & {"remove-cell", "remove-output"}:
             alt = options.get("image", {}).get("alt")
-            outputs = (_output(output, alt, plotly) for output in cell.get("outputs", ()))
+            outputs = (_output(output, alt) for output in cell.get("outputs", ()))
             made.outputs = [output for output in outputs if output]
     drew_nothing = cell.get("execution_count") and not any(map(_is_shown, cell.get("outputs", ())))
     if (figure := options.get("figure")) and not drew_nothing:  # as where nothing is recorded
@@ -176,7 +174,7 @@ def on_white(png: str) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _output(output: NotebookNode, alt: str | None, plotly: str) -> NotebookNode | None:
+def _output(output: NotebookNode, alt: str | None) -> NotebookNode | None:
     """What is shown elsewhere; None for what was computed for the text."""
     output = copy.deepcopy(output)
     if "data" not in output:
@@ -192,9 +190,4 @@ def _output(output: NotebookNode, alt: str | None, plotly: str) -> NotebookNode 
         output.data["image/png"] = on_white(output.data["image/png"])
         if alt:
             output.metadata.setdefault("image/png", {})["alt"] = alt
-    if figure := output.data.get("application/vnd.plotly.v1+json"):
-        figure["layout"] |= dict.fromkeys(("paper_bgcolor", "plot_bgcolor"), "white")
-        page = output.data["text/html"].replace('_bgcolor":"rgba(0,0,0,0)"', '_bgcolor":"white"')
-        page = re.sub(r'src="[^"]*/plotly\.min\.js"', f'src="{plotly}"', page)
-        output.data["text/html"] = page
     return output
