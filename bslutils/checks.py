@@ -153,6 +153,13 @@ def check_place(name: str, path: Path) -> None:
         ) from None
 
 
+def check_file(name: str, path: Path) -> None:
+    """``path`` can be written to as a file."""
+    if path.is_dir():
+        raise ValueError(f"{name}: {path} is a folder, and what is written is a file")
+    check_place(name, path)
+
+
 def plain(value: Any) -> Any:
     """A number of numpy as one of Python, which JSON can hold; anything else as it is."""
     return value.item() if isinstance(value, np.generic) else value

@@ -195,6 +195,8 @@ def test_lists_stay_lists(tmp_path):
         ("a,b\n1,2\n", {}, "may be a header or a row: 'a', 'b'"),
         ("user,item\n1,2\n3\n", {}, r"line 3: 1 column\(s\), where line 1 has 2"),
         ("user,item\n1,2\n1;3\n", {}, r"line 3: 1 column\(s\)"),
+        ("user,item\n3\n1,2\n4\n", {}, r"line 2: 1 column.*; 1 more such line\(s\): 4; correct"),
+        ("user,item\n1,2\n" + 7 * "3\n", {}, r"; 6 more such line\(s\): 4, 5, 6, 7, 8, …; corr"),
         ("user,item;x\n1,2;3\n", {}, "separated by ',' or ';': say which"),
         ("user,item\n1,2\n٣,2\n", {}, "line 3: the user '٣' is a number, not an id"),
         ("user,item\n1,2\n1_000,2\n", {}, "line 3: the user '1_000' is a number, not an id"),

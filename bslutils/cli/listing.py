@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import load_run, recommend
 from ..atomic import write_whole
-from ..checks import check_place, shown
+from ..checks import check_file, shown
 from ..data import Interactions
 from ..data.interactions import SPLITS
 from ..flags import add_data, read_data
@@ -43,9 +43,7 @@ def add_commands(commands) -> None:
 
 def _recommend(args: argparse.Namespace) -> None:
     if args.out is not None:
-        if args.out.is_dir():
-            raise ValueError(f"--out: {args.out} is a folder")
-        check_place("--out", args.out)
+        check_file("--out", args.out)
     data = read_data(args, args.data)
     run = load_run(args.folder, data)
     users = None if args.users is None else [_name(user, data) for user in args.users]

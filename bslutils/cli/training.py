@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from .. import TrainConfig, __version__, evaluate, fit, save_run
 from ..atomic import append_whole
-from ..checks import check_place
+from ..checks import check_file
 from ..data import SOURCES, Interactions, facts
 from ..flags import EVERY_LOSS, add_data, add_flags, given, read_data
 from ..losses import make_loss
@@ -93,9 +93,7 @@ def _train(args: argparse.Namespace) -> int:
     loss = make_loss(args.loss, **of_loss)
     config = TrainConfig(**given(args, "training"), progress=not args.no_progress)
     if args.out is not None:  # known before a training, not after it
-        check_place("--out", args.out)
-        if args.out.is_dir():
-            raise ValueError(f"--out: {args.out} is a folder, and a run is appended to a file")
+        check_file("--out", args.out)
     if args.save is not None:
         check_free("--save", args.save, args.overwrite)
 

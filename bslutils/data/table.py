@@ -93,9 +93,12 @@ def _check(cells, numbers, first, header, start, source, sep) -> None:
         if len(row) != len(first):
             lists = "layout='lists' if a line is 'user item item …'"
             remedy = lists if sep == " " else "quote cells that hold it"
+            wrong = [n for n, r in zip(numbers, cells, strict=True) if len(r) != len(first)][1:]
+            some = ", ".join(map(str, wrong[:5])) + ", …" * (len(wrong) > 5)
+            more = f"; {len(wrong):,} more such line(s): {some}" if wrong else ""
             raise ValueError(
                 f"{source}, line {number}: {len(row)} column(s), where line {start} has "
-                f"{len(first)}, separated by {_shown(sep)}; correct the line, or {remedy}"
+                f"{len(first)}, separated by {_shown(sep)}{more}; correct each, or {remedy}"
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..checks import check_place, shown
+from ..checks import check_file, shown
 
 
 def find_loss(where: str) -> Callable[..., Any]:
@@ -73,7 +73,5 @@ def page_to_write(path: Path) -> Path:
     """
     if path.suffix != ".html":
         raise ValueError(f"--out must end in .html, got {path}")
-    if path.is_dir():
-        raise ValueError(f"--out: {path} is a folder")
-    check_place("--out", path)
+    check_file("--out", path)
     return path
