@@ -72,7 +72,7 @@ def use_style() -> None:
     ground = "none" if in_book else "white"
     matplotlib.rcParams.update(
         {
-            "figure.figsize": (7.2, 3.2),
+            "figure.figsize": (5.4, 3.2),  # on a phone two thirds of that, and still legible
             "figure.facecolor": ground,
             "axes.facecolor": ground,
             "savefig.transparent": in_book,
@@ -85,10 +85,10 @@ def use_style() -> None:
             "axes.axisbelow": True,
             "axes.titlesize": 11,
             "axes.titlelocation": "left",
-            "axes.labelsize": 10,
-            "xtick.labelsize": 9,
-            "ytick.labelsize": 9,
-            "legend.fontsize": 9,
+            "axes.labelsize": 10.5,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.fontsize": 10,
             "legend.frameon": False,
             "lines.linewidth": 1.8,
             "svg.hashsalt": "bslutils",  # the same figure gives the same file
@@ -170,7 +170,7 @@ def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequenc
             at = y + step * ((len(groups) - 1) / 2 - k)
             if group not in rows[name]:
                 text = f"{group}: missing"
-                ax.text(0.02, at, text, transform=ax.get_yaxis_transform(), size=7, va="center")
+                ax.text(0.02, at, text, transform=ax.get_yaxis_transform(), size=10, va="center")
                 continue
             mean, low, high = t_interval(rows[name][group])
             ax.errorbar(
