@@ -142,7 +142,7 @@ def tightest():
     return Finding(
         f"for {len(falls)} people and shifts of {radii[0]:g} to {radii[-1]:g} nats the bound is "
         f"lowest at the temperature of that radius, to {max(off) / step:.1f} steps of a fine grid; "
-        f"from one shift to the next it falls by {np.min(falls):.3f} at least",
+        f"from one shift to the next this temperature falls by {np.min(falls):.3f} at least",
         [
             holds("place of the lowest bound, in steps of the grid", max(off) / step, at_most=1.01),
             holds("bound elsewhere less that at the temperature", above, at_least=-1e-12),
