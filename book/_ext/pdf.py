@@ -49,7 +49,9 @@ STYLE = """
 .bd-main .bd-content .bd-article-container { max-width: 100% !important; }
 #jb-print-toc { display: none !important; }
 div.cell_input, div.highlight { display: block !important; break-inside: auto !important; }
-div.highlight, pre, .cell_output, .pst-scrollable-table-container { overflow: visible !important; }
+div.highlight, pre, .cell_output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container {
+  overflow: visible !important;
+}
 table { break-inside: auto !important; }
 table.dataframe { display: table !important; overflow: visible !important; font-size: 9px; }
 table.dataframe :is(td, th) { padding: 2px 4px !important; overflow-wrap: break-word; }
