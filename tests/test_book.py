@@ -7,6 +7,7 @@ import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -99,6 +100,21 @@ def test_tables_count_as_tables_and_figures_as_figures(site, page):
         assert number and number[1] == ("Table" if "<table" in figure else "Fig"), figure[:300]
 
 
+@functools.cache
+def sent(file):
+    """Bytes of a file as servers send it."""
+    return len(gzip.compress(file.read_bytes()))
+
+
+def weight(tab, site):
+    """Bytes of a page with scripts, fonts and figures."""
+    loaded = "() => performance.getEntriesByType('resource').map(x => x.name)"
+    addresses = {tab.url, *tab.evaluate(loaded)}
+    paths = [urlsplit(a).path for a in addresses if a.startswith(site)]
+    assert len(paths) > 5
+    return sum(sent(HTML / unquote(path.removeprefix("/"))) for path in paths)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("page", PAGES)
@@ -108,6 +124,7 @@ def test_pages_as_a_person_sees_them(browser, site, page, screen, theme):
         SHOTS.mkdir(exist_ok=True)
         tab.screenshot(path=SHOTS / f"{Path(page).name}-{screen}-{theme}.png", full_page=True)
     assert wrong == []
+    assert weight(tab, site) < 1e6
     assert tab.evaluate("document.documentElement.dataset.theme") == theme
     too_wide = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert too_wide <= 0
@@ -153,18 +170,6 @@ def test_a_chapter_folds_its_proofs_and_downloads_as_a_notebook(browser, site, p
     assert wrong == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_weighs_a_megabyte_at_most(browser, site, page):
-    """With scripts, fonts and figures, compressed as servers send them."""
-    context = browser.new_context()
-    tab, loaded = context.new_page(), {}
-    tab.on("response", lambda answer: loaded.setdefault(answer.url, answer))
-    tab.goto(f"{site}/{page}.html", wait_until="networkidle")
-    sent = {u: len(gzip.compress(a.body())) for u, a in loaded.items() if u.startswith(site)}
-    context.close()
-    assert len(sent) > 5 and sum(sent.values()) < 1e6, sent
-
-
 def test_icons_are_drawn_from_files_too(browser, site):
     tab, wrong = browser.new_page(), []
     tab.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
@@ -178,6 +183,23 @@ def test_icons_are_drawn_from_files_too(browser, site):
     assert tab.evaluate(faces) >= 1
     assert wrong == []
     tab.close()
+
+
+def test_a_page_is_printed_light_and_unfolded(browser, site):
+    tab, wrong = open_page(browser, site, "book/04-robust-loss", theme="dark")
+    tab.evaluate(
+        """() => addEventListener("beforeprint", () => { window.seen = [
+            document.documentElement.dataset.theme,
+            document.querySelectorAll("article details:not(.above-input, [open])").length,
+            document.querySelectorAll("article .toggle-hidden:not(details)").length] })"""
+    )
+    folded = tab.locator("article details:not(.above-input, [open])").count()
+    tab.pdf()
+    assert tab.evaluate("window.seen") == ["light", 0, 0]
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert tab.locator("article details:not(.above-input, [open])").count() == folded > 2
+    assert wrong == []
+    tab.context.close()
 
 
 def test_search_finds_a_word_offline(browser, site):

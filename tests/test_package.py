@@ -121,6 +121,7 @@ def test_the_landing_page_says_how_to_cite():
     yaml = pytest.importorskip("yaml")  # of the book: the package is tested without
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     known = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    assert all("doi" in e or "eprint" in e or "url" in e for e in map(fields, known.split("@")[1:]))
     assert paper == fields(known[known.index("{wu2024bsl,") :].partition("\n}")[0])
     assert re.sub("[{}]", "", book["title"]) == citation["title"]
     assert book["author"].strip("{}") == citation["authors"][0]["name"]

@@ -8,6 +8,7 @@
 * No page loads Thebe, which Jupyter Book always switches on.
 """
 
+import html
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ import dependencies
 import editions
 import launch
 import offline
+from docutils import nodes
 from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_client.provisioning import LocalProvisioner
 from myst_nb.core.execute import create_client
@@ -180,6 +182,16 @@ def offer_notebook(app: Sphinx, pagename, templatename, context, doctree) -> Non
         context["ipynb_source"] = f"{pagename}.ipynb"
 
 
+def describe(app: Sphinx, pagename, templatename, context, doctree) -> None:
+    """Tell search engines and browsers what the page is about: its question, or its first words."""
+    if doctree is not None and (said := next(doctree.findall(nodes.paragraph), None)):
+        text = " ".join(said.astext().split())
+        text = text if len(text) <= 200 else text[:200].rpartition(" ")[0] + " …"
+        context["metatags"] += f'<meta name="description" content="{html.escape(text)}" />\n'
+    if pagename == app.config.root_doc:
+        context["docstitle"] = ""  # the title of the page is that of the book
+
+
 def offer_launch(app: Sphinx, pagename, templatename, context, doctree) -> None:
     """Show where else the page's notebook can be run, if the repository has an address."""
     options = app.config.html_theme_options
@@ -220,5 +232,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     # Before the theme builds its buttons, which it does at the default priority of 500.
     app.connect("html-page-context", offer_notebook, priority=400)
     app.connect("html-page-context", offer_launch, priority=502)  # and after
+    app.connect("html-page-context", describe)
     app.connect("build-finished", write_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
