@@ -251,9 +251,9 @@ def on_paper_data(kind: str, records: Records) -> tuple[Figure | None, list[str]
         return None, lacking
     n, m = (len(drawn) + 1) // 2, min(len(drawn), 2)
     fig, axes = plt.subplots(
-        n, m, figsize=(3.8 * m, 0.4 + 2.6 * n), sharex=True, sharey=True, squeeze=False
+        n, m, figsize=(5.1, 1.3 + 2.5 * n), sharex=True, sharey=True, squeeze=False
     )
-    what = {"negatives": "false ones (% of the negatives)", "positives": "false ones added (%)"}
+    what = {"negatives": "false ones\n(% of the negatives)", "positives": "false ones added (%)"}
     for ax, (bench, curves) in zip(axes.flat, drawn.items(), strict=False):
         for loss, (amounts, changes) in curves.items():
             mean, low, high = 100 * np.array(changes).T
@@ -267,9 +267,11 @@ def on_paper_data(kind: str, records: Records) -> tuple[Figure | None, list[str]
         title = SOURCES[bench.data].title + ("\n(preliminary)" if preliminary else "")
         ax.axhline(0, color="black", linewidth=0.8)
         ax.set(title=title, xlim=(-1, {"negatives": 31, "positives": 41}[kind]))
-        ax.set(xlabel=what[kind])
     for ax in axes.flat[len(drawn) :]:
         ax.remove()
+    for ax in axes.flat[len(drawn) - m : len(drawn)]:  # the lowest of each column
+        ax.set(xlabel=what[kind])
+        ax.tick_params(labelbottom=True)
     for ax in axes[:, 0]:
         ax.set(ylabel="change of NDCG@20 (%)")
     of_losses = {c.get_label(): c for ax in fig.axes for c in ax.get_lines()}
