@@ -227,15 +227,15 @@ class Report:
             raise ValueError(f"there is nothing to draw of {self.name}: it gave no numbers")
         from matplotlib.figure import Figure  # it is not needed for the rest
 
-        panels = 2 + (self.trained is not None)
-        fig = Figure(figsize=(3.1 * panels, 2.9), layout="constrained")
-        left, right, *rest = fig.subplots(1, panels)
-        self._draw_shares(left, right)
-        for ax in rest:
-            self._draw_leads(ax)
+        rows = [["push", "pull"]] + [["leads"] * 2] * (self.trained is not None)
+        fig = Figure(figsize=(5.1, 2.6 * len(rows)), layout="constrained")
+        panels = fig.subplot_mosaic(rows)
+        self._draw_shares(panels["push"], panels["pull"])
+        if self.trained is not None:
+            self._draw_leads(panels["leads"])
         return fig
 
-    def _draw_shares(self, left, right) -> None:
+    def _draw_shares(self, push, pull) -> None:
         from ..plots import loss_style
 
         person = len(self.rows.pos) // 2
@@ -248,15 +248,15 @@ class Report:
         mine = {"color": YOURS, "label": "this loss"}
         for loss, look in ((Called(SoftmaxLoss(tau=TAU)), sl), (self.called, mine)):
             grads = loss.gradients(pos, neg).or_zero(pos, neg)
-            for ax, x, g in ((left, neg, grads[1]), (right, pos, -grads[0])):
+            for ax, x, g in ((push, neg, grads[1]), (pull, pos, -grads[0])):
                 equal = g.abs().mean()
                 ax.plot(x[0], g[0] / (equal if equal else 1), **look)
-        left.set(xlabel="score of a negative", ylabel="push, over an equal share")
-        right.set(xlabel="score of a positive", ylabel="pull, over an equal share")
-        for ax in (left, right):
+        push.set(xlabel="score of a negative", ylabel="push, over an equal share")
+        pull.set(xlabel="score of a positive", ylabel="pull, over an equal share")
+        for ax in (push, pull):
             ax.set_ylim(min(-0.1, ax.get_ylim()[0]))
             ax.spines[["top", "right"]].set_visible(False)
-        left.legend(frameon=False)
+        push.legend(frameon=False)
 
     def _draw_leads(self, ax) -> None:
         from ..plots import loss_style
