@@ -1,6 +1,8 @@
 """The figure of the claims at a glance."""
 
 import textwrap
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -13,11 +15,12 @@ from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
 from .glance import MISSING, NOISE, ROWS, Row, label, lines, on_small_data
 from .glance_readings import BSL, READINGS
-from .paper_data import SMALL, on_paper_data
+from .paper_data import SMALL, Cell, on_paper_data
 
-WIDTH = 72  # letters in a line of text
+WIDTH = 70  # letters in a line of text
 NAME = 25  # and of a name beside a panel
-HEIGHTS = {"head": 0.75, "panel": 1.7, "do": 1.4}  # inches
+LINE, SMALL_ROW, PAPER_ROW = 0.17, 0.23, 0.42  # inches of a line of text, of a row of a panel
+AROUND = 0.56  # of a panel, for what is written at its axis
 
 
 def draw() -> Figure:
@@ -25,44 +28,41 @@ def draw() -> Figure:
 
     Narrow, so that a phone can show it.
     """
-    run = {r.number: any(x.compared for x in on_paper_data(r.number).values()) for r in ROWS}
-    layout = [
-        names
-        for k in run
-        for names in (
-            [f"head{k}"] * 2,
-            [f"small{k}", f"paper{k}" if run[k] else f"small{k}"],
-            [f"do{k}"] * 2,
-        )
-    ]
-    heights = [*HEIGHTS.values()] * len(ROWS)
-    fig, axes = plt.subplot_mosaic(layout, figsize=(5.2, sum(heights)), height_ratios=heights)
+    parts: dict[str, tuple[float, Callable[[Axes], None]]] = {}
+    panels = 0
     for row in ROWS:
-        k = row.number
-        _head(axes[f"head{k}"], row)
-        _small(axes[f"small{k}"], row)
-        texts = [f"What to do: {row.advice}"]
-        if run[k]:
-            _paper(axes[f"paper{k}"], row)
-        else:
-            texts.insert(0, lines(row)[2])
-        _write(axes[f"do{k}"], 1.0, *texts)
+        k, cells = row.number, on_paper_data(row.number)
+        run = any(cell.compared for cell in cells.values())
+        theory = "; ".join(f"{said}: {CLAIMS[x].verdict}" for x, said in row.theory.items())
+        head = f"In theory: {theory}.", f"On {SOURCES[SMALL].title}: {row.verdict}."
+        do = f"What to do: {row.advice}"
+        parts[f"head{k}"] = _text(*head, title=f"{k}. {row.title}")
+        parts[f"small{k}"] = SMALL_ROW * len(READINGS[k]), partial(_small, row=row)
+        if run:
+            parts[f"paper{k}"] = PAPER_ROW * len(cells), partial(_paper, row=row, cells=cells)
+        parts[f"do{k}"] = _text(do) if run else _text(lines(row)[2], do)
+        panels += 1 + run
+    heights = [height for height, _ in parts.values()]
+    size = 5.1, sum(heights) + AROUND * panels
+    fig, axes = plt.subplot_mosaic([[x] for x in parts], figsize=size, height_ratios=heights)
+    for name, (_, write) in parts.items():
+        write(axes[name])
     return fig
 
 
-def _write(ax: Axes, y: float, *texts: str, **style) -> None:
-    """Paragraphs, from the left edge of the figure on, whatever the panels leave for labels."""
-    ax.set_axis_off()
-    place = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
-    style |= {"va": "top", "fontsize": 9, "in_layout": False, "transform": place}
-    wrapped = (textwrap.fill(text, WIDTH, break_on_hyphens=False) for text in texts)
-    ax.text(0.01, y, "\n".join(wrapped), **style)
+def _text(*texts: str, title: str = "") -> tuple[float, Callable[[Axes], None]]:
+    """Paragraphs below a bold title, from the left edge of the figure on: height, and writer."""
+    bold, *rest = (textwrap.fill(x, WIDTH, break_on_hyphens=False) for x in (title, *texts))
+    above = bold.count("\n") + bool(bold)  # lines
+    plain = "\n" * above + "\n".join(rest)
 
+    def write(ax: Axes) -> None:
+        ax.set_axis_off()
+        place = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
+        for text, weight in ((bold, "bold"), (plain, "normal")):
+            ax.text(0.01, 1, text, weight=weight, va="top", in_layout=False, transform=place)
 
-def _head(ax: Axes, row: Row) -> None:
-    _write(ax, 1.0, f"{row.number}. {row.title}", weight="bold")
-    theory = "; ".join(f"{said}: {CLAIMS[x].verdict}" for x, said in row.theory.items())
-    _write(ax, 0.62, f"In theory: {theory}.")
+    return LINE * (plain.count("\n") + 2), write
 
 
 def _errorbar(ax: Axes, row: Row, interval: Interval, y: float, color: str) -> None:
@@ -70,13 +70,12 @@ def _errorbar(ax: Axes, row: Row, interval: Interval, y: float, color: str) -> N
     ax.errorbar(mean, y, xerr=[[mean - low], [high - mean]], fmt="o", ms=4, color=color)
 
 
-def _panel(ax: Axes, names: list[str], title: str, axis: str) -> None:
+def _panel(ax: Axes, names: list[str], axis: str) -> None:
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_title(title, fontsize=9)
-    ax.set_xlabel(axis, fontsize=8)
-    ax.tick_params(labelsize=8)
+    ax.set_xlabel(axis)
+    ax.locator_params(axis="x", nbins=6)
 
 
 def _color(name: str) -> str:
@@ -85,23 +84,20 @@ def _color(name: str) -> str:
 
 def _small(ax: Axes, row: Row) -> None:
     seen, names = on_small_data(row.number), [*READINGS[row.number]]
-    labels = [textwrap.fill(label(name), NAME) for name in names]
-    verdict = "\n".join(textwrap.fill(part, WIDTH // 2) for part in row.verdict.split("; "))
-    _panel(ax, labels, f"{SOURCES[SMALL].title}:\n{verdict}", row.axis)
+    _panel(ax, [textwrap.fill(label(name), NAME) for name in names], row.axis)
     for y, name in enumerate(names):
         if name in seen:
             _errorbar(ax, row, seen[name], y, _color(name))
         else:
-            ax.text(0, y, MISSING, fontsize=8, va="center")
+            ax.text(0, y, MISSING, va="center")
 
 
-def _paper(ax: Axes, row: Row) -> None:
-    """The losses of a data set one below the other, in the colours of the panel beside."""
-    cells = on_paper_data(row.number)
+def _paper(ax: Axes, row: Row, cells: Mapping[str, Cell]) -> None:
+    """The losses of a data set one below the other, in the colours of the panel above."""
     names = [f"{SOURCES[data].title}\n{cell.word}" for data, cell in cells.items()]
     what = row.axis.partition("\n")[0]
-    axis = "\n".join(filter(None, [what, NOISE.get(row.number)]))
-    _panel(ax, names, "The paper's data:\nby the rules", axis)
+    _panel(ax, names, "\n".join(filter(None, [what, NOISE.get(row.number)])))
+    ax.set_title("On the paper's data, by the rules")
     for y, cell in enumerate(cells.values()):
         step = 0.7 / max(1, len(cell.compared))
         for k, (loss, judged) in enumerate(cell.compared.items()):
