@@ -69,8 +69,8 @@ def negatives():
         f"settings kept: it falls less beyond the interval in {beyond} of {len(kept)} "
         f"comparisons, more in {worse}, and {open_} leave it open; tuned again at r = 10: less "
         f"beyond it in {sum(x.low > 0 for x in again.values())} of {len(again)}, more in "
-        f"{sum(x.high < 0 for x in again.values())}; from {other.upper()} on {data}, for "
-        f"instance, the difference is {again[data, other].percent()}"
+        f"{sum(x.high < 0 for x in again.values())}, most clearly than {other.upper()} on {data}, "
+        f"with a difference of {again[data, other].percent()}"
     )
     return Finding(
         effect,
