@@ -35,6 +35,20 @@ But for the rule of the second claim, which is younger (below).
 * A bench is preliminary, and carries no verdict, if twice the epochs add 2 % or more to validation
   (:data:`ADDED`), or if softmax loss is below 90 % (:data:`LEVEL`) of the best that is recorded of
   any loss on that data with matrix factorisation and the same protocol.
+
+What the ledger makes of these words stands in :mod:`bslutils.verify.paper_data`. That code is
+younger than the rules above, and older than the first run under noise that they judge; runs
+without noise were known when it was written:
+
+* Over the data sets a claim *holds under conditions* if it holds or is mixed on one, else it
+  *does not hold* if it does not on one, else it is *undecided*. Only a data set with every
+  comparison, on a bench that is not preliminary, counts. So one mixed data set is enough, even
+  where most of its comparisons are worse: the ledger then names the losses on either side.
+* That BSL is better *without* noise is put together in the same way, of the data sets and models
+  one by one: one that is better holds, one that is worse or equal does not hold. So a single one
+  that is equal, with none that is better, is a claim that does not hold. The lead is relative, in
+  NDCG@20. Its interval is over seeds alone, unlike those above. The small data are among the
+  comparisons when chance is reckoned, and decide nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

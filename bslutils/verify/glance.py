@@ -13,14 +13,18 @@ from ..experiments.records import MissingRun
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance_readings import READINGS, listed, short
+from .glance_readings import READINGS, short
 from .paper_data import (
     COMPARED,
+    DECIDED,
+    SAID,
     SMALL,
     STATES,
     Cell,
     better_on_clean,
     grid,
+    in_words,
+    listed,
     on_paper_data,
     verdict_on_better,
 )
@@ -192,13 +196,15 @@ def _paper_line(row: Row) -> str:
 
 
 def on_paper(number: int) -> str:
-    """The paper's data sets by what the rules say on them of a claim; what is begun, with what is
-    in so far.
+    """The paper's data sets by what the rules say on them of a claim; with its comparisons in words
+    where they differ, and what is begun with what is in so far.
     """
     by_word: dict[str, list[str]] = {}
     for data, cell in on_paper_data(number).items():
         title = SOURCES[data].title
-        if cell.word == "begun":
+        if cell.compared and cell.word in DECIDED and number in SAID:
+            title += f", where {in_words(number, cell.compared)}"
+        elif cell.word == "begun":
             title += f", where {_so_far(number, cell)}"
         by_word.setdefault(cell.word, []).append(title)
     said = {"not run": NOT_RUN, "begun": "runs have begun"} | {

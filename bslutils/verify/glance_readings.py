@@ -11,23 +11,12 @@ from ..experiments.paper_benches import BENCHES
 from ..experiments.records import MissingRun
 from ..experiments.testbeds import Testbed
 from ..intervals import Interval, t_interval
-from .paper_data import SMALL, better_on_clean
+from .paper_data import SMALL, better_on_clean, listed
 from .recorded import found, less
 from .recorded_fairness import less_unequal
 
 BSL = "bilateral_softmax"
 FALSE = FRACTIONS[-1]  # false positives
-
-
-def listed(words: Iterable[str]) -> str:
-    """Words as a list in a sentence.
-
-    Example:
-        >>> listed(["BPR", "BCE", "MSE"]), listed(["BPR"]), listed([])
-        ('BPR, BCE and MSE', 'BPR', 'none')
-    """
-    *first, last = [*words] or ["none"]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _on(testbeds: Iterable[Testbed]) -> Testbed:
