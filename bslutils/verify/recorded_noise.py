@@ -292,8 +292,8 @@ def bilateral_trial():
     "Losses that pull doubted positives harder (BCE, BPR, MSE) lose more to false positives.",
     source="this book, from its proposition on doubt",
     verdict="does not hold",
-    conditions="BPR and MSE do, everywhere; BCE does on planted preferences, and loses less "
-    "than softmax loss on the real data",
+    conditions="BPR and MSE do, on both data sets; BCE does on planted preferences, and loses less "
+    "than softmax loss on MovieLens",
     records=("positive_noise",),
 )
 def doubt():
@@ -327,29 +327,52 @@ def doubt():
     source=f"{WU}, the experiments as their code runs them",
     verdict="holds under conditions",
     about=3,
-    conditions="it is ahead without noise, too: most of the lead is not robustness",
+    conditions="it is ahead without noise, too: with settings kept, half of the lead or more is "
+    "not robustness; tuned under the noise, as BSL is judged, the lead is larger, and on MovieLens "
+    "most of it comes with the noise; false positives are among the candidates",
     records=("positive_noise",),
 )
 def public_code():
     """Ahead under noise, and ahead without."""
-    clean, noisy = {}, {}
+    clean, noisy, again = {}, {}, {}
     for testbed in testbeds():
-        curves = [
-            found("positive_noise", noise.curve, POSITIVE, testbed, loss)[1]
-            for loss in ("reweighted_softmax", "softmax")
-        ]
-        ratio = curves[0] / curves[1] - 1
+        ratio = _weighted_lead(testbed)
         clean[testbed.title] = t_interval(ratio[:, 0])
         noisy[testbed.title] = t_interval(ratio[:, -1])
+        if testbed.whole:
+            again[testbed.title] = t_interval(_weighted_lead(testbed, tuned=True)[:, -1])
     effect = "; ".join(
-        f"{data}: {noisy[data].percent()} with 40 % added, {clean[data].percent()} with none"
+        f"{data}: {clean[data].percent()} with none added, {noisy[data].percent()} with 40 %"
+        + (f", tuned there {again[data].percent()}" if data in again else "")
         for data in noisy
     )
+    kept = [clean[data].mean / noisy[data].mean for data in noisy]
+    movies, _ = again
     return Finding(
         effect,
         [
             holds("lead under noise, lower end", low_ends(noisy.values()), at_least=0),
             fails("lead without noise, lower end", low_ends(clean.values()), at_least=0.02),
+            holds("lead without noise in parts of that with it", kept, at_least=0.5),
+            holds(
+                "lead tuned under noise over the one kept",
+                [again[data].mean / noisy[data].mean for data in again],
+                at_least=1,
+            ),
+            holds(
+                "lead without noise in parts of the tuned one, MovieLens",
+                clean[movies].mean / again[movies].mean,
+                at_most=0.5,
+            ),
         ],
         scopes(testbeds(), _positives),
     )
+
+
+def _weighted_lead(testbed: Testbed, **which) -> np.ndarray:
+    """Of reweighted softmax loss over softmax loss, ``(n_seeds, n_levels)``."""
+    ours, theirs = (
+        found("positive_noise", noise.curve, POSITIVE, testbed, loss, **which)[1]
+        for loss in ("reweighted_softmax", "softmax")
+    )
+    return ours / theirs - 1
