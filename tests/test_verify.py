@@ -591,7 +591,7 @@ BREAK = {
         (trained_models, "gini", constant(0.9)),
     ],
     "noise-expected": [
-        (dro, "penalised_variance", scaled(1.001)),
+        (dro, "tilted_moments", tilted(variance=1.001)),
         (losses, "softmax_risk_loss", other_tau(1.001)),
     ],
     "noise-temperature": [(dro, "robust_value", shifted(1e-3)), (dro, "robust_value", power)],

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
 from . import trained_models
-from .claim import DUCHI, FAURY, GIBBS, HU, PSL, WU_1, Finding, claim, fails, holds
+from .claim import DUCHI, FAURY, GIBBS, HU, OCE, PSL, WU_1, Finding, claim, fails, holds
 
 TAUS = (0.05, 0.1, 0.2, 0.5, 2.0)
 SAMPLES = 10_000  # of negatives, to see how many a ball covers
@@ -154,7 +154,8 @@ def round_trip():
     source="a common reading of the duality",
     verdict="does not hold",
     about=1,
-    conditions="the price of a nat is the same for all, the radius bought with it is not",
+    conditions="the price of a nat is the same for all, the radius bought with it is not; "
+    "for all users together there is one ball, dro-joint-ball",
 )
 def one_radius():
     eta = dro.radius_of_tau(trained_models.scores(), tau=0.2, weights=trained_models.negatives())
@@ -264,7 +265,7 @@ def small_radius():
 @claim(
     "tau-monotone",
     "The loss on negatives falls with τ, from their maximum to their mean.",
-    source="this book",
+    source=f"{OCE}, of the entropic risk",
     verdict="holds exactly",
 )
 def monotone():

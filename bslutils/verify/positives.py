@@ -9,6 +9,7 @@ from .. import dro, losses
 from ..intervals import paired_difference
 from . import trained_models
 from .claim import PSL, WU_3, Finding, claim, fails, holds
+from .variance import average_over_tilts
 
 SL, BSL = "softmax_risk", "bilateral_softmax"
 
@@ -30,7 +31,7 @@ def one_false_positive():
         with_one = torch.cat([pos.expand(m, n), neg.T], 1)  # (M, P + 1)
         noisy = losses.softmax_risk_loss(with_one, neg.expand(m, m), tau=tau).item()
         gap = (pos.mean() - neg.mean()).item()
-        variance = dro.penalised_variance(neg[0].numpy(), tau=tau)
+        variance = average_over_tilts(neg[0].numpy(), tau)
         gaps.append(abs(noisy - (1 - p) * (variance / (2 * (1 - p) * tau) - gap)))
     return Finding(
         f"largest difference {max(gaps):.0e}",

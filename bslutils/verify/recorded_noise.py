@@ -124,7 +124,7 @@ def _fall_at(testbed: Testbed, tau: float) -> np.ndarray:
 @claim(
     "trained-temperature",
     "The noisier the negatives, the higher the best temperature.",
-    source="this book, from the influence of a false negative",
+    source="this book, from the part of the push that false negatives take",
     verdict="holds under conditions",
     conditions="on test data; on the validation data of planted preferences the curve is too "
     "flat at its top to tell",

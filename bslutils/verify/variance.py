@@ -26,6 +26,14 @@ CASES = (
 )
 
 
+def average_over_tilts(f, tau, p=None):
+    """The variance that softmax loss penalises, by quadrature over the tilts: not from the loss."""
+    nodes, w = np.polynomial.legendre.leggauss(40)
+    nodes, w = (nodes + 1) / 2, w / 2
+    tilts = [dro.tilted_moments(f, tau=tau / x, weights=p).variance for x in nodes]
+    return 2 * (w * (1 - nodes)) @ np.stack(tilts)
+
+
 @claim(
     "variance-identity",
     "Softmax loss is the mean score plus a variance over 2τ, the variance being an average "
@@ -35,15 +43,10 @@ CASES = (
     about=2,
 )
 def identity():
-    nodes, w = np.polynomial.legendre.leggauss(40)
-    nodes, w = (nodes + 1) / 2, w / 2
     f, p = trained_models.some()
     gaps, errors, tilts, at_tilt = [], [], [], []
     for tau in TAUS:
-        variances = np.stack(
-            [dro.tilted_moments(f, tau=tau / x, weights=p).variance for x in nodes]
-        )
-        average = 2 * (w * (1 - nodes)) @ variances
+        average = average_over_tilts(f, tau, p)
         value = dro.robust_value(f, tau=tau, weights=p)
         right = (p * f).sum(1) + average / (2 * tau)
         gaps.append(np.abs(value - right).max())
@@ -176,7 +179,7 @@ def price_of_spread(name, params):
 @claim(
     "variance-coefficients",
     "The implicit variance coefficient of every loss is half its curvature at the mean.",
-    source="this book",
+    source="half the risk aversion of Pratt, 1964; this book for losses of many scores",
     verdict="holds exactly",
 )
 def coefficients():
@@ -229,7 +232,7 @@ def others():
 @claim(
     "sampling-bias",
     "On N sampled negatives softmax loss is too small by τ χ²(Q‖P)/(2N).",
-    source="this book",
+    source="the delta method; this book",
     verdict="holds to the stated order",
 )
 def sampling():
