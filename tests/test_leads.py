@@ -24,7 +24,7 @@ def made_up(data, losses, valid):
                 recall *= 1 + 0.01 * trial.config.seed
                 records[trial.id] = {
                     "valid": valid[loss] - 0.001 * k,
-                    "history": [{"recall@20": valid[loss]}],
+                    "history": [{"recall@20": valid[loss], "ndcg@20": -valid[loss]}],
                     "best_epoch": 1,
                     "test": {"recall@20": recall, "ndcg@20": recall},
                     "hardware": "2 cores",
@@ -39,6 +39,8 @@ def test_the_baseline_is_the_one_that_validation_prefers():
     assert (row.data, row.model, row.over, row.seeds) == ("MovieLens-1M", "MF", "mse", 3)
     assert row.budget == leads.LARGE and row.score == leads.EITHER
     assert row.by == pytest.approx((0.25, 0.25, 0.25))
+    # By NDCG@20 validation prefers another one.
+    assert row.ndcg_over == "bpr" and row.ndcg == pytest.approx((1.0, 1.0, 1.0))
 
 
 def test_a_comparison_that_lacks_a_run_is_left_out():
@@ -74,6 +76,8 @@ def test_recorded_leads_are_those_of_their_sweeps():
     )
     row = rows["MovieLens (small)", "MF", "cosines", leads.SMALL]
     assert row.over == over and row.by == pytest.approx(tuple(t_interval(ours / theirs - 1)))
+    other, by = accuracy.ahead(bench, records)
+    assert row.ndcg_over == other and row.ndcg == pytest.approx(tuple(t_interval(by)))
     assert all(row.by.low <= row.by.mean <= row.by.high for row in rows.values())
     assert {row.over for row in rows.values()} <= set(BASELINES)
     assert not np.isnan([row.by for row in rows.values()]).any()
