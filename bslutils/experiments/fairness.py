@@ -297,3 +297,19 @@ def links(testbed: Testbed, records: Records) -> dict[str, np.ndarray]:
         }.items():
             found.setdefault(name, []).append(float(value))
     return {name: np.array(values) for name, values in found.items()}
+
+
+def link_without(testbed: Testbed, records: Records) -> dict[str, np.ndarray]:
+    """How the link of variance and Gini index at fixed accuracy hangs on the losses.
+
+    Returns:
+        loss -> the rank correlation of :func:`links` over the settings of all other losses, by
+        seed.
+    """
+    clouds = {loss: cloud(testbed, loss, records) for loss in compared(testbed)}
+    found = {}
+    for left_out in clouds:
+        others = [points for loss, points in clouds.items() if loss != left_out]
+        x = [np.hstack([getattr(p, name) for p in others]) for name in ("scaled", "gini", "test")]
+        found[left_out] = np.array([partial(*by_seed) for by_seed in zip(*x, strict=True)])
+    return found

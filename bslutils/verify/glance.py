@@ -108,7 +108,7 @@ ROWS = (
             "variance-only-sl": "other losses leave variance alone",
         },
         "trained-fairness",
-        "at equal accuracy and for BCE without an intercept",
+        "at equal validation accuracy and for BCE without an intercept",
         "how much lower the Gini index of SL is",
         "than that of ",
         False,
