@@ -3,7 +3,7 @@
 For notebooks alone: nothing in the package imports it.
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from .experiments.paper_benches import BENCHES, LOSSES
 from .experiments.paper_curves import curve
 from .experiments.paper_noise import Runs
 from .experiments.records import Records, file_of
-from .experiments.testbeds import Testbed
+from .experiments.testbeds import Testbed, at_edge
 from .experiments.trial import Trial
 from .glue import glue as glue
 from .intervals import adjusted as adjusted  # what pages say of many comparisons
@@ -29,6 +29,16 @@ from .intervals import adjusted as adjusted  # what pages say of many comparison
 GREY, BLUE, GOLD, RED = (
     plots.loss_style(name)["color"] for name in ("mse", "softmax", "bpr", "bilateral_softmax")
 )
+
+
+SYMBOLS = {
+    "tau": "τ",
+    "tau_pos": "τ₁",
+    "tau_neg": "τ₂",
+    "neg_weight": "w",
+    "margin": "m",
+    "intercept": "b",
+}
 
 
 class Page:
@@ -195,6 +205,28 @@ def label(loss: str) -> str:
 def color(loss: str) -> str:
     """The colour of a loss; ``ValueError`` for an unknown one."""
     return plots.loss_style(loss)["color"]
+
+
+def tuned_setting(chosen: Trial, among: Sequence[Trial]) -> str:
+    """The parameters of a trial that were tuned, with an arrow at each that ends its grid.
+
+    Args:
+        chosen: of which trial.
+        among: all trials that it was chosen from, of the same loss.
+
+    Example:
+        >>> from bslutils.experiments.accuracy import grid, testbeds
+        >>> offered = grid(testbeds()[0], "ccl")
+        >>> tuned_setting(offered[4], offered)
+        'm = 0.5 ↑, w = 5'
+    """
+    grid = [trial.params for trial in among]
+    arrows, edges = {"lowest": " ↓", "highest": " ↑"}, at_edge(chosen.params, grid)
+    tuned = [name for name in chosen.params if len({params[name] for params in grid}) > 1]
+    return ", ".join(
+        f"{SYMBOLS.get(name, name)} = {chosen.params[name]:g}{arrows.get(edges.get(name, ''), '')}"
+        for name in tuned
+    )
 
 
 def percent(x: float, digits: int = 1) -> str:

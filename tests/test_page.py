@@ -16,8 +16,18 @@ from bslutils.experiments import SWEEPS, MissingRun, known_records, path_of, rec
 from bslutils.experiments.convergence import testbeds, twice
 from bslutils.experiments.paper_benches import BENCHES
 from bslutils.experiments.paper_curves import Curve
+from bslutils.experiments.testbeds import SETTINGS, at_edge
+from bslutils.experiments.trial import Trial
 from bslutils.intervals import Interval
-from bslutils.page import Page, Readings, bench_title, on_paper_data, states, verdicts_on
+from bslutils.page import (
+    Page,
+    Readings,
+    bench_title,
+    on_paper_data,
+    states,
+    tuned_setting,
+    verdicts_on,
+)
 from bslutils.verify import Claim, Finding, Result
 
 RUN = "a run is missing: ml-1m/honest/MF/bpr tau=1, seed 0"
@@ -290,3 +300,23 @@ def test_a_data_set_without_runs_has_no_panel(monkeypatch, drawn):
     assert lacking == names[drawn:]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BPR"]
     pyplot.close(figure)
+
+
+def test_a_setting_says_where_it_stands_at_an_edge_of_what_was_offered():
+    offered = SETTINGS["bce"]  # τ of three values, w of two
+    assert at_edge({"tau": 0.2, "neg_weight": 5}, offered) == {"neg_weight": "highest"}
+    assert at_edge(offered[0], offered) == {"tau": "lowest", "neg_weight": "lowest"}
+    assert at_edge({"tau": 0.2}, [{"tau": 0.2}]) == {}  # not tuned
+    with pytest.raises(ValueError, match="params must be a setting of the grid, got"):
+        at_edge({"tau": 0.3, "neg_weight": 5}, offered)
+    config = bslutils.TrainConfig()
+    for loss, settings in SETTINGS.items():
+        trials = [Trial("movielens-small", loss, params, config) for params in settings]
+        for name in settings[0]:
+            ends = [trials[k] for k in (0, -1)]  # grids are in order
+            for trial, arrow in zip(ends, "↓↑", strict=True):
+                assert f"{module.SYMBOLS[name]} = {trial.params[name]:g} {arrow}" in (
+                    tuned_setting(trial, trials)
+                )
+    middle = [Trial("movielens-small", "softmax", {"tau": t}, config) for t in (1, 2, 3)]
+    assert tuned_setting(middle[1], middle) == "τ = 2"

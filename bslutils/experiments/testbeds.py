@@ -1,7 +1,7 @@
 """What experiments run on, and what they set of every loss."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,36 @@ SETTINGS: dict[str, list[dict[str, float]]] = {
     "reweighted_softmax": product(tau=(0.2, 0.28, 0.39), neg_weight=(0.9, 1.1)),
     "bilateral_softmax": product(tau_pos=(0.3, 1.0), tau_neg=(0.2, 0.28, 0.39)),
 }
+
+
+def at_edge(params: Mapping[str, float], grid: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """Which parameters stand at an end of the values that were offered, and at which.
+
+    A best value at an edge may have better ones beyond. Of two values each is an edge; a
+    parameter with one value was not tuned and has none.
+
+    Args:
+        params: the setting that was chosen.
+        grid: all settings that were offered, with the same parameters.
+
+    Returns:
+        Name of a parameter -> ``"lowest"`` or ``"highest"``.
+
+    Raises:
+        ValueError: a setting that is not in the grid.
+
+    Example:
+        >>> at_edge({"margin": 0.5, "neg_weight": 5}, SETTINGS["ccl"])
+        {'margin': 'highest'}
+    """
+    if dict(params) not in [dict(setting) for setting in grid]:
+        raise ValueError(f"params must be a setting of the grid, got {dict(params)}")
+    found = {}
+    for name, value in params.items():
+        ends = min(s[name] for s in grid), max(s[name] for s in grid)
+        if ends[0] < ends[1] and value in ends:
+            found[name] = "lowest" if value == ends[0] else "highest"
+    return found
 
 
 @dataclass(frozen=True)
