@@ -13,7 +13,7 @@ from ..experiments.records import MissingRun
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance_readings import READINGS, short
+from .glance_readings import READINGS, WHEN, short
 from .paper_data import (
     COMPARED,
     DECIDED,
@@ -31,6 +31,7 @@ from .paper_data import (
 
 MISSING = "(a run is missing)"
 NOT_RUN = "no converged runs yet"
+OTHER_DATA = "the ledger, with other data"
 # Claim -> the noise of its comparisons on the paper's data, which is not that of the small data.
 NOISE = {
     1: f"with {100 * judged.NEGATIVES[1]:g} % of the negatives false",
@@ -123,8 +124,8 @@ ROWS = (
             "bsl-optimism": "this line is optimism about the positives",
         },
         "trained-bilateral",
-        "with each loss tuned on the same data (the best τ of SL is that which test prefers) and "
-        "false positives among the candidates",
+        "with both losses tuned on the same data, but where it says otherwise, and false positives "
+        "among the candidates",
         "lead of BSL over SL (%)",
         "with ",
         True,
@@ -160,8 +161,8 @@ def _small_line(row: Row) -> str:
     if not seen:
         return f"On {where}: {MISSING}."
     if row.number == 3:
-        said = listed(f"{x.percent()} with {name}" for name, x in seen.items())
-        text = f"the lead of BSL over SL is {said}"
+        said = "; ".join(f"{x.percent()} {WHEN[name]}" for name, x in seen.items())
+        text = f"the lead of BSL over SL is: {said}"
     else:
         ahead = [label(name) for name, x in seen.items() if x.low > 0]
         behind = [label(name) for name, x in seen.items() if x.high < 0]
@@ -173,8 +174,8 @@ def _small_line(row: Row) -> str:
         text = f"SL {listed(parts)}"
     lacking = len(READINGS[row.number]) - len(seen)
     text += f" {MISSING}" if lacking else ""
-    verdict = f"the ledger's verdicts on training, with other data: {row.verdict}"
-    return f"On {where}, {row.how}, {text}; {verdict}."
+    verdict = f"he ledger's verdicts on training, with other data: {row.verdict}"
+    return f"On {where}, {row.how}, {text}{'. T' if row.number == 3 else '; t'}{verdict}."
 
 
 WORDS = {
@@ -252,7 +253,7 @@ def table() -> str:
         paper = "; ".join(filter(None, [*_cells(row), short(row.number)]))
         if row.number in NOISE and any(x.compared for x in on_paper_data(row.number).values()):
             paper = f"{NOISE[row.number]}: {paper}"
-        small = f"**{row.verdict}**; {row.how}: {row.axis.split(' (')[0]} {small}"
+        small = f"{row.how}: {row.axis.split(' (')[0]} {small}; {OTHER_DATA}: **{row.verdict}**"
         rows.append((f"{row.number}. {row.title}", theory, small, paper, row.advice))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 

@@ -34,7 +34,8 @@ def draw() -> Figure:
         k, cells = row.number, on_paper_data(row.number)
         run = any(cell.compared for cell in cells.values())
         theory = "; ".join(f"{said}: {CLAIMS[x].verdict}" for x, said in row.theory.items())
-        head = f"In theory: {theory}.", f"On {SOURCES[SMALL].title}: {row.verdict}."
+        training = f"In training, over several data sets: {row.verdict}."
+        head = f"In theory: {theory}.", f"{training} Dots: {SOURCES[SMALL].title}."
         do = f"What to do: {row.advice}"
         parts[f"head{k}"] = _text(*head, title=f"{k}. {row.title}")
         parts[f"small{k}"] = SMALL_ROW * len(READINGS[k]), partial(_small, row=row)
