@@ -1,7 +1,7 @@
 """The figure of the claims at a glance."""
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from matplotlib import pyplot as plt
@@ -35,10 +35,12 @@ def draw() -> Figure:
         run = any(cell.compared for cell in cells.values())
         theory = "; ".join(f"{said}: {CLAIMS[x].verdict}" for x, said in row.theory.items())
         training = f"In training, over several data sets: {row.verdict}."
-        head = f"In theory: {theory}.", f"{training} Dots: {SOURCES[SMALL].title}."
+        head = f"In theory: {theory}.", training, f"The dots: {SOURCES[SMALL].title}."
         do = f"What to do: {row.advice}"
         parts[f"head{k}"] = _text(*head, title=f"{k}. {row.title}")
-        parts[f"small{k}"] = SMALL_ROW * len(READINGS[k]), partial(_small, row=row)
+        names = [textwrap.fill(label(name), NAME) for name in READINGS[k]]
+        high = SMALL_ROW + LINE * max(name.count("\n") for name in names)
+        parts[f"small{k}"] = high * len(names), partial(_small, row=row, names=names)
         if run:
             parts[f"paper{k}"] = PAPER_ROW * len(cells), partial(_paper, row=row, cells=cells)
         parts[f"do{k}"] = _text(do) if run else _text(lines(row)[2], do)
@@ -83,10 +85,10 @@ def _color(name: str) -> str:
     return loss_style(name if name in LOSS_STYLES else BSL)["color"]
 
 
-def _small(ax: Axes, row: Row) -> None:
-    seen, names = on_small_data(row.number), [*READINGS[row.number]]
-    _panel(ax, [textwrap.fill(label(name), NAME) for name in names], row.axis)
-    for y, name in enumerate(names):
+def _small(ax: Axes, row: Row, names: Sequence[str]) -> None:
+    seen = on_small_data(row.number)
+    _panel(ax, names, row.axis)
+    for y, name in enumerate(READINGS[row.number]):
         if name in seen:
             _errorbar(ax, row, seen[name], y, _color(name))
         else:
