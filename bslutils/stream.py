@@ -52,8 +52,6 @@ class ParquetPairs:
         (3, 2, 6)
         >>> sorted(sum((users for users, _ in batches), [])), [shape for _, shape in batches]
         ([0, 0, 1], [torch.Size([2, 1]), torch.Size([1, 1])])
-
-    Used in the chapter *When one machine is not enough*.
     """
 
     def __init__(

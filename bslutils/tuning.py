@@ -49,8 +49,6 @@ def choose_tau(validate: Callable[[float], float], *, start: float = 0.2, runs: 
         >>> choice = choose_tau(lambda tau: -abs(tau - 0.3))
         >>> choice.tau, choice.inside, [*choice.tried]
         (0.28, True, [0.2, 0.1, 0.4, 0.28])
-
-    Used in the chapter *Drop it in*.
     """
     if not callable(validate):
         raise ValueError(f"validate must be a function of a temperature, got {shown(validate)}")

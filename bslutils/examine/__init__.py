@@ -66,8 +66,6 @@ def check_loss(loss: Callable[..., Any], *, train: bool = True, name: str | None
         'finite for cosines; the value is inf for scores 100 times as large'
         >>> report.nearest[0].name
         'softmax'
-
-    Used in the chapter *Design your own loss*.
     """
     if not callable(loss):
         raise ValueError(f"loss must be a function or a module, got {shown(loss)}")
