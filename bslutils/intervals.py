@@ -7,6 +7,21 @@ import numpy as np
 from scipy import stats
 
 
+def number(x: float, digits: int = 2, sign: str = "") -> str:
+    """A number with so many digits after the point, and no minus before a zero.
+
+    Args:
+        x: the number.
+        digits: after the point.
+        sign: ``"+"`` to have one before every number.
+
+    Example:
+        >>> number(-0.001), number(-0.001, 3), number(-0.001, sign="+")
+        ('0.00', '-0.001', '+0.00')
+    """
+    return f"{round(x, digits) + 0.0:{sign}.{digits}f}"
+
+
 class Interval(NamedTuple):
     """A mean with its interval."""
 
@@ -17,11 +32,25 @@ class Interval(NamedTuple):
     def text(self, digits: int = 2) -> str:
         """The mean and, in brackets, the interval.
 
+        With one digit or two more where an end that is not zero would read as if it were.
+
         Example:
             >>> Interval(1.4, 1.25, 1.5).text()
             '1.40 (1.25 to 1.50)'
+            >>> Interval(-0.12, -0.23, -0.004).text()
+            '-0.120 (-0.230 to -0.004)'
         """
-        return f"{self.mean:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+        digits = self._digits(digits, 1)
+        mean, low, high = (number(x, digits) for x in self)
+        return f"{mean} ({low} to {high})"
+
+    def _digits(self, digits: int, unit: float) -> int:
+        """As many, and up to two more, as show on which side of zero an interval ends."""
+        ends = self.low, self.high
+        if not (min(ends) > 0 or max(ends) < 0):
+            return digits
+        hidden = [d for d in range(3) if any(round(unit * x, digits + d) == 0 for x in ends)]
+        return digits + min(len(hidden), 2)
 
     def percent(self, digits: int = 1) -> str:
         """The same for a relative change, in per cent and with its sign.
@@ -29,8 +58,11 @@ class Interval(NamedTuple):
         Example:
             >>> Interval(-0.05, -0.08, -0.02).percent()
             '-5.0 % (-8.0 to -2.0)'
+            >>> Interval(-0.05, -0.1, -0.0001).percent()
+            '-5.00 % (-10.00 to -0.01)'
         """
-        mean, low, high = (f"{100 * x:+.{digits}f}" for x in self)
+        digits = self._digits(digits, 100)
+        mean, low, high = (number(100 * x, digits, "+") for x in self)
         return f"{mean} % ({low} to {high})"
 
     def plus_minus(self, digits: int = 1) -> str:
@@ -46,7 +78,7 @@ class Interval(NamedTuple):
         below, above = self.mean - self.low, self.high - self.mean
         if abs(below - above) > 1e-9 * max(1, abs(self.mean)):
             raise ValueError(f"the interval must be symmetric, got {self}")
-        return f"{100 * self.mean:+.{digits}f} ± {100 * above:.{digits}f}"
+        return f"{number(100 * self.mean, digits, '+')} ± {100 * above:.{digits}f}"
 
 
 class PairedDifference(NamedTuple):

@@ -24,7 +24,10 @@ from .experiments.records import Records, file_of
 from .experiments.testbeds import Testbed, at_edge
 from .experiments.trial import Trial
 from .glue import glue as glue
-from .intervals import adjusted as adjusted  # what pages say of many comparisons
+from .intervals import (
+    adjusted as adjusted,  # what pages say of many comparisons
+    number,
+)
 
 GREY, BLUE, GOLD, RED = (
     plots.loss_style(name)["color"] for name in ("mse", "softmax", "bpr", "bilateral_softmax")
@@ -230,13 +233,13 @@ def tuned_setting(chosen: Trial, among: Sequence[Trial]) -> str:
 
 
 def percent(x: float, digits: int = 1) -> str:
-    """A change in percent, with its sign.
+    """A change in percent, with its sign, and no minus before a zero.
 
     Example:
-        >>> percent(0.0314), percent(-0.5, 0)
-        ('+3.1%', '-50%')
+        >>> percent(0.0314), percent(-0.5, 0), percent(-0.0001)
+        ('+3.1%', '-50%', '+0.0%')
     """
-    return f"{x:+.{digits}%}"
+    return f"{number(100 * x, digits, '+')}%"
 
 
 def listed(words: Iterable[str]) -> str:

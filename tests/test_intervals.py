@@ -5,9 +5,11 @@ import pytest
 from scipy import stats
 
 from bslutils.intervals import (
+    Interval,
     adjusted,
     discoveries,
     mean_interval,
+    number,
     paired_difference,
     t_interval,
     welch_interval,
@@ -124,3 +126,15 @@ def test_an_interval_in_words():
     assert student.percent(0) == "-20 % (-45 to +5)" and student.text(1) == "-0.2 (-0.4 to 0.0)"
     with pytest.raises(ValueError, match="must be symmetric"):
         mean_interval([0.0, 0.0, 0.1]).plus_minus()
+
+
+def test_no_minus_stands_before_a_zero_and_no_end_hides_its_side():
+    assert Interval(-0.0004, -0.01, 0.01).percent() == "+0.0 % (-1.0 to +1.0)"
+    assert Interval(-0.0004, -0.0104, 0.0096).plus_minus() == "+0.0 ± 1.0"
+    assert Interval(-0.001, -0.2, 0.001).text() == "0.00 (-0.20 to 0.00)"  # 0 is inside
+    assert Interval(0.1, 0.0004, 0.2).text() == "0.1000 (0.0004 to 0.2000)"
+    assert Interval(0.1, 0.000004, 0.2).text() == "0.1000 (0.0000 to 0.2000)"  # two more at most
+    assert Interval(0.1, 0.0, 0.2).text() == "0.10 (0.00 to 0.20)"
+    assert Interval(0.0, 0.0, 0.0).percent() == "+0.0 % (+0.0 to +0.0)"
+    for x in (-0.049, 0.05, 1.25, -7.0):
+        assert number(x, 1, "+").lstrip("+-") == f"{abs(x):.1f}"
