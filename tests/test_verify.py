@@ -133,8 +133,11 @@ def leading_by(more):
     """Every lead of softmax loss is larger than it is, or smaller."""
 
     def wrap(recorded):
+        def moved(interval):
+            return interval and Interval(*(x + more for x in interval))
+
         return lambda records: [
-            replace(row, by=Interval(*(x + more for x in row.by))) for row in recorded(records)
+            replace(row, by=moved(row.by), ndcg=moved(row.ndcg)) for row in recorded(records)
         ]
 
     return wrap
@@ -386,6 +389,11 @@ def by_rank(r):
     return constant(dict.fromkeys(names, r * SEEDS))
 
 
+def same_without(r):
+    """The same correlation, whichever loss is left out."""
+    return constant({"softmax": r * SEEDS, "bpr": r * SEEDS})
+
+
 def sure(mean):
     return Interval(mean, mean - 0.001, mean + 0.001)
 
@@ -461,7 +469,12 @@ BREAK = {
         (fairness, "cloud", taken_for("bce_intercept", "bce")),
     ],
     "trained-price": [(fairness, "links", by_rank(0.5)), (fairness, "links", by_rank(-0.5))],
-    "trained-variance": [(fairness, "links", by_rank(0.5)), (fairness, "links", by_rank(-0.5))],
+    "trained-variance": [
+        (fairness, "links", by_rank(0.5)),
+        (fairness, "links", by_rank(-0.5)),
+        (fairness, "link_without", same_without(0.5)),
+        (fairness, "link_without", same_without(-0.5)),
+    ],
     "trained-gap": [
         (fairness, "cloud", equally_fair),
         (fairness, "cloud", swapped("softmax", "bce")),
