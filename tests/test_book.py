@@ -140,6 +140,9 @@ def test_pages_as_a_person_sees_them(browser, site, page, screen, theme):
         assert image.evaluate("i => i.complete && i.naturalWidth > 0")
         assert image.evaluate("i => i.getBoundingClientRect().right <= window.innerWidth")
         assert image.evaluate("i => i.closest('figure')?.querySelector('figcaption') !== null")
+        if screen == "phone" and image.is_visible():  # the smallest letters: 10 points drawn
+            shown = "i => i.getBoundingClientRect().width / i.naturalWidth"
+            assert image.evaluate(shown) * 10 * 96 / 72 >= 9
         inverted = "invert" in image.evaluate("i => getComputedStyle(i).filter")
         assert inverted == (theme == "dark")
     # No reference that leads nowhere.
