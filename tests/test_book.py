@@ -205,6 +205,15 @@ def test_a_page_is_printed_light_and_unfolded(browser, site):
     tab.context.close()
 
 
+def test_the_landing_page_says_its_title_once(browser, site):
+    tab, wrong = open_page(browser, site, "intro")
+    assert tab.title() == "The BSL Book"
+    assert tab.locator(".navbar-brand").first.inner_text().strip() == "The BSL Book"
+    assert len(tab.locator("meta[name=description]").get_attribute("content")) > 50
+    assert wrong == []
+    tab.context.close()
+
+
 def test_search_finds_a_word_offline(browser, site):
     tab, wrong = open_page(browser, site, "search")
     tab.goto(f"{site}/search.html?q=temperature", wait_until="networkidle")

@@ -189,7 +189,9 @@ def describe(app: Sphinx, pagename, templatename, context, doctree) -> None:
         text = text if len(text) <= 200 else text[:200].rpartition(" ")[0] + " …"
         context["metatags"] += f'<meta name="description" content="{html.escape(text)}" />\n'
     if pagename == app.config.root_doc:
-        context["docstitle"] = ""  # the title of the page is that of the book
+        # The title of the page is that of the book, which is said once; the logo says it as well.
+        context["theme_logo"] = context.get("theme_logo", {}) | {"text": context["docstitle"]}
+        context["docstitle"] = ""
 
 
 def offer_launch(app: Sphinx, pagename, templatename, context, doctree) -> None:
