@@ -27,7 +27,12 @@ CASES = (
 
 
 def average_over_tilts(f, tau, p=None):
-    """The variance that softmax loss penalises, by quadrature over the tilts: not from the loss."""
+    """The variance that softmax loss penalises, by quadrature over the tilts: not from the loss.
+
+    Twice the integral over x from 0 to 1 of (1 - x) times the variance under the tilt at
+    ``tau / x``, the second claim in its exact form (chapter 8), for scores ``f`` and weights
+    ``p``, both ``(…, n)``; returns ``(…,)``.
+    """
     nodes, w = np.polynomial.legendre.leggauss(40)
     nodes, w = (nodes + 1) / 2, w / 2
     tilts = [dro.tilted_moments(f, tau=tau / x, weights=p).variance for x in nodes]
