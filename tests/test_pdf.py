@@ -88,6 +88,7 @@ def test_a_chapter_is_printed_whole(monkeypatch, tmp_path):
         for said in ("Softmax loss is a robust loss", "Gibbs", "Solution to", "Summary", "Choose"):
             assert said in text
         assert "Relative entropy is never negative" in text  # inside a folded proof
+        assert "the entropy of that coin" in " ".join(text.split())  # and a folded solution
         assert 10 < len(book.pages) < 60
     finally:
         pdf.TARGET.unlink(missing_ok=True)

@@ -33,14 +33,7 @@ FOOT = (
     '<div style="font-size:8px;width:100%;padding:0 16mm;text-align:center;font-family:sans-serif">'
     "{title}</div>"
 )
-# What a reader does before printing: light, proofs and solutions open, no controls.
-OPEN = """() => {
-  document.documentElement.dataset.theme = "light";
-  document.documentElement.dataset.mode = "light";
-  for (const fold of document.querySelectorAll("details:not(.above-input)")) fold.open = true;
-  for (const hidden of document.querySelectorAll(".toggle-hidden"))
-    hidden.classList.remove("toggle-hidden");
-}"""
+# Pages print light and unfolded by themselves (print.js); here they are without controls.
 STYLE = """
 * { animation: none !important; transition: none !important; }
 .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .prev-next-footer,
@@ -80,7 +73,6 @@ def printed(browser: Browser, site: str, page: str) -> tuple[str, bytes]:
     tab.goto(f"{site}/{page}.html", wait_until="networkidle")
     tab.evaluate("() => window.MathJax?.startup?.promise")  # all formulas are set
     tab.add_style_tag(content=STYLE)
-    tab.evaluate(OPEN)
     title = tab.locator("article h1").first.inner_text().rstrip("#").strip()
     sheet = tab.pdf(**LAYOUT, footer_template=FOOT.format(title=title))
     tab.close()
