@@ -8,15 +8,15 @@ from ..data import SOURCES
 from . import verdicts
 from .convergence import of_bench
 from .fairness import Cloud, at_equal_accuracy, points
-from .paper_benches import BENCHES, CLEAN, LOSSES, WORST, Bench, Level
+from .paper_benches import BENCHES, CLEAN, LOSSES, OTHERS, WORST, Bench, Level
 from .paper_noise import Runs
 from .records import MissingRun, Records, recorded
 from .testbeds import measured
 from .trial import Trial
 from .verdicts import EQUAL_GINI, Estimate, Ratio, below, change, estimate, lead, pooled
+from .walk import Goal, valid
 
 NEGATIVES, POSITIVES = WORST
-OTHERS = ("bpr", "bce", "mse", "ccl")  # that softmax loss is compared with in the first two claims
 
 
 class Judged(NamedTuple):
@@ -27,18 +27,20 @@ class Judged(NamedTuple):
     seeds: int
 
 
-def first_claim(records: Records, *, tuned: bool = False) -> dict[tuple[str, str], Judged]:
+def first_claim(
+    records: Records, *, tuned: bool = False, goal: Goal = valid
+) -> dict[tuple[str, str], Judged]:
     """By how much less softmax loss falls under the most false negatives, by data and loss.
 
-    With settings kept from clean data, or ``tuned`` at the noise; a comparison that lacks a run
-    is left out.
+    With settings kept from clean data, or ``tuned`` at the noise, either way for a ``goal``; a
+    comparison that lacks a run is left out.
     """
 
     def compare(runs: Runs, loss: str) -> Ratio:
         pairs = [(_at(runs, x, NEGATIVES, tuned), runs.kept(x, CLEAN)) for x in ("softmax", loss)]
         return change(*(tuple(with_users(runs, *pair)) for pair in _same_seeds(pairs)))
 
-    return _judged(OTHERS, compare, records)
+    return _judged(OTHERS, compare, records, goal)
 
 
 def second_claim(
@@ -79,15 +81,18 @@ def _spread_of_gini(runs: Runs) -> tuple[float, int]:
 
 
 def third_claim(
-    records: Records, *, tuned: bool = True, loss: str = "bilateral_softmax"
+    records: Records, *, tuned: bool = True, loss: str = "bilateral_softmax", goal: Goal = valid
 ) -> dict[tuple[str, str], Judged]:
-    """By how much a loss is above softmax loss under the most false positives, by data and loss."""
+    """By how much a loss is above softmax loss under the most false positives, by data and loss.
+
+    ``tuned`` under the noise, or with settings kept from clean data, either way for a ``goal``.
+    """
 
     def compare(runs: Runs, loss: str) -> Ratio:
         [pair] = _same_seeds([[_at(runs, x, POSITIVES, tuned) for x in (loss, "softmax")]])
         return lead(*with_users(runs, *pair))
 
-    return _judged((loss,), compare, records)
+    return _judged((loss,), compare, records, goal)
 
 
 def _at(runs: Runs, loss: str, level: Level, tuned: bool) -> list[Trial]:
@@ -121,11 +126,11 @@ def one_kind(ratio: Ratio) -> Ratio:
 
 
 def _judged(
-    losses: Iterable[str], compare: Callable[[Runs, str], Ratio], records: Records
+    losses: Iterable[str], compare: Callable[[Runs, str], Ratio], records: Records, goal: Goal
 ) -> dict[tuple[str, str], Judged]:
     found: dict[tuple[str, str], Ratio] = {}
     for bench in BENCHES:
-        runs = Runs(bench, records)
+        runs = Runs(bench, records, goal)
         for loss in losses:
             with suppress(MissingRun):
                 found[bench.data, loss] = one_kind(compare(runs, loss))

@@ -15,6 +15,7 @@ from .paper_benches import (
     LEVELS,
     LOSSES,
     MAIN,
+    OTHERS,
     POOLED,
     WORST,
     Bench,
@@ -25,11 +26,17 @@ from .records import MissingRun, Records, lacks, recorded
 from .runner import with_seeds
 from .testbeds import INTERCEPT
 from .trial import Trial
-from .verdicts import ADDED
-from .walk import Walk
+from .verdicts import ADDED, METRIC
+from .walk import Goal, Walk, valid
 
 SEEDS = range(3)
 TWICE = (1, 2, 4)  # lengths of training that are tried, in parts of the first
+
+
+def valid_ndcg(record: dict) -> float:
+    """NDCG@20 on validation, at the epoch that a run keeps; 0 of a run that diverged."""
+    looks = {entry["epoch"]: entry for entry in record["history"]}
+    return looks[record["best_epoch"]][METRIC] if record["valid"] else 0.0
 
 
 def rise(record: dict) -> float:
@@ -43,20 +50,27 @@ class Runs:
     """The runs of a bench, as far as records tell which.
 
     Every method raises :class:`MissingRun` where a run that it rests on is not recorded.
+
+    Attributes:
+        bench: the data, and how is trained on them.
+        records: of the runs.
+        goal: what the tuning of every loss looks for. The length of training is chosen by
+            :func:`valid` alone.
     """
 
-    def __init__(self, bench: Bench, records: Records):
-        self.bench, self.records = bench, records
+    def __init__(self, bench: Bench, records: Records, goal: Goal = valid):
+        self.bench, self.records, self.goal = bench, records, goal
         # What a plan asks for again and again, while it is made.
         self.clean, self._settings = cache(self.clean), cache(self._settings)
-        self.epochs = cache(self.epochs)
+        self.epochs = cache(self.epochs if goal is valid else Runs(bench, records).epochs)
 
     def clean(self, loss: str) -> Walk:
         """The tuning of a loss on clean data; an intercept is added to what BCE was tuned to."""
         if loss == INTERCEPT:
             bce = self._settings("bce")
-            return walk(replace(bce, params=bce.params | {"intercept": -1.0}), CLEAN)
-        return walk(start(self.bench, loss, self.records), CLEAN)
+            bce = replace(bce, params=bce.params | {"intercept": -1.0})
+            return walk(bce, CLEAN, goal=self.goal)
+        return walk(start(self.bench, loss, self.records), CLEAN, goal=self.goal)
 
     def _settings(self, loss: str) -> Trial:
         return self.clean(loss).best(self.records)[0]
@@ -127,7 +141,7 @@ class Runs:
         """
         temperatures = tuple(name for name in KNOBS[loss] if name.startswith("tau"))
         names = () if self.bench.whole else temperatures
-        return walk(at(self._settings(loss), level), level, names)
+        return walk(at(self._settings(loss), level), level, names, goal=self.goal)
 
     def tuned(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings chosen at that level, every seed."""
@@ -200,6 +214,26 @@ class Runs:
                     yield from self.tuning(loss, level).tried(self.records).values()
                     yield from self.tuned(loss, level)
 
+    def by_ndcg(self) -> Iterator[Trial]:
+        """What the first claim and the third rest on, tuned for the metric that they are judged by.
+
+        Only settings that the other tuning did not choose make runs of their own.
+        """
+        if lacks(self.epochs) or not self.bench.whole:
+            return
+        runs = Runs(self.bench, self.records, valid_ndcg)
+        negatives, positives = WORST
+        for loss in MAIN:
+            with suppress(MissingRun):
+                yield from runs.clean(loss).tried(self.records).values()
+                yield from runs.tuning(loss, positives).tried(self.records).values()
+                yield from runs.tuned(loss, positives)
+        for loss in (MAIN[0], *OTHERS):
+            with suppress(MissingRun):
+                yield from runs.clean(loss).tried(self.records).values()
+                for level in (CLEAN, negatives):
+                    yield from runs.kept(loss, level)
+
     def rest(self) -> Iterator[Trial]:
         """What lies between clean data and the most noise, and the pooled loss."""
         if lacks(self.epochs):
@@ -226,6 +260,7 @@ STAGES = (
     Runs.ends,
     Runs.with_intercept,
     Runs.tuned_ends,
+    Runs.by_ndcg,
     Runs.frontiers,
     Runs.rest,
 )
