@@ -19,7 +19,7 @@ from bslutils.experiments.judged import (
 )
 from bslutils.experiments.paper_benches import BENCHES, CLEAN, LOSSES, bench
 from bslutils.experiments.paper_curves import curve
-from bslutils.experiments.paper_noise import Runs, plan
+from bslutils.experiments.paper_noise import Runs, plan, valid_ndcg
 from bslutils.experiments.per_user import METRIC, pack
 from bslutils.experiments.testbeds import INTERCEPT
 
@@ -74,6 +74,13 @@ def test_the_first_claim_is_judged_loss_by_loss(records):
     assert found["ml-1m", "bpr"].estimate.interval.mean == pytest.approx(0.2, abs=0.01)
     assert judged.verdict(found, bench("ml-1m"), records) == "mixed"
     assert set(first_claim(records, tuned=True)) == {("ml-1m", loss) for loss in OTHERS}
+
+
+def test_the_same_is_found_with_settings_that_another_metric_chose(records):
+    for claim in (first_claim, third_claim):
+        own, other = claim(records), claim(records, goal=valid_ndcg)
+        assert {x for x in own if x[0] == "ml-1m"} <= other.keys()
+        assert all(np.isfinite(other[x].estimate.interval.mean) for x in other)
 
 
 def test_one_seed_takes_the_spread_of_the_data_with_several(records):

@@ -9,8 +9,17 @@ from types import SimpleNamespace
 import pytest
 
 from bslutils.experiments import MissingRun, known_records, path_of, read_records, sweep
-from bslutils.experiments.paper_benches import BENCHES, CLEAN, LEVELS, LOSSES, WORST, Bench, bench
-from bslutils.experiments.paper_noise import Runs, plan, rise
+from bslutils.experiments.paper_benches import (
+    BENCHES,
+    CLEAN,
+    LEVELS,
+    LOSSES,
+    MAIN,
+    WORST,
+    Bench,
+    bench,
+)
+from bslutils.experiments.paper_noise import Runs, plan, rise, valid_ndcg
 from bslutils.experiments.paper_trials import STEPS, at, ratio, start
 from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.experiments.verdicts import ADDED
@@ -27,8 +36,10 @@ def fake(trial, *, gains=0.0):
     valid = 0.1 - 0.001 * abs(math.log(config.weight_decay * 1e4)) - 0.01 * level
     valid *= 1 + gains * math.log2(config.epochs / 5)
     history = [{"epoch": k, config.metric: valid * x} for k, x in ((1, 0.5), (2, 0.99), (3, 1))]
+    for look in history:  # by NDCG@20 at twice the start's L2 term
+        look["ndcg@20"] = 0.1 - 0.001 * abs(math.log(config.weight_decay * 2.5e3))
     made = {"id": trial.id, "valid": valid, "history": history, "exposure": {"gini": 0.85}}
-    return made | trial.settings
+    return made | {"best_epoch": 3} | trial.settings
 
 
 def completed(bench, **settings):
@@ -80,6 +91,31 @@ def test_every_loss_is_tuned_with_the_same_budget_and_the_same_training(finished
     }
     assert len(same) == 1
     assert all(t.config.positives > 1 and t.config.optimizer == "row-adam" for t in trials)
+
+
+def test_the_first_and_third_claim_are_tuned_for_ndcg_beside(finished):
+    """From the same start, with as many trials; only other choices are other runs."""
+    records, _ = finished["ml-1m"]
+    runs = Runs(bench("ml-1m"), records)
+    by_ndcg = Runs(bench("ml-1m"), records, valid_ndcg)
+    (one, _), (other, _) = (x.tuning("softmax", WORST[1]).best(records) for x in (runs, by_ndcg))
+    assert other.config.weight_decay > one.config.weight_decay
+    for loss in ("softmax", "bpr", "bce", "mse", "ccl"):
+        tunings = [x.clean(loss) for x in (runs, by_ndcg)]
+        assert len({tuning.at((0,) * len(tuning.knobs)).id for tuning in tunings}) == 1
+        assert len({len(tuning.tried(records)) for tuning in tunings}) == 1
+        kept = [*by_ndcg.kept(loss, CLEAN), *by_ndcg.kept(loss, WORST[0])]
+        assert {t.id for t in kept} <= records.keys()
+        assert {t.config.epochs for t in kept} == {runs.epochs()}
+    for loss in MAIN:
+        assert {t.id for t in by_ndcg.tuned(loss, WORST[1])} <= records.keys()
+    assert not list(Runs(bench("yelp2018"), finished["yelp2018"][0]).by_ndcg())
+
+
+def test_a_run_that_diverged_is_the_worst_by_either_metric():
+    history = [{"epoch": 5, "recall@20": 0.1, "ndcg@20": 0.2}]
+    record = {"best_epoch": 5, "history": history, "valid": 0.1}
+    assert valid_ndcg(record) == 0.2 and valid_ndcg(record | {"valid": 0.0}) == 0.0
 
 
 def test_what_decides_comes_first(finished):
