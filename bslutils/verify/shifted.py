@@ -141,8 +141,9 @@ def tightest():
     step = float(np.log(grid[1] / grid[0]))
     return Finding(
         f"for {len(falls)} people and shifts of {radii[0]:g} to {radii[-1]:g} nats the bound is "
-        f"lowest at the temperature of that radius, to {max(off) / step:.1f} steps of a fine grid; "
-        f"from one shift to the next this temperature falls by {np.min(falls):.3f} at least",
+        f"lowest at the temperature of that radius, to {max(off) / step:.1f} steps of a fine grid "
+        f"of temperatures; from one shift to the next larger one that temperature falls, for "
+        f"everybody, by {np.min(falls):.3f} at least",
         [
             holds("place of the lowest bound, in steps of the grid", max(off) / step, at_most=1.01),
             holds("bound elsewhere less that at the temperature", above, at_least=-1e-12),
