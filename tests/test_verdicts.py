@@ -84,9 +84,40 @@ def test_one_seed_needs_the_spread_of_others():
         estimate(one)
     found = estimate(one, spread=0.02, freedom=4)
     assert found.interval.low == pytest.approx(0.1 - stats.t.ppf(0.975, 4) * 0.02)
-    assert found.p_value == pytest.approx(
-        2 * stats.norm.sf(0.1 / (0.1 - found.interval.low) * stats.norm.ppf(0.975))
-    )
+    assert found.p_value == pytest.approx(2 * stats.t.sf(0.1 / 0.02, 4))
+
+
+def test_the_chance_is_that_of_the_interval():
+    """0.05 where the interval just touches 0: over seeds alone, over users alone, and nearly so
+    over both, where the tails are between those of the two.
+    """
+    users = RNG.normal(size=10_000)
+    users -= users.mean()
+    seeds, kinds = np.array([-0.01, 0.0, 0.01]), frozenset({"CPU"})
+    for spread, moved, error in ((seeds, 0 * users, 1e-6), (0 * seeds, users, 1e-3)):
+        _, _, half = estimate(Ratio(0.0, spread, moved, kinds)).interval
+        at_the_end = estimate(Ratio(half, spread + half, moved, kinds))
+        assert at_the_end.p_value == pytest.approx(0.05, rel=error)
+        assert estimate(Ratio(1.5 * half, spread, moved, kinds)).p_value < 0.05
+    assert estimate(Ratio(1.5 * half, 0 * seeds, users, kinds)).p_value < 0.005
+    _, _, half = estimate(Ratio(0.0, seeds, 0 * users, kinds)).interval
+    assert estimate(Ratio(1.5 * half, seeds, 0 * users, kinds)).p_value > 0.02
+    assert estimate(Ratio(0.0, 0 * seeds, 0 * users, kinds)).p_value == 1
+    assert estimate(Ratio(0.1, 0 * seeds, 0 * users, kinds)).p_value == 0
+
+
+def test_few_differences_of_nothing_are_called_something():
+    """Made-up comparisons without a difference, spread over three seeds: some 5 % by chance."""
+    called = 0
+    for _ in range(2000):
+        seeds = RNG.normal(0, 0.01, 3)
+        none = Ratio(float(seeds.mean()), seeds, np.zeros(9), frozenset({"CPU"}))
+        called += words({"one": estimate(none)}, equal=0.0)["one"] != "undecided"
+    assert called / 2000 < 0.07
+
+
+def test_a_word_needs_an_interval_without_zero():
+    assert words({"a": Estimate(Interval(0.1, -0.01, 0.21), 1e-3)})["a"] == "undecided"
 
 
 def test_the_interval_covers_what_it_says():

@@ -263,7 +263,7 @@ def grid() -> list[tuple[str, str]]:
 def better_on_clean() -> dict[tuple[str, str], Better]:
     """The comparison for each data set and backbone, where both losses are recorded."""
     seen = {cell: found for cell in grid() if (found := _compared(*cell))}
-    words = verdicts.words({cell: _estimate(lead) for cell, (lead, _) in seen.items()})
+    words = verdicts.words({x: _estimate(lead, scope.seeds) for x, (lead, scope) in seen.items()})
     return {
         cell: Better(
             lead, "preliminary" if scope.preliminary else words[cell], scope, _over_users(*cell)
@@ -322,11 +322,14 @@ def _experiments(data: str, backbone: str) -> Iterator[tuple[OfLoss, Callable[[]
             )
 
 
-def _estimate(lead: Interval) -> Estimate:
-    """The interval with the chance that goes with it, as for those over users and seeds."""
-    half = lead.high - lead.mean
-    z = abs(lead.mean) / half * stats.norm.ppf(0.975) if half else np.inf
-    return Estimate(lead, float(2 * stats.norm.sf(z)))
+def _estimate(lead: Interval, seeds: int) -> Estimate:
+    """Student's interval over seeds with the chance that goes with it.
+
+    As of pairs: where the runs are no pairs there are more degrees of freedom, and it is less.
+    """
+    half, freedom = lead.high - lead.mean, seeds - 1
+    t = abs(lead.mean) / half * stats.t.ppf(0.975, freedom) if half else np.inf
+    return Estimate(lead, float(2 * stats.t.sf(t, freedom)))
 
 
 @claim(
