@@ -15,7 +15,8 @@ class Scope:
         data: name of the data set.
         backbone: of the models.
         seeds: runs of each setting; 0 while nothing is recorded.
-        level: NDCG@20 of softmax loss on test in this experiment, without noise; 0 if unknown.
+        level: NDCG@20 of softmax loss on test in this experiment, without noise, or of the best
+            loss where the experiment is about that; 0 if unknown.
         best: that of the best record of any loss on this data, with the same model and by the
             same protocol; 0 if there is none to compare with.
         unsettled: why the models have not converged
