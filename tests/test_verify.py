@@ -84,7 +84,8 @@ def test_the_other_side_is_checked(results):
 
 def test_the_ledger(results):
     assert len(results) >= 25
-    assert {r.verdict for r in results.values()} == set(verify.VERDICTS)
+    # Only records, as they come in, make a claim mixed.
+    assert {r.verdict for r in results.values()} | {"mixed"} == set(verify.VERDICTS)
     assert any("PSL" in r.claim.source for r in results.values())
     for said in verify.CLAIMS.values():
         assert said.sentence.endswith(".") and said.source
@@ -401,7 +402,7 @@ def sure(mean):
 BREAK = {
     # Verdicts by the rules: one break for each that there may be.
     "paper-negatives": [
-        (judged, "verdict", constant("mixed")),
+        (judged, "verdict", constant("holds")),
         (judged, "verdict", constant("does not hold")),
         (judged, "verdict", constant("preliminary")),
     ],
@@ -954,7 +955,8 @@ def test_variance_and_fairness_are_compared_at_the_settings_that_validation_chos
 
 def test_over_data_a_verdict_is_what_was_seen():
     over = paper_data.over_data
-    assert over(["holds", "does not hold"]) == over(["mixed"]) == "holds under conditions"
+    assert over(["holds", "does not hold", "mixed"]) == "holds under conditions"
+    assert over(["mixed"]) == over(["does not hold", "mixed", "undecided"]) == "mixed"
     assert over(["does not hold", "not run", "undecided"]) == "does not hold"
     assert over([]) == over(["preliminary", "undecided", "not run"]) == "undecided"
 

@@ -34,7 +34,8 @@ edge were added when 53 trials of the tuning on Amazon-Electronics and no final 
   before all settings beside the chosen one were tried, or if twice the epochs add 2 % or more to
   the validation of one.
 * On a data set the lead has the verdict of :func:`bslutils.experiments.verdicts.verdict` over both
-  scores; over the data sets a claim *holds under conditions* if it holds, or is mixed, on one.
+  scores; over the data sets a claim *holds under conditions* if it holds on one, else it is
+  *mixed* if it is on one.
 """
 
 from collections.abc import Callable, Iterable, Iterator

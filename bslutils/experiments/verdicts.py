@@ -47,10 +47,11 @@ What the ledger makes of these words stands in :mod:`bslutils.verify.paper_data`
 younger than the rules above, and older than the first run under noise that they judge; runs
 without noise were known when it was written:
 
-* Over the data sets a claim *holds under conditions* if it holds or is mixed on one, else it
-  *does not hold* if it does not on one, else it is *undecided*. Only a data set with every
-  comparison, on a bench that is not preliminary, counts. So one mixed data set is enough, even
-  where most of its comparisons are worse: the ledger then names the losses on either side.
+* Over the data sets a claim *holds under conditions* if it holds on one, else it is *mixed* if it
+  is on one, else it *does not hold* if it does not on one, else it is *undecided*. Only a data set
+  with every comparison, on a bench that is not preliminary, counts. Until 2026-11-30 a claim that
+  is mixed on one data set was said to hold under conditions, even where most of its comparisons
+  there are worse.
 * That BSL is better *without* noise is put together in the same way, of the data sets and models
   one by one: one that is better holds, one that is worse or equal does not hold. So a single one
   that is equal, with none that is better, is a claim that does not hold. The lead is relative, in

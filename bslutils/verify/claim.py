@@ -21,6 +21,7 @@ from ..experiments.verdicts import EQUAL
 from ..intervals import Interval
 from .scope import Scope
 
+# What is mixed was seen to hold in some comparisons on a data set and to fail in others there.
 # What does not hold was seen to fail. Undecided is what was seen to do neither: the interval
 # reaches past the bound that is claimed, so that it does not show the claim, and further from it
 # than what does not matter, so that it does not show the contrary either (:func:`unclear`).
@@ -28,6 +29,7 @@ VERDICTS = (
     "holds exactly",
     "holds to the stated order",
     "holds under conditions",
+    "mixed",
     "does not hold",
     "undecided",
 )

@@ -144,19 +144,18 @@ def in_words(number: int, compared: dict[str, Judged]) -> str:
 def over_data(words: Iterable[str]) -> str:
     """The verdict of the ledger, from those on several data sets.
 
-    What was seen to hold on one of them, or in part, holds under conditions; what was only seen to
-    fail does not hold; and without a data set that says either it is undecided. So one data set on
-    which a claim is mixed is enough, even if most of its comparisons go against the claim:
-    :func:`in_words` says which do.
+    What was seen to hold on one of them holds under conditions; what was seen to hold in part is
+    mixed, and :func:`in_words` says which comparisons go against it; what was only seen to fail
+    does not hold; and without a data set that says any of this it is undecided.
 
     Example:
-        >>> over_data(["holds", "not run"]), over_data(["preliminary", "undecided"])
-        ('holds under conditions', 'undecided')
+        >>> over_data(["holds", "mixed", "not run"]), over_data(["mixed", "does not hold"])
+        ('holds under conditions', 'mixed')
     """
     words = set(words)
-    if words & {"holds", "mixed"}:
+    if "holds" in words:
         return "holds under conditions"
-    return "does not hold" if "does not hold" in words else "undecided"
+    return next((word for word in ("mixed", "does not hold") if word in words), "undecided")
 
 
 def _found(number: int) -> Finding:
@@ -192,9 +191,7 @@ def _scope(data: str, cell: Cell) -> Scope:
     verdict="",
     about=1,
     conditions="by the rules, as runs arrive; settings kept from clean data, 30 % of the negatives "
-    "false; by how much less softmax loss falls than each; "
-    "a data set that is mixed counts as holding under conditions: read which losses are on either "
-    "side",
+    "false; by how much less softmax loss falls than each",
     records=("paper_noise",),
 )
 def negatives():
@@ -209,9 +206,7 @@ def negatives():
     verdict="",
     about=2,
     conditions="by the rules, as runs arrive; by how much its Gini index is lower at equal "
-    "validation accuracy; "
-    "a data set that is mixed counts as holding under conditions: read which losses are on either "
-    "side",
+    "validation accuracy",
     records=("paper_noise",),
 )
 def fairness():
