@@ -45,14 +45,14 @@ def lead():
     if set(large) != set(LARGE):
         raise MissingRun("a run is missing: python -m bslutils sweep field --size full")
     published = next(row.by.mean for row in leads.published())
-    texts = [f"{row.by.percent()} over {row.over} with {row.model}" for row in graphs]
+    texts = [f"{row.by.percent()} over {row.over.upper()} with {row.model}" for row in graphs]
     beyond = [
-        f"{name}, {row.by.percent()} over {row.over}; in NDCG@20 {row.ndcg.percent()} over "
-        f"{row.ndcg_over}"
+        f"{name}, {row.by.percent()} over {row.over.upper()}; in NDCG@20 {row.ndcg.percent()} "
+        f"over {row.ndcg_over.upper()}"
         for name, row in large.items()
     ]
     effect = (
-        f"lead in Recall@20 {yelp.by.mean:+.1%} over {yelp.over} on Yelp2018, where "
+        f"lead in Recall@20 {yelp.by.mean:+.1%} over {yelp.over.upper()} on Yelp2018, where "
         f"{published:+.0%} was published; on Amazon-Electronics {'; '.join(texts)}; with matrix "
         f"factorisation and the larger budget on {'; on '.join(beyond)}"
     )
