@@ -19,6 +19,7 @@ from .scoring import check_lists
 Scorer = nn.Module | Callable[[np.ndarray], Tensor | np.ndarray | sparse.sparray]
 
 WIDTH = 64  # items in a block whose maximum is looked at first
+BLOCK = 1 << 16  # rows of a table that are checked at a time, so that no copy of it is made
 # Scores held at a time by default: 32 MB in float32, about a cache; on a GPU 512 MB.
 CHUNK = {"cpu": 1 << 23, "cuda": 1 << 27}
 
@@ -109,7 +110,7 @@ def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
 def check_finite(users: Tensor, items: Tensor) -> None:
     """Refuse vectors ``(n, d)`` of which one is not finite: ``ValueError``, which names it."""
     for name, vectors in (("user", users), ("item", items)):
-        bad = (~vectors.isfinite()).any(1).nonzero()
+        bad = torch.cat([(~x.isfinite()).any(1) for x in vectors.split(BLOCK)]).nonzero()
         if len(bad):
             first = f"{name} {int(bad[0])}"
             raise ValueError(f"the model gives NaN or infinite vectors, first for {first}")
@@ -157,8 +158,13 @@ def table_of(
 
 def bound_on_scores(users: Tensor, items: Tensor) -> float:
     """What no score exceeds: the product of the largest length of a user and of an item."""
-    lengths = (x.detach().double().norm(dim=1).max().item() for x in (users, items))
-    return math.prod(lengths)
+    return math.prod(_longest(x.detach()) for x in (users, items))
+
+
+def _longest(vectors: Tensor) -> float:
+    """The largest length of a row."""
+    lengths = [block.double().norm(dim=1).max() for block in vectors.split(BLOCK)]
+    return torch.stack(lengths).max().item()
 
 
 def _wraps_one(model: object) -> bool:

@@ -25,7 +25,7 @@ from .first_batch import first_value, out_of_memory
 from .in_batch import LogQ
 from .losses import negative_temperature
 from .optim import RowAdam, Together
-from .rank import bound_on_scores, check_cutoff, embeddings
+from .rank import BLOCK, bound_on_scores, check_cutoff, embeddings
 from .replay import Replay, replayable
 from .sampling import NoisyNegatives, batches, same_user_mask
 from .told import told_of_loss, told_of_model
@@ -336,15 +336,16 @@ def _check_finite(losses: Tensor, begin: int, epoch: int) -> None:
         )
 
 
+@torch.no_grad()
 def _check_weights(model: nn.Module, loss: nn.Module, data: Interactions, epoch: int) -> None:
     """Raise if the last update of an epoch, which no loss has seen, left what gives no scores."""
     said = f"in the last update of epoch {epoch}; the model holds the weights of epoch {epoch - 1}"
     modules = (model, loss) if isinstance(loss, nn.Module) else (model,)
     for name, value in (named for module in modules for named in module.named_parameters()):
-        # Squares, since a length that overflows would make a cosine 0.
-        squares = value.detach().square()
-        if not (squares.sum(-1) if value.ndim else squares).isfinite().all():
-            raise FloatingPointError(f"{name} became NaN or too large {said}")
+        # Squares, since a length that overflows would make a cosine 0; in blocks, without a copy.
+        for block in torch.atleast_1d(value).split(BLOCK):
+            if not block.square().sum(-1).isfinite().all():
+                raise FloatingPointError(f"{name} became NaN or too large {said}")
     if (
         not bound_on_scores(*embeddings(model, data))
         <= torch.finfo(next(model.parameters()).dtype).max

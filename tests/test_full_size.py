@@ -52,3 +52,34 @@ def test_the_facts_are_those_of_the_data(real_data, name):
     for key, value in found.items():
         close = pytest.approx(value) if isinstance(value, float | dict) else value
         assert said[key] == close, key
+
+
+LARGE = """
+import resource, sys
+import numpy as np, torch
+from scipy.sparse import csr_array
+import bslutils as bsl
+
+rows, rng, n = int(sys.argv[1]), np.random.default_rng(0), int(sys.argv[1]) // 2
+pairs = np.unique(rng.integers(n, size=(20_000, 2)), axis=0)
+parts = [csr_array((np.ones(len(x), bool), x.T), shape=(n, n)) for x in (pairs[200:], pairs[:200])]
+data = bsl.Interactions(*parts, csr_array((n, n), dtype=bool), name="made")
+model = bsl.models.MatrixFactorization(n, n, dim=64)
+settings = {"epochs": 3, "lr": 0.01, "optimizer": "row-adam", "batch_size": 4096}
+config = bsl.TrainConfig(**settings, n_negatives=64, progress=False)
+bsl.fit(model, data, bsl.losses.SoftmaxLoss(tau=0.2), config)
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_fit_holds_six_vectors_a_row():
+    """As the chapter *When one machine is not enough* says."""
+    few, many = 600_000, 1_200_000
+    peaks = [
+        int(subprocess.check_output([sys.executable, "-c", LARGE, str(rows)]))
+        for rows in (few, many)
+    ]
+    vectors = (peaks[1] - peaks[0]) / (many - few) / (4 * 64)
+    print(f"{vectors:.2f} vectors a row")
+    assert 5 < vectors < 6.5
