@@ -52,18 +52,22 @@ class Interval(NamedTuple):
         hidden = [d for d in range(3) if any(round(unit * x, digits + d) == 0 for x in ends)]
         return digits + min(len(hidden), 2)
 
-    def percent(self, digits: int = 1) -> str:
+    def percent(self, digits: int = 1, *, unit: str = "%") -> str:
         """The same for a relative change, in per cent and with its sign.
+
+        A difference of two relative changes is in points: ``unit="points"``.
 
         Example:
             >>> Interval(-0.05, -0.08, -0.02).percent()
             '-5.0 % (-8.0 to -2.0)'
             >>> Interval(-0.05, -0.1, -0.0001).percent()
             '-5.00 % (-10.00 to -0.01)'
+            >>> Interval(-0.05, -0.08, -0.02).percent(unit="points")
+            '-5.0 points (-8.0 to -2.0)'
         """
         digits = self._digits(digits, 100)
         mean, low, high = (number(100 * x, digits, "+") for x in self)
-        return f"{mean} % ({low} to {high})"
+        return f"{mean} {unit} ({low} to {high})"
 
     def plus_minus(self, digits: int = 1) -> str:
         """A relative change in per cent with half its interval, which must be symmetric.

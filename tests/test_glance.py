@@ -106,7 +106,7 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     assert "the claim holds on MovieLens-1M and Yelp2018; no converged runs yet on" in third
     assert "of 12 planned pairs of data and model 3 are run in chapter 15 (BSL: 2 equal" in third
     _, _, *rows = glance.table().splitlines()
-    assert "MovieLens-1M **mixed**: BPR +20.0 % (" in rows[0]
+    assert "MovieLens-1M **mixed**: BPR +20.0 points (" in rows[0]
     assert "**no converged runs yet**: Amazon-Electronics, Gowalla; short runs, with" in rows[0]
     assert "MovieLens-1M **mixed**: BPR 0.100 (0.094 to 0.106), BCE 0.010" in rows[1]
     assert "Yelp2018 **mixed**" in rows[1]

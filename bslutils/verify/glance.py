@@ -23,6 +23,7 @@ from .paper_data import (
     Cell,
     better_on_clean,
     grid,
+    in_unit,
     in_words,
     listed,
     on_paper_data,
@@ -32,6 +33,7 @@ from .paper_data import (
 MISSING = "(a run is missing)"
 NOT_RUN = "no converged runs yet"
 OTHER_DATA = "the ledger, with other data"
+POINTS = "points: a fall is in per cent of the loss's own NDCG@20 without noise"
 # Claim -> the noise of its comparisons on the paper's data, which is not that of the small data.
 NOISE = {
     1: f"with {100 * judged.NEGATIVES[1]:g} % of the negatives false",
@@ -49,9 +51,10 @@ class Row:
         theory: name of a claim of the ledger -> what it says, to go on with its verdict.
         training: the claim of the ledger on training that the small data belong to.
         how: the comparison on the small data is made.
-        axis: what is compared, with its unit.
+        measured: what is compared.
+        under: under which noise on the small data, if the noise is not another one in each row.
         beside: goes before what it is compared with, or before when.
-        percent: whether that is a relative change.
+        unit: of that: per cent; points, of two changes in per cent; or none.
         advice: what to do.
         rests_on: the claim of the ledger that the advice follows from.
     """
@@ -61,15 +64,21 @@ class Row:
     theory: dict[str, str]
     training: str
     how: str
-    axis: str
+    measured: str
+    under: str
     beside: str
-    percent: bool
+    unit: str
     advice: str
     rests_on: str
 
     def text(self, interval: Interval) -> str:
         """An interval in the unit of the claim."""
-        return interval.percent() if self.percent else interval.text(3)
+        return in_unit(self.unit, interval)
+
+    @property
+    def axis(self) -> str:
+        """What is compared, with its unit."""
+        return f"{self.measured} ({self.unit})" if self.unit else self.measured
 
     @property
     def verdict(self) -> str:
@@ -94,11 +103,12 @@ ROWS = (
         },
         "trained-negatives",
         f"with false negatives drawn {NEGATIVE.levels[-1]:g} times as often and settings kept",
-        f"how much less SL falls (%)\nunder {NEGATIVE.levels[-1]:g} times the false negatives",
+        "how much less SL falls",
+        f"under {NEGATIVE.levels[-1]:g} times the false negatives",
         "than ",
-        True,
+        "points",
         "If negatives may be false, raise τ before you change the loss, tuned under the noise; if "
-        "those that users meet differ from those of training, expect a lower one, and measure.",
+        "users meet other negatives than training draws, expect a lower τ, and measure.",
         "trained-temperature",
     ),
     Row(
@@ -111,8 +121,9 @@ ROWS = (
         "trained-fairness",
         "at equal validation accuracy and for BCE without an intercept",
         "how much lower the Gini index of SL is",
+        "",
         "than that of ",
-        False,
+        "",
         "Choose the loss for its accuracy; compare the fairness of losses at equal accuracy.",
         "trained-fairness",
     ),
@@ -126,9 +137,10 @@ ROWS = (
         "trained-bilateral",
         "with both losses tuned on the same data, but where it says otherwise, and false positives "
         "among the candidates",
-        "lead of BSL over SL (%)",
+        "lead of BSL over SL",
+        "",
         "with ",
-        True,
+        "%",
         "If positives are noisy, raise τ; then try BSL with 8 to 16 positives of a user in a row "
         "and τ₁ = 1.",
         "trained-optimism",
@@ -253,7 +265,8 @@ def table() -> str:
         paper = "; ".join(filter(None, [*_cells(row), short(row.number)]))
         if row.number in NOISE and any(x.compared for x in on_paper_data(row.number).values()):
             paper = f"{NOISE[row.number]}: {paper}"
-        small = f"{row.how}: {row.axis.split(' (')[0]} {small}; {OTHER_DATA}: **{row.verdict}**"
+        measured = f"{row.measured} ({POINTS})" if row.unit == "points" else row.measured
+        small = f"{row.how}: {measured} {small}; {OTHER_DATA}: **{row.verdict}**"
         rows.append((f"{row.number}. {row.title}", theory, small, paper, row.advice))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 

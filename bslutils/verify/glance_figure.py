@@ -69,7 +69,7 @@ def _text(*texts: str, title: str = "") -> tuple[float, Callable[[Axes], None]]:
 
 
 def _errorbar(ax: Axes, row: Row, interval: Interval, y: float, color: str) -> None:
-    mean, low, high = (x * (100 if row.percent else 1) for x in interval)
+    mean, low, high = (x * (100 if row.unit else 1) for x in interval)
     ax.errorbar(mean, y, xerr=[[mean - low], [high - mean]], fmt="o", ms=4, color=color)
 
 
@@ -87,7 +87,7 @@ def _color(name: str) -> str:
 
 def _small(ax: Axes, row: Row, names: Sequence[str]) -> None:
     seen = on_small_data(row.number)
-    _panel(ax, names, row.axis)
+    _panel(ax, names, "\n".join(filter(None, [row.axis, row.under])))
     for y, name in enumerate(READINGS[row.number]):
         if name in seen:
             _errorbar(ax, row, seen[name], y, _color(name))
@@ -98,8 +98,7 @@ def _small(ax: Axes, row: Row, names: Sequence[str]) -> None:
 def _paper(ax: Axes, row: Row, cells: Mapping[str, Cell]) -> None:
     """The losses of a data set one below the other, in the colours of the panel above."""
     names = [f"{SOURCES[data].title}\n{cell.word}" for data, cell in cells.items()]
-    what = row.axis.partition("\n")[0]
-    _panel(ax, names, "\n".join(filter(None, [what, NOISE.get(row.number)])))
+    _panel(ax, names, "\n".join(filter(None, [row.axis, NOISE.get(row.number)])))
     ax.set_title("On the paper's data, by the rules")
     for y, cell in enumerate(cells.values()):
         step = 0.7 / max(1, len(cell.compared))

@@ -33,35 +33,40 @@ DECIDED = ("holds", "mixed", "does not hold", "undecided")  # what the rules cal
 STATES = (*verdicts.WORDS, "preliminary")  # of a comparison without noise
 
 
+def in_unit(unit: str, interval: Interval) -> str:
+    """An interval in per cent or points, or as it is where there is no unit."""
+    return interval.percent(unit=unit) if unit else interval.text(3)
+
+
 class Compared(NamedTuple):
     """How losses are compared for a claim on the paper's data.
 
     Attributes:
         compare: gives the comparisons, by data and loss.
         losses: those that decide.
-        percent: whether the difference is a relative one.
+        unit: of the difference: per cent; points, of two changes in per cent; or none.
     """
 
     compare: Callable[[Records], dict[tuple[str, str], Judged]]
     losses: tuple[str, ...]
-    percent: bool = True
+    unit: str
 
     def text(self, interval: Interval) -> str:
         """An interval in the unit of the comparison."""
-        return interval.percent() if self.percent else interval.text(3)
+        return in_unit(self.unit, interval)
 
     def sizes(self, intervals: Iterable[Interval]) -> str:
         """How large differences are, in words."""
         means = (abs(x.mean) for x in intervals)
-        if self.percent:  # points of a relative change
-            return f"{listed(f'{100 * mean:.1f}' for mean in means)} points"
+        if self.unit:
+            return f"{listed(f'{100 * mean:.1f}' for mean in means)} {self.unit}"
         return listed(f"{mean:.3f}" for mean in means)
 
 
 COMPARED = {  # by claim of the paper
-    1: Compared(lambda records: judged.first_claim(records), judged.OTHERS),
-    2: Compared(lambda records: judged.second_claim(records), judged.OTHERS, percent=False),
-    3: Compared(lambda records: judged.third_claim(records), ("bilateral_softmax",)),
+    1: Compared(lambda records: judged.first_claim(records), judged.OTHERS, "points"),
+    2: Compared(lambda records: judged.second_claim(records), judged.OTHERS, ""),
+    3: Compared(lambda records: judged.third_claim(records), ("bilateral_softmax",), "%"),
 }
 
 

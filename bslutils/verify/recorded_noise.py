@@ -70,7 +70,7 @@ def negatives():
         f"comparisons, more in {worse}, and {open_} leave it open; tuned again at r = 10: less "
         f"beyond it in {sum(x.low > 0 for x in again.values())} of {len(again)}, more in "
         f"{sum(x.high < 0 for x in again.values())}, most clearly than {other.upper()} on {data}, "
-        f"with a difference of {again[data, other].percent()}"
+        f"with a difference of {again[data, other].percent(unit='points')}"
     )
     return Finding(
         effect,
@@ -271,8 +271,8 @@ def bilateral_trial():
         b.title: less(POSITIVE, b, "bilateral_softmax", "softmax", tuned=True) for b in dense()
     }
     effect = "; ".join(
-        f"{data}: {kept[data].percent()}"
-        + (f", tuned at the noise {again[data].percent()}" if data in again else "")
+        f"{data}: {kept[data].percent(unit='points')}"
+        + (f", tuned at the noise {again[data].percent(unit='points')}" if data in again else "")
         for data in kept
     )
     return Finding(
@@ -304,7 +304,7 @@ def doubt():
     data, other = max(harder, key=lambda which: harder[which].low)
     follow = sum(x.high < 0 for x in harder.values())
     against = "; ".join(
-        f"{name.upper()} on {where} falls less, with a difference of {x.percent()}"
+        f"{name.upper()} on {where} falls less, with a difference of {x.percent(unit='points')}"
         for (where, name), x in harder.items()
         if x.low > 0
     )
