@@ -115,7 +115,7 @@ class Interactions:
 
     @cached_property
     def item_degree(self) -> np.ndarray:
-        """Training pairs of each item, its popularity: ``(n_items,)``."""
+        """Training pairs of each item, its popularity, ``(n_items,)``."""
         return _read_only(np.bincount(self.train.indices, minlength=self.n_items))
 
     def popularity_groups(self, n_groups: int = 10) -> np.ndarray:

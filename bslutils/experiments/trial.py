@@ -98,7 +98,7 @@ class Trial:
 
     @property
     def score(self) -> str:
-        """What vectors are compared by in training: ``"cosine"``, the default, or ``"dot"``."""
+        """What vectors are compared by in training, ``"cosine"`` (the default) or ``"dot"``."""
         return self.model.get("score", "cosine")
 
     @classmethod
@@ -133,7 +133,7 @@ class Trial:
 
     @property
     def noise(self) -> str:
-        """The noise that it is trained with, in short: ``"clean"``, or r and p as in labels."""
+        """The noise that it is trained with, in short, ``"clean"`` or r and p as in labels."""
         parts = []
         if self.config.negative_noise != 1:
             parts.append(f"r={self.config.negative_noise:g}")
