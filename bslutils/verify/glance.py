@@ -20,6 +20,7 @@ from .paper_data import (
     SAID,
     SMALL,
     STATES,
+    TUNED_FOR_NDCG,
     Cell,
     better_on_clean,
     grid,
@@ -215,8 +216,8 @@ def on_paper(number: int) -> str:
     by_word: dict[str, list[str]] = {}
     for data, cell in on_paper_data(number).items():
         title = SOURCES[data].title
-        if cell.compared and cell.word in DECIDED and number in SAID:
-            title += f", where {in_words(number, cell.compared)}"
+        if cell.compared and cell.word in DECIDED:
+            title += _said(number, cell)
         elif cell.word == "begun":
             title += f", where {_so_far(number, cell)}"
         by_word.setdefault(cell.word, []).append(title)
@@ -226,6 +227,20 @@ def on_paper(number: int) -> str:
     return "; ".join(
         f"{said.get(word, f'the claim {word}')} on {listed(data)}" for word, data in by_word.items()
     )
+
+
+def _said(number: int, cell: Cell) -> str:
+    """What the comparisons say that carry a verdict, and with settings tuned for NDCG@20."""
+    if number in SAID:
+        text = f", where {in_words(number, cell.compared)}"
+        again = in_words(number, cell.beside) if cell.beside else ""
+    else:
+        text, again = (
+            ", ".join(COMPARED[number].text(x.estimate.interval) for x in found.values())
+            for found in (cell.compared, cell.beside)
+        )
+        text = f", where the lead of BSL is {text}"
+    return text + (f"; {TUNED_FOR_NDCG}, {again}" if again else "")
 
 
 def _so_far(number: int, cell: Cell) -> str:
@@ -274,13 +289,17 @@ def table() -> str:
 def _cells(row: Row) -> list[str]:
     """What the rules say on each data set with its comparisons; those without one together."""
     said, without = [], {}
-    for data, (word, compared) in on_paper_data(row.number).items():
+    for data, cell in on_paper_data(row.number).items():
         title = SOURCES[data].title
-        leads = [f"{label(loss)} {row.text(x.estimate.interval)}" for loss, x in compared.items()]
+        leads, again = (
+            ", ".join(f"{label(x)} {row.text(y.estimate.interval)}" for x, y in found.items())
+            for found in (cell.compared, cell.beside)
+        )
+        again = f" ({TUNED_FOR_NDCG}: {again})" if again else ""
         if leads:
-            said.append(f"{title} **{word}**: {', '.join(leads)}")
+            said.append(f"{title} **{cell.word}**: {leads}{again}")
         else:
-            without.setdefault(word, []).append(title)
+            without.setdefault(cell.word, []).append(title)
     names = {"not run": NOT_RUN}
     return said + [
         f"**{names.get(word, word)}**: {', '.join(titles)}" for word, titles in without.items()

@@ -4,9 +4,10 @@ The runs are still being made, so no verdict is recorded here: each is found fro
 the rules that were written down before (:mod:`bslutils.experiments.verdicts`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,8 @@ from ..experiments import accuracy, every_loss, judged, verdicts
 from ..experiments.convergence import of_bench
 from ..experiments.judged import Judged
 from ..experiments.paper_benches import BENCHES, CLEAN, bench
-from ..experiments.paper_noise import Runs
-from ..experiments.records import MissingRun, Records
+from ..experiments.paper_noise import Runs, valid_ndcg
+from ..experiments.records import MissingRun
 from ..experiments.testbeds import measured
 from ..experiments.trial import Trial
 from ..experiments.verdicts import METRIC, Estimate
@@ -30,6 +31,7 @@ from .scope import Scope
 SMALL = "movielens-small"
 BACKBONES = ("MF", "LightGCN", "NGCF")
 DECIDED = ("holds", "mixed", "does not hold", "undecided")  # what the rules call a data set
+TUNED_FOR_NDCG = "tuned for NDCG@20 instead of Recall@20"
 STATES = (*verdicts.WORDS, "preliminary")  # of a comparison without noise
 
 
@@ -42,14 +44,17 @@ class Compared(NamedTuple):
     """How losses are compared for a claim on the paper's data.
 
     Attributes:
-        compare: gives the comparisons, by data and loss.
+        compare: gives the comparisons, by data and loss; with a ``goal``, with settings that were
+            tuned for it.
         losses: those that decide.
         unit: of the difference: per cent; points, of two changes in per cent; or none.
+        beside: whether they are shown with settings tuned for NDCG@20, too.
     """
 
-    compare: Callable[[Records], dict[tuple[str, str], Judged]]
+    compare: Callable[..., dict[tuple[str, str], Judged]]
     losses: tuple[str, ...]
     unit: str
+    beside: bool = True
 
     def text(self, interval: Interval) -> str:
         """An interval in the unit of the comparison."""
@@ -64,9 +69,11 @@ class Compared(NamedTuple):
 
 
 COMPARED = {  # by claim of the paper
-    1: Compared(lambda records: judged.first_claim(records), judged.OTHERS, "points"),
-    2: Compared(lambda records: judged.second_claim(records), judged.OTHERS, ""),
-    3: Compared(lambda records: judged.third_claim(records), ("bilateral_softmax",), "%"),
+    1: Compared(lambda known, **goal: judged.first_claim(known, **goal), judged.OTHERS, "points"),
+    2: Compared(lambda known: judged.second_claim(known), judged.OTHERS, "", beside=False),
+    3: Compared(
+        lambda known, **goal: judged.third_claim(known, **goal), ("bilateral_softmax",), "%"
+    ),
 }
 
 
@@ -95,20 +102,25 @@ class Cell(NamedTuple):
         word: a verdict by the rules, "preliminary", "not run", or "begun" where some comparisons
             are run and others not.
         compared: loss -> its comparison with softmax loss, as far as it is recorded.
+        beside: the same with settings tuned for NDCG@20; empty where one of them is missing.
     """
 
     word: str
     compared: dict[str, Judged]
+    beside: Mapping[str, Judged] = MappingProxyType({})
 
 
 def on_paper_data(number: int) -> dict[str, Cell]:
     """A claim of the paper, 1, 2 or 3, on each of its data sets."""
     how = COMPARED[number]
     found, cells = how.compare(records()), {}
+    other = how.compare(records(), goal=valid_ndcg) if how.beside else {}
     for b in BENCHES:
         compared = {loss: found[b.data, loss] for loss in how.losses if (b.data, loss) in found}
+        again = {loss: other[b.data, loss] for loss in how.losses if (b.data, loss) in other}
+        again = again if len(again) == len(how.losses) else {}
         word = judged.verdict(found, b, records(), how.losses)
-        cells[b.data] = Cell("begun" if compared and word == "not run" else word, compared)
+        cells[b.data] = Cell("begun" if compared and word == "not run" else word, compared, again)
     return cells
 
 
@@ -165,17 +177,25 @@ def over_data(words: Iterable[str]) -> str:
 
 def _found(number: int) -> Finding:
     cells, how, texts = on_paper_data(number), COMPARED[number], []
-    for data, (word, compared) in cells.items():
-        leads = {loss: how.text(x.estimate.interval) for loss, x in compared.items()}
-        if len(how.losses) > 1:
-            leads = {loss: f"{loss.upper()} {lead}" for loss, lead in leads.items()}
-        text = word
-        if compared and word in DECIDED and number in SAID:
-            text += f", {in_words(number, compared)}"
-        found = f": {', '.join(leads.values())}" if leads else ""
-        texts.append(f"{SOURCES[data].title}: {text}{found}")
+    for data, cell in cells.items():
+        text = cell.word
+        if cell.compared and cell.word in DECIDED and number in SAID:
+            text += f", {in_words(number, cell.compared)}"
+        if cell.compared:
+            text += f": {_leads(how, cell.compared)}"
+        if cell.beside:
+            text += f"; {TUNED_FOR_NDCG}: {_leads(how, cell.beside)}"
+        texts.append(f"{SOURCES[data].title}: {text}")
     scope = tuple(_scope(data, cell) for data, cell in cells.items())
     return Finding("; ".join(texts), [], scope, over_data(cell.word for cell in cells.values()))
+
+
+def _leads(how: Compared, compared: dict[str, Judged]) -> str:
+    """The comparisons one by one, with the name of the loss where there are several."""
+    leads = {loss: how.text(x.estimate.interval) for loss, x in compared.items()}
+    if len(how.losses) > 1:
+        leads = {loss: f"{loss.upper()} {lead}" for loss, lead in leads.items()}
+    return ", ".join(leads.values())
 
 
 def _scope(data: str, cell: Cell) -> Scope:
