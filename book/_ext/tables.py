@@ -14,7 +14,12 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
 
-NUMBER = re.compile(r"[-+−±×~<>≈]*\s*[\d.,]+\s*(%|×|s|min|h|px|nats|GB|MB)?( ?\(.*\))?")
+# An amount, its margin or its interval, what it is counted in, and a mark.
+AMOUNT = r"[-+−±×~<>≤≥≈]*\s*[\d.,]*\d[\d.,]*(e[-+−]?\d+)?"
+UNIT = r"\s*(%|×|s|min|h|px|nats|GB|MB)?"
+NUMBER = re.compile(rf"{AMOUNT}{UNIT}( ± {AMOUNT}{UNIT})?( ?\(.*\))?( ?[*†‡])?")
+GAPS = ("", "–", "NaN", "<NA>")
+PANDAS = re.compile(r'class="[^"]*\bdataframe\b')
 FRAME = "jp-RenderedHTMLCommon"  # of what scrolls, the theme looks for this
 
 
@@ -22,9 +27,10 @@ class printed_table(nodes.figure):  # named as the nodes of docutils are
     """A figure whose body is a table."""
 
 
-def title(node: nodes.figure) -> str:
+def title(node: nodes.figure) -> str | None:
     """The caption, as what a reference without a text of its own says."""
-    return next(node.findall(nodes.caption)).astext()
+    caption = next(node.findall(nodes.caption), None)
+    return caption and caption.astext()
 
 
 class NumberTables(SphinxTransform):
@@ -49,14 +55,14 @@ class TidyTables(SphinxTransform):
 
     def apply(self, **kwargs) -> None:
         for raw in self.document.findall(nodes.raw):
-            if 'class="dataframe"' in raw.astext():
+            if PANDAS.search(raw.astext()):
                 raw[:] = [nodes.Text(tidy(raw.astext()))]
 
 
 def tidy(written: str) -> str:
     """A table of pandas with one header, aligned columns and a frame that scrolls."""
     page = BeautifulSoup(written, "html.parser")
-    for style in page.find_all("style"):
+    for style in page.find_all("style", scoped=True):  # a styled frame has another
         style.decompose()
     for table in page.find_all("table", class_="dataframe"):
         del table["border"]
@@ -82,16 +88,34 @@ def _one_header(table: Tag) -> None:
 
 
 def _align(table: Tag) -> None:
-    rows = [row.find_all("td") for row in table.tbody.find_all("tr")]
-    heads = table.thead.find_all("tr")[-1].find_all("th") if table.thead else []
-    for row in table.find_all("tr"):
+    """Set numbers to the right; columns count from there, as an index leaves cells out."""
+    rows = [row for row in table.find_all("tr") if row.find_parent("table") is table]
+    for row in rows:
         del row["style"]
-    for k in range(min(map(len, rows), default=0)):
-        cells = [row[k] for row in rows]
-        said = [cell.text.strip() for cell in cells]
-        if any(said) and all(NUMBER.fullmatch(text) for text in said if text):
-            for cell in [*cells, *heads[k - len(rows[0]) :][:1]]:
-                cell["class"] = "number"
+    cells = [row.find_all("td", recursive=False)[::-1] for row in rows]
+    heads = [_heads(row) for row in rows if row.parent.name == "thead"]
+    for k, column in enumerate(zip(*filter(None, cells), strict=False)):
+        if _is_of_numbers([cell.text.strip() for cell in column]):
+            for cell in [*column, *(head[k] for head in heads if k in head)]:
+                cell["class"] = [*cell.get("class", ()), "number"]
+
+
+def _is_of_numbers(said: list[str]) -> bool:
+    """Whether a column has numbers; where some are missing, a word or two may say why."""
+    numbers = [text for text in said if NUMBER.fullmatch(text)]
+    words = {text for text in said if text not in GAPS and not NUMBER.fullmatch(text)}
+    return len(numbers) > len(words) and not any(re.search(r"\d", word) for word in words)
+
+
+def _heads(row: Tag) -> dict[int, Tag]:
+    """The headers of one column each, by their place from the right."""
+    found, place = {}, 0
+    for cell in row.find_all("th", recursive=False)[::-1]:
+        span = int(cell.get("colspan", 1))
+        if span == 1:
+            found[place] = cell
+        place += span
+    return found
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
