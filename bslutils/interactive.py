@@ -29,14 +29,15 @@ class Slider:
     Args:
         draw: makes the figure at a value, a ``matplotlib.figure.Figure``, with the same axes each
             time: what does not move should stand still. It is closed by who shows it.
-        values: where the slider stops, at least two.
-        label: stands before the value, such as ``"τ = "``.
-        start: the value at first, and in print; one of ``values``.
+        values: where the slider stops, at least two, all different.
+        label: stands before the value, such as ``"τ = "``, and names the slider.
+        start: the value at first; one of ``values``.
         alt: what the figure shows, for those who do not see it.
         said: a few words that go with the value, such as what it amounts to.
 
     Raises:
-        ValueError: fewer than two values, ``start`` that is not among them, an empty description.
+        ValueError: fewer than two values, one that is there twice or no number, ``start`` that is
+            not among them, a label without a name, an empty description.
         TypeError: when it is shown: ``draw`` that gives something else.
 
     Example:
@@ -61,11 +62,17 @@ class Slider:
         alt: str,
         said: Callable[[float], str] | None = None,
     ):
-        self.values = [float(value) for value in values]
+        self.values = [float(value) + 0.0 for value in values]  # no minus before a zero
         if len(self.values) < 2:
             raise ValueError(f"values must be at least two, got {len(self.values)}")
+        if any(value != value for value in self.values):
+            raise ValueError(f"values must be numbers, got {self.values}")
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"values must all be different, got {self.values}")
         if start not in self.values:
             raise ValueError(f"start must be one of the {len(self.values)} values, got {start}")
+        if not _name(label):
+            raise ValueError(f"label must name what moves, got {label!r}")
         if not alt.strip():
             raise ValueError("alt must describe the figure")
         self.draw, self.label, self.start, self.alt, self.said = draw, label, start, alt, said
@@ -75,7 +82,19 @@ class Slider:
         return [{"drawn": _drawn(self.draw(v)), "said": self._line(v)} for v in self.values]
 
     def _line(self, value: float) -> str:
-        return f"{self.label}{value:.3g}" + (f": {self.said(value)}" if self.said else "")
+        return f"{self.label}{self._number(value)}" + (f": {self.said(value)}" if self.said else "")
+
+    def _number(self, value: float) -> str:
+        """Whole if it is, or with as many digits, from three on, as tell the stops apart."""
+        if value.is_integer() and abs(value) < 1e15:
+            return f"{value:.0f}"
+        digits = 3
+        while digits < 17 and len({f"{v:.{digits}g}" for v in self.values}) < len(self.values):
+            digits += 1
+        return f"{value:.{digits}g}"
+
+    def __repr__(self) -> str:
+        return f"<Slider of {len(self.values)} drawings: {self.alt}>"
 
     def _repr_html_(self) -> str:
         stops, at = self.stops(), self.values.index(self.start)
@@ -84,11 +103,17 @@ class Slider:
             f'<div class="interactive" data-stops="{html.escape(json.dumps(stops))}">'
             f'<img src="{here["drawn"]}" alt="{html.escape(self.alt)}" '
             'style="background: white; max-width: 100%">'
-            f"<label><output>{here['said']}</output>"
+            # Without autocomplete: going back, a browser would move the slider and not the drawing.
+            f"<div><output>{here['said']}</output>"
             f'<input type="range" min="0" max="{len(stops) - 1}" value="{at}" '
-            f'aria-label="{html.escape(self.label.strip(" ="))}" '
-            f'aria-valuetext="{here["said"]}" oninput="{html.escape(MOVE)}"></label></div>'
+            f'autocomplete="off" aria-label="{html.escape(_name(self.label))}" '
+            f'aria-valuetext="{here["said"]}" oninput="{html.escape(MOVE)}"></div></div>'
         )
+
+
+def _name(label: str) -> str:
+    """What moves, without what stands between it and its value."""
+    return label.strip(" =:")
 
 
 def _drawn(figure: Figure) -> str:
@@ -98,7 +123,8 @@ def _drawn(figure: Figure) -> str:
     from matplotlib import pyplot as plt
 
     file = io.StringIO()
-    with rc_context({"svg.hashsalt": "bslutils"}):  # the same figure gives the same text
+    # The same figure gives the same text, and every stop a drawing of the same size.
+    with rc_context({"svg.hashsalt": "bslutils", "savefig.bbox": "standard"}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     plt.close(figure)
     lines = (line.strip() for line in file.getvalue().splitlines())

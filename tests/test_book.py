@@ -251,5 +251,11 @@ def test_interactive_figures_move_without_a_kernel(browser, site, page, screen):
             seen.add((image.get_attribute("src"), said.text_content()))
             tab.keyboard.press("ArrowRight")
         assert len(seen) == int(control.get_attribute("max")) + 1
+    # A browser that goes back may move a slider to where it was left, but not the drawing.
+    tab.goto(f"{site}/intro.html", wait_until="networkidle")
+    tab.go_back(wait_until="networkidle")
+    at = "b => JSON.parse(b.dataset.stops)[b.querySelector('input').value].said"
+    for figure in figures.all():
+        assert figure.evaluate(at) == figure.locator("output").text_content()
     assert wrong == []
     tab.context.close()
