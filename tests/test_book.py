@@ -205,6 +205,20 @@ def test_a_page_is_printed_light_and_unfolded(browser, site):
     tab.context.close()
 
 
+@pytest.mark.parametrize("page", ["book/05-temperature-radius", "book/reproducibility"])
+def test_what_scrolls_on_a_screen_is_printed_whole(browser, site, page):
+    tab, wrong = open_page(browser, site, page)
+    tab.set_viewport_size({"width": 718, "height": 1000})  # a sheet of A4 between its margins
+    tab.emulate_media(media="print")
+    cut = """all => all.filter(x => x.scrollWidth > x.clientWidth + 1 && x.clientWidth
+        && getComputedStyle(x).overflowX != "visible").map(x => x.outerHTML.slice(0, 200))"""
+    assert tab.locator("article :is(pre, table, div)").evaluate_all(cut) == []
+    controls = tab.locator("details.above-input, .interactive input")
+    assert controls.count() and not any(control.is_visible() for control in controls.all())
+    assert wrong == []
+    tab.context.close()
+
+
 def test_the_landing_page_says_its_title_once(browser, site):
     tab, wrong = open_page(browser, site, "intro")
     assert tab.title() == "The BSL Book"

@@ -33,7 +33,7 @@ FOOT = (
     '<div style="font-size:8px;width:100%;padding:0 16mm;text-align:center;font-family:sans-serif">'
     "{title}</div>"
 )
-# Pages print light and unfolded by themselves (print.js); here they are without controls.
+# Pages print light, unfolded and whole by themselves (print.js, bsl.css); here without controls.
 STYLE = """
 * { animation: none !important; transition: none !important; }
 .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .prev-next-footer,
@@ -42,13 +42,8 @@ STYLE = """
 .bd-main .bd-content .bd-article-container { max-width: 100% !important; }
 #jb-print-toc { display: none !important; }
 div.cell_input, div.highlight { display: block !important; break-inside: auto !important; }
-div.highlight, pre, .cell_output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container {
-  overflow: visible !important;
-}
 table { break-inside: auto !important; }
-table.dataframe { display: table !important; overflow: visible !important; font-size: 9px; }
-table.dataframe :is(td, th) { padding: 2px 4px !important; overflow-wrap: break-word; }
-pre { white-space: pre-wrap !important; overflow-wrap: anywhere; break-inside: auto !important; }
+pre { break-inside: auto !important; }
 figure, tr, .admonition-title { break-inside: avoid; }
 h1, h2, h3 { break-after: avoid; }
 """
