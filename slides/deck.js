@@ -47,6 +47,8 @@ function key(event) {
   const steps = { ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1,
                   ArrowLeft: -1, ArrowUp: -1, PageUp: -1 };
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  // Who went to a slider by the keyboard moves it so; a remote, which pages, turns slides there, too.
+  if (event.target.matches("input") && /^(Arrow|Home|End)/.test(event.key)) return;
   if (event.key in steps) show(at + steps[event.key]);
   else if (event.key === "Home") show(0);
   else if (event.key === "End") show(slides.length - 1);
@@ -58,4 +60,6 @@ function key(event) {
 for (const picture of document.querySelectorAll("figure > img"))
   picture.addEventListener("click", () => picture.parentElement.classList.toggle("near"));
 document.addEventListener("keydown", key);
+// After the mouse has moved a slider, arrows turn slides again.
+document.addEventListener("pointerup", () => document.activeElement.blur());
 show(Number(location.hash.slice(1) || 1) - 1);

@@ -170,6 +170,12 @@ def shown(browser, folder, name, count):
         for image in tab.locator("section.shown figure > img").all():  # without a slider
             image.click()
             assert image.bounding_box()["width"] > 1200
+        for slider in tab.locator("section.shown .interactive input").all():
+            slider.focus()
+            tab.keyboard.press("Home")
+            tab.keyboard.press("ArrowRight")
+            assert slider.input_value() == "1"
+            slider.click()  # by mouse: the arrow below turns the slide
         said = tab.locator("section.shown aside").text_content().strip()
         assert not tab.locator("section.shown aside").is_visible()
         assert said in window.value.locator("body").text_content()
