@@ -3,6 +3,7 @@
 import sys
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from pypdf import PdfReader, PdfWriter
@@ -64,6 +65,14 @@ def test_parts_are_joined_with_an_outline_and_links_lead_inside(tmp_path):
     inside, outside, gone = (x.get_object() for x in book.pages[0]["/Annots"])
     assert book.get_page_number(inside["/Dest"][0].get_object()) == 3 and "/A" not in inside
     assert outside["/A"]["/URI"] == links[1] and gone["/A"]["/URI"] == links[2]
+
+
+def test_the_foot_says_any_title():
+    browser = MagicMock()
+    tab = browser.new_page()
+    tab.locator().first.inner_text.return_value = "P & Q < 1#"
+    assert pdf.printed(browser, SITE, "a")[0] == "P & Q < 1"
+    assert ">P &amp; Q &lt; 1</div>" in tab.pdf.call_args.kwargs["footer_template"]
 
 
 def test_what_is_missing_is_named(monkeypatch, tmp_path, capsys):

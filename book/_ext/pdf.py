@@ -5,6 +5,7 @@ and they are joined with an outline and with their links. Figures that move stan
 """
 
 import functools
+import html
 import re
 import shutil
 import sys
@@ -69,7 +70,7 @@ def printed(browser: Browser, site: str, page: str) -> tuple[str, bytes]:
     tab.evaluate("() => window.MathJax?.startup?.promise")  # all formulas are set
     tab.add_style_tag(content=STYLE)
     title = tab.locator("article h1").first.inner_text().rstrip("#").strip()
-    sheet = tab.pdf(**LAYOUT, footer_template=FOOT.format(title=title))
+    sheet = tab.pdf(**LAYOUT, footer_template=FOOT.format(title=html.escape(title)))
     tab.close()
     return title, sheet
 
