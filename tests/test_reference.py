@@ -66,6 +66,9 @@ def test_names_are_read_off_code():
     code = [
         "%matplotlib inline\nfrom bslutils.dro import robust_value as value",
         "bsl.losses.softmax_loss(a, b, tau=1)\nother.thing",
+        "if True:\n    %time bsl.fit()\nfiles = !ls",
+        "%%bash\nls -l .",
+        "x = (",  # the page fails when it runs, and not the book before it
     ]
     assert public_names.used(code) == ["robust_value", "softmax_loss"]
     assert public_names.used([]) == []

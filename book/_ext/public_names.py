@@ -7,13 +7,13 @@
 import ast
 import importlib
 import inspect
-import re
 from functools import cache
 from pathlib import Path
 
 import jupytext
 from docutils import nodes
 from docutils.statemachine import StringList
+from IPython.core.inputtransformer2 import TransformerManager
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -64,8 +64,11 @@ def used(code: list[str]) -> list[str]:
     """
     found = set()
     for source in code:
-        # Magic of IPython is no Python.
-        for node in ast.walk(ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE))):
+        try:
+            tree = ast.parse(TransformerManager().transform_cell(source))  # magics are no Python
+        except SyntaxError:  # the page fails, and is named
+            continue
+        for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 found.add(node.attr)
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bslutils"):
