@@ -15,7 +15,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
 
 # An amount, its margin or its interval, what it is counted in, and a mark.
-AMOUNT = r"[-+−±×~<>≤≥≈]*\s*[\d.,]*\d[\d.,]*(e[-+−]?\d+)?"
+AMOUNT = r"[-+−±×~<>≤≥≈]*\s*[.,]?\d[\d.,]*(e[-+−]?\d+)?"
 UNIT = r"\s*(%|×|s|min|h|px|nats|GB|MB)?"
 NUMBER = re.compile(rf"{AMOUNT}{UNIT}( ± {AMOUNT}{UNIT})?( ?\(.*\))?( ?[*†‡])?")
 GAPS = ("", "–", "NaN", "<NA>")
