@@ -53,6 +53,7 @@ class Page:
 
     Attributes:
         records: of all sweeps there are, by id.
+        size: as given.
         trials: name of a sweep of the page -> the trials that it wants.
         missing: those of them that have no record, or one without the users that are wanted.
         complete: whether there is none. A reading that misses a run then reads what no sweep of
@@ -72,14 +73,17 @@ class Page:
         lacking = {t.id: t for name in sweeps for t in self._lacking(name)}
         self.missing = [*lacking.values()]
         self.complete = not self.missing
+        self.size = size
         self.gaps: dict[str, str] = {}
 
     def origins(self) -> list[str]:
         """Where the records come from, and which sweeps lack some: lines of Markdown."""
-        lines = [f"* {origin(sweep(name))}" for name in self.trials]
+        lines = [f"* {origin(sweep(name), size=self.size)}" for name in self.trials]
+        option = "" if self.size == "small" else f" --size {self.size}"
         for name in self.trials:
-            if self._lacking(name):
-                lines.append(f"* a run is missing: python -m bslutils sweep {name}")
+            if n := len(self._lacking(name)):
+                runs = "a run is" if n == 1 else f"{n} runs are"
+                lines.append(f"* {runs} missing: `python -m bslutils sweep {name}{option}`")
         return lines
 
     def _lacking(self, name: str) -> list[Trial]:

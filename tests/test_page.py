@@ -89,7 +89,8 @@ def test_a_run_without_the_users_that_are_wanted_is_missing(complete, said, monk
     monkeypatch.setitem(SWEEPS, "published", replace(plain, per_user=lambda settings: True))
     page = Page("published")
     assert page.missing == complete.trials["published"] and not page.complete
-    assert page.origins()[1:] == ["* a run is missing: python -m bslutils sweep published"]
+    n = len(page.missing)
+    assert page.origins()[1:] == [f"* {n} runs are missing: `python -m bslutils sweep published`"]
     page.say("it", lost)  # is no bug, then
     assert page.gaps == {"it": RUN}
 
@@ -98,7 +99,7 @@ def test_a_page_says_which_sweep_lacks_a_run(partial):
     where, lacking = partial.origins()
     n = len(partial.trials["published"])
     assert f"published`: {n - 1} of {n} runs" in where
-    assert lacking == "* a run is missing: python -m bslutils sweep published"
+    assert lacking == "* a run is missing: `python -m bslutils sweep published`"
 
 
 def test_what_is_read_is_said(said, complete):
