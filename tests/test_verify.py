@@ -12,6 +12,7 @@ from bslutils import dro, in_batch, losses, optim, scoring, store, verify
 from bslutils.cli import main
 from bslutils.experiments import (
     accuracy,
+    decisions,
     every_loss as field,
     fairness,
     judged,
@@ -339,6 +340,18 @@ def softmax_falls(by):
     return wrap
 
 
+def tuned_gains(by):
+    """Changes under noise, smaller by so much where settings are chosen there."""
+
+    def wrap(function):
+        def moved(*args, tuned=False, **which):
+            return function(*args, tuned=tuned, **which) + by * tuned
+
+        return moved
+
+    return wrap
+
+
 def turned(function):
     """Gains for losses."""
     return lambda *a, **k: {which: -gain for which, gain in function(*a, **k).items()}
@@ -377,6 +390,7 @@ def taken_for(one, other):
 
 
 SEEDS = np.array([0.99, 1.0, 1.01, 1.0, 1.0])
+FAR = Interval(0.1, 0.09, 0.11)  # from zero
 
 
 def by_rank(r):
@@ -452,6 +466,8 @@ BREAK = {
     "trained-temperature": [
         (noise, "peaks", constant(SEEDS)),
         (noise, "peaks", lambda f: lambda runs: 1 / f(runs)),
+        (noise, "change", tuned_gains(0.1)),
+        (decisions, "tuned_again", lambda f: lambda *a, **k: f(*a, **k)._replace(by=FAR)),
     ],
     "trained-positive-temperature": [
         (noise, "peaks", constant(SEEDS)),

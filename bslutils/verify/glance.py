@@ -108,8 +108,9 @@ ROWS = (
         f"under {NEGATIVE.levels[-1]:g} times the false negatives",
         "than ",
         "points",
-        "If negatives may be false, raise τ before you change the loss, tuned under the noise; if "
-        "users meet other negatives than training draws, expect a lower τ, and measure.",
+        "If negatives may be false, raise a low τ before you change the loss; to tune a high one "
+        "again under the noise brought little or nothing on small data; if users meet other "
+        "negatives than training draws, expect a lower τ, and measure.",
         "trained-temperature",
     ),
     Row(
