@@ -320,9 +320,17 @@ def on_paper_data(kind: str, records: Records) -> tuple[Figure | None, list[str]
 
 
 def verdicts_on(
-    judged: dict[tuple[str, str], Judged], records: Records, losses: Iterable[str]
+    judged: dict[tuple[str, str], Judged],
+    records: Records,
+    losses: Iterable[str],
+    unit: str = "%",
 ) -> pd.DataFrame:
-    """What was judged of a claim on the paper's data; what is not run shares a line."""
+    """What was judged of a claim on the paper's data; what is not run shares a line.
+
+    Args:
+        judged, records, losses: as :func:`bslutils.experiments.judged.lines` takes them.
+        unit: of the differences: ``"points"`` where they are of two changes in per cent.
+    """
     rows: list[dict[str, str]] = []
     for row in lines(judged, records, losses):
         row = row | {"loss": label(row["loss"])}
@@ -331,7 +339,8 @@ def verdicts_on(
             rows[-1] |= row | {"loss": f"{rows[-1]['loss']}, {row['loss']}"}  # not run either
         else:
             rows.append(row)
-    return pd.DataFrame(_together(rows)).fillna("").set_index(["data", "loss"])
+    table = pd.DataFrame(_together(rows)).fillna("").set_index(["data", "loss"])
+    return table.rename(columns={"difference (%)": f"difference ({unit})"})
 
 
 def _together(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:

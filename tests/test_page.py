@@ -281,7 +281,8 @@ def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
     data = ", ".join(SOURCES[b.data].title for b in BENCHES)  # in one line until there are runs
     assert [*table.index] == [(data, "BSL")] and [*table["verdict"]] == ["not run"]
     assert [*states({}).index] == [data]
-    table = verdicts_on({}, {}, ["bpr", "mse"])
+    table = verdicts_on({}, {}, ["bpr", "mse"], "points")
+    assert [*table] == ["difference (points)", "verdict"]
     assert [loss for _, loss in table.index] == ["BPR, MSE"]
 
 
