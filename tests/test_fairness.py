@@ -23,11 +23,16 @@ from bslutils.experiments.accuracy import (
 from bslutils.experiments.fairness import (
     as_tuned,
     at_equal_accuracy,
+    at_fixed_accuracy,
     cloud,
+    link_per_pull,
+    link_per_push,
     links,
     mixture,
     over_settings,
     partial,
+    price,
+    price_per_push,
     tail,
 )
 from bslutils.experiments.testbeds import INTERCEPT
@@ -187,26 +192,93 @@ def with_exposure(record, **changes):
     return record | {"exposure": record["exposure"] | changes}
 
 
-def test_the_last_link_leaves_bce_out(records):
-    """Turned round, BCE with an intercept or without does not move the last link; others do."""
-    records = {
+@given(st.sampled_from([0.1, 0.2, 0.5]), st.floats(-0.4, 0.4), st.sampled_from([1.0, 5.0]))
+def test_both_prices_are_those_on_paper(tau, m, weight):
+    """The rates of the chapter on the price of spread; per pull with the negatives at zero."""
+
+    def sigma(x):
+        return 1 / (1 + np.exp(-x))
+
+    bce = {"tau": tau, "neg_weight": weight}
+    assert price_per_push("softmax", {"tau": tau}, mean=m) == pytest.approx(1 / (2 * tau))
+    assert price_per_push("bce", bce, mean=m) == pytest.approx(sigma(-m / tau) / (2 * tau))
+    expected = sigma((0.5 - m) / tau) / (2 * tau)
+    assert price_per_push("bpr", {"tau": tau}, mean=m) == pytest.approx(expected)
+    assert price("softmax", {"tau": tau}, other=m) == pytest.approx(1 / (2 * tau))
+    pull = sigma(-m / tau) / tau
+    assert price("bce", bce, other=m) == pytest.approx(weight / (8 * tau**2) / pull)
+    assert price("mse", {"neg_weight": weight}, other=m) == pytest.approx(weight / (2 - 2 * m))
+
+
+def test_a_price_means_nothing_where_nothing_is_paid_for():
+    for m, rate in ((0.05, 10.0), (0.0, np.inf)):  # the limit from above
+        assert price_per_push("mse", {"neg_weight": 3.0}, mean=m) == pytest.approx(rate)
+    with pytest.raises(ValueError, match="'mse' pulls negatives at -0.1 up: no price per push"):
+        price_per_push("mse", {"neg_weight": 3.0}, mean=-0.1)
+    with pytest.raises(ValueError, match="'mse' does not pull a positive at 1: no price per pull"):
+        price("mse", {"neg_weight": 3.0}, other=1.0)
+    assert price_per_push("ccl", {"margin": 0.2, "neg_weight": 5}) == 0
+    for of in (price, price_per_push):
+        with pytest.raises(ValueError, match="unknown loss 'hinge'"):
+            of("hinge", {})
+
+
+def spread_out(records):
+    """Every run with a variance of its own."""
+    return {
         id: with_exposure(record, **{"variance over items": 0.04 + 0.0001 * k})
         for k, (id, record) in enumerate(records.items())
     }
+
+
+def turned_round(records, loss):
+    """The Gini index of one loss the other way round."""
+    trials = [t for setting in grid(BENCH, loss) for t in BENCH.seeds(setting)]
+    return records | {
+        t.id: with_exposure(records[t.id], gini=1 - records[t.id]["exposure"]["gini"])
+        for t in trials
+    }
+
+
+def test_a_link_without_bce_leaves_it_out(records):
+    """Turned round, BCE with an intercept or without does not move it; others do."""
+    records = spread_out(records)
     before = links(BENCH, records)
     for loss in ("bce", INTERCEPT, "reweighted_softmax"):
-        trials = [t for setting in grid(BENCH, loss) for t in BENCH.seeds(setting)]
-        after = links(
-            BENCH,
-            records
-            | {
-                t.id: with_exposure(records[t.id], gini=1 - records[t.id]["exposure"]["gini"])
-                for t in trials
-            },
-        )
+        after = links(BENCH, turned_round(records, loss))
         same = {name: np.allclose(before[name], after[name]) for name in before}
-        assert not same["price, Gini | accuracy"]
-        assert same["… without BCE"] == (loss != "reweighted_softmax")
+        for name in ("price per pull", "price per push"):
+            assert not same[f"{name}, Gini | accuracy"]
+            without = same[f"{name}, Gini | accuracy, without BCE"]
+            assert without == (loss != "reweighted_softmax")
+
+
+def test_what_is_changed_of_a_link_is_changed_and_nothing_else(records):
+    """A loss that is left out does not move it, MSE not where negatives are below zero."""
+    records = spread_out(records)
+    for read, main in ((link_per_pull, "price per pull"), (link_per_push, "price per push")):
+        before = read(BENCH, records)
+        assert {what for how, what in before if how == "without"} == set(fairness.compared(BENCH))
+        after = read(BENCH, turned_round(records, "mse"))
+        same = {key for key in before if np.allclose(before[key], after[key])}
+        below = {key for key in before if key[0] == "negatives at" and key[1] < 0}
+        assert same == {("without", "mse")} | below
+        as_it_is = links(BENCH, records)[f"{main}, Gini | accuracy"]
+        others = {key for key in before if key[0] == "without"}
+        assert not any(np.allclose(before[key], as_it_is) for key in others)
+
+
+def test_a_quantity_at_fixed_accuracy_is_the_partial_correlation(records):
+    clouds = {loss: cloud(BENCH, loss, spread_out(records)) for loss in ("softmax", "bpr")}
+    x = {"softmax": np.arange(6.0), "bpr": clouds["bpr"].scaled}
+    unfair, good = (
+        np.hstack([getattr(p, n)[1] for p in clouds.values()]) for n in ("gini", "test")
+    )
+    one = np.hstack([x["softmax"], x["bpr"][1]])
+    got = at_fixed_accuracy(clouds, x)
+    assert got.shape == (5,) and got[1] == pytest.approx(partial(one, unfair, good))
+    with pytest.raises(ValueError, match="no cloud for 'mse'; there are softmax, bpr"):
+        at_fixed_accuracy(clouds, {"mse": np.arange(6.0)})
 
 
 def test_scores_are_compared_at_equal_settings():

@@ -395,13 +395,16 @@ FAR = Interval(0.1, 0.09, 0.11)  # from zero
 
 def by_rank(r):
     """All correlations alike."""
-    names = (
-        "price, variance",
-        "price, Gini | accuracy",
-        "variance, Gini | accuracy",
-        "… without BCE",
-    )
+    names = ["variance, Gini | accuracy"]
+    for price in ("price per pull", "price per push"):
+        fixed = f"{price}, Gini | accuracy"
+        names += [f"{price}, variance", fixed, f"{fixed}, without BCE"]
     return constant(dict.fromkeys(names, r * SEEDS))
+
+
+def whatever_is_changed(r):
+    """The same correlation of a price with the Gini index, wherever it is taken."""
+    return constant({("positive at", 0.0): r * SEEDS, ("without", "bpr"): r * SEEDS})
 
 
 def same_without(r):
@@ -485,7 +488,17 @@ BREAK = {
         (fairness, "cloud", equally_fair),
         (fairness, "cloud", taken_for("bce_intercept", "bce")),
     ],
-    "trained-price": [(fairness, "links", by_rank(0.5)), (fairness, "links", by_rank(-0.5))],
+    "trained-price": [
+        (fairness, "links", by_rank(0.5)),
+        (fairness, "links", by_rank(-0.5)),
+        (fairness, "link_per_pull", whatever_is_changed(0.5)),
+    ],
+    "trained-price-push": [
+        (fairness, "links", by_rank(0.5)),
+        (fairness, "links", by_rank(-0.5)),
+        (fairness, "link_per_push", whatever_is_changed(0.5)),
+        (fairness, "link_per_push", whatever_is_changed(-0.5)),
+    ],
     "trained-variance": [
         (fairness, "links", by_rank(0.5)),
         (fairness, "links", by_rank(-0.5)),

@@ -86,8 +86,11 @@ class Row:
         """Those of the ledger on training, of each part of a claim, with the main condition."""
         verdict = CLAIMS[self.training].verdict
         if self.number == 2:
-            price = CLAIMS["trained-price"].verdict
-            verdict = f"fairer: {verdict} (against BCE); by its price of variance: {price}"
+            push, pull = (CLAIMS[f"trained-price{x}"].verdict for x in ("-push", ""))
+            verdict = (
+                f"fairer: {verdict} (against BCE); by its price of variance: {push} per unit of "
+                f"push on negatives (real data), {pull} per unit of pull on a positive"
+            )
         if self.number == 3:
             better = verdict_on_better()
             verdict = f"robust: {verdict} (tuned at the noise); better without noise: {better}"
