@@ -79,8 +79,8 @@ def test_what_is_said_is_in_the_ledger(row):
         2: (
             "fairer: ",
             f" (against BCE); by its price of variance: {CLAIMS['trained-price-push'].verdict} per "
-            f"unit of push on negatives (real data), {CLAIMS['trained-price'].verdict} per unit of "
-            "pull on a positive",
+            "unit of push on negatives (real data, mostly short runs), "
+            f"{CLAIMS['trained-price'].verdict} per unit of pull on a positive",
         ),
         3: ("robust: ", f" (tuned at the noise); better without noise: {verdict_on_better()}"),
     }

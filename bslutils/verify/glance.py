@@ -89,7 +89,8 @@ class Row:
             push, pull = (CLAIMS[f"trained-price{x}"].verdict for x in ("-push", ""))
             verdict = (
                 f"fairer: {verdict} (against BCE); by its price of variance: {push} per unit of "
-                f"push on negatives (real data), {pull} per unit of pull on a positive"
+                f"push on negatives (real data, mostly short runs), {pull} per unit of pull on a "
+                "positive"
             )
         if self.number == 3:
             better = verdict_on_better()
