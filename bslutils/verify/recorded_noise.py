@@ -345,7 +345,8 @@ def doubt():
     effect = (
         f"with settings kept they fall more beyond the interval in {more[0]} of {len(harder)}; but "
         f"{other.upper()} on {data} falls less, with a difference of "
-        f"{harder[one].percent(unit='points')} there and {elsewhere}; tuned and masked, {more[1]} of {len(both)} fall more"
+        f"{harder[one].percent(unit='points')} there and {elsewhere}; tuned and masked, "
+        f"{more[1]} of {len(both)} fall more"
     )
     # The others follow, on both data sets; the order fails by one loss.
     rest = [x.high for (_, name), x in harder.items() if name != other]
