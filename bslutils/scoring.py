@@ -159,7 +159,7 @@ def soft_maximum(
     r"""The soft maximum of each user's scores over a list of items: ``(B, d), (N, d) -> (B,)``.
 
     .. math:: s_u = \tau \log \sum_j e^{f(u,j)/\tau}
-              \qquad\text{or, with ``mean``,}\qquad
+              \qquad\text{or, with mean,}\qquad
               s_u = \tau \log \frac1N \sum_j e^{f(u,j)/\tau}
 
     It is all that a softmax loss asks of its negatives: given as a single negative score, it

@@ -48,7 +48,7 @@ def covering_radius(n: int, *, level: float = 0.95) -> float:
 def covers(draws: ArrayLike, mean: float, *, radius: float) -> bool | np.ndarray:
     r"""Whether the worst case over a KL ball around a sample is above a mean.
 
-    .. math:: \max_{\mathrm{KL}(Q \| P_N) \le \eta} \E_Q f > \mu
+    .. math:: \max_{\mathrm{KL}(Q \| P_N) \le \eta} \mathbb{E}_Q f > \mu
 
     Far from it the ball need not be solved: the question is whether the distribution on the draws
     that has the mean μ and is nearest to them lies in the ball, at ``sup_s {s μ − K(s)} < η``

@@ -23,7 +23,7 @@ def joint_radius_of_tau(
 ) -> float:
     r"""The radius of the joint ball that a temperature spends: the mean of the users' radii.
 
-    .. math:: \eta(\tau) = \E_u \mathrm{KL}(Q_{u,\tau} \| P_u), \qquad
+    .. math:: \eta(\tau) = \mathbb{E}_u \mathrm{KL}(Q_{u,\tau} \| P_u), \qquad
               Q_{u,\tau}(j) \propto P_u(j)\, e^{f(u,j)/\tau}
 
     Args:
@@ -60,7 +60,8 @@ def joint_tau_of_radius(
 ) -> float:
     r"""The temperature that solves the dual of the joint ball.
 
-    .. math:: \tau^* = \arg\min_{\tau \ge 0} \; \tau\eta + \E_u\, \tau \log \E_{P_u} e^{f/\tau}
+    .. math:: \tau^* = \arg\min_{\tau \ge 0} \; \tau\eta
+              + \mathbb{E}_u\, \tau \log \mathbb{E}_{P_u} e^{f/\tau}
 
     The inverse of :func:`joint_radius_of_tau`: infinity for a radius of 0, and 0 for a radius at
     or beyond the largest one, at which every user's worst case is the largest score.
@@ -92,8 +93,9 @@ def joint_robust_value(
 ) -> float:
     r"""The worst mean score over the joint ball.
 
-    .. math:: \max_{(Q_u):\; \E_u \mathrm{KL}(Q_u \| P_u) \le \eta} \E_u \E_{Q_u} f
-              = \min_{\tau \ge 0} \; \tau\eta + \E_u\, \tau \log \E_{P_u} e^{f/\tau}
+    .. math:: \max_{(Q_u):\; \mathbb{E}_u \mathrm{KL}(Q_u \| P_u) \le \eta}
+              \mathbb{E}_u \mathbb{E}_{Q_u} f
+              = \min_{\tau \ge 0} \; \tau\eta + \mathbb{E}_u\, \tau \log \mathbb{E}_{P_u} e^{f/\tau}
 
     It is at least the mean of the users' worst cases over balls of that radius each, since the
     adversary may spend more where it gains more.
