@@ -213,8 +213,24 @@ def test_what_scrolls_on_a_screen_is_printed_whole(browser, site, page):
     cut = """all => all.filter(x => x.scrollWidth > x.clientWidth + 1 && x.clientWidth
         && getComputedStyle(x).overflowX != "visible").map(x => x.outerHTML.slice(0, 200))"""
     assert tab.locator("article :is(pre, table, div)").evaluate_all(cut) == []
-    controls = tab.locator("details.above-input, .interactive input")
+    controls = tab.locator(".interactive input, details.above-input:not(:has(.cell_output))")
     assert controls.count() and not any(control.is_visible() for control in controls.all())
+    assert wrong == []
+    tab.context.close()
+
+
+def test_a_table_whose_code_is_folded_is_printed_without_the_code(browser, site):
+    tab, wrong = open_page(browser, site, "book/17-negative-noise")
+    fold = tab.locator("article details.above-input:has(caption)").first
+    title = fold.locator("summary .expanded")
+    table, said = fold.locator("caption"), title.text_content()
+    assert not table.is_visible() and said == "Hide the numbers"
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert table.is_visible() and title.text_content() == "The numbers"
+    assert not fold.locator(".cell_input").is_visible()
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not table.is_visible() and title.text_content() == said
     assert wrong == []
     tab.context.close()
 

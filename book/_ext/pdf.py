@@ -38,7 +38,7 @@ FOOT = (
 STYLE = """
 * { animation: none !important; transition: none !important; }
 .bd-sidebar-primary, .bd-sidebar-secondary, .bd-header, .bd-header-article, .prev-next-footer,
-.bd-footer, .toggle-button, details.above-input, .copybtn, .skip-link, #pst-back-to-top
+.bd-footer, .toggle-button, .copybtn, .skip-link, #pst-back-to-top
   { display: none !important; }
 .bd-main .bd-content .bd-article-container { max-width: 100% !important; }
 #jb-print-toc { display: none !important; }
