@@ -41,13 +41,41 @@ STYLE = """
 .bd-footer, .toggle-button, .copybtn, .skip-link, #pst-back-to-top
   { display: none !important; }
 .bd-main .bd-content .bd-article-container { max-width: 100% !important; }
-#jb-print-toc { display: none !important; }
-div.cell_input, div.highlight { display: block !important; break-inside: auto !important; }
+#jb-print-docs-body { display: none !important; }
+.bd-main .bd-content .bd-article h1:first-of-type { display: block; margin-top: 0; }
+div.cell_input, div.highlight, div[class*="highlight-"] {
+  display: block !important; break-inside: auto !important;
+}
+details, .admonition { overflow: visible !important; }
 table { break-inside: auto !important; }
-pre { break-inside: auto !important; }
-figure, tr, .admonition-title { break-inside: avoid; }
-h1, h2, h3 { break-after: avoid; }
+:is(table, .pst-scrollable-table-container):not(:has(tbody > tr:nth-child(9))) {
+  break-inside: avoid !important;
+}
+thead, caption { break-after: avoid; }
+details.admonition:has(tbody > tr:nth-child(20)) { break-inside: auto; }
+pre { break-inside: auto !important; font-size: 12px; orphans: 4; widows: 4; }
+figure, tr, dt, caption, .admonition-title, .sd-card { break-inside: avoid; }
+table:has(> tbody [rowspan]) tr { break-inside: auto; }
+td, th:not([rowspan]) { break-inside: avoid; }
+dl.field-list { display: block !important; }
+h1, h2, h3, dt, p.rubric { break-after: avoid; }
 """
+
+# Opens what is folded, makes smaller what is wider than its place, and keeps short code whole.
+FITTED = """() => {
+  dispatchEvent(new Event("beforeprint"));
+  for (const formula of document.querySelectorAll('mjx-container[display="true"]')) {
+    const size = parseFloat(getComputedStyle(formula).fontSize);
+    const wide = formula.scrollWidth / formula.clientWidth;
+    if (wide > 1) formula.style.fontSize = `${size / wide}px`;
+  }
+  for (const table of document.querySelectorAll("article table")) {
+    const wide = table.offsetWidth / table.parentElement.clientWidth;
+    if (wide > 1) table.style.zoom = 1 / wide;
+  }
+  for (const code of document.querySelectorAll("article pre"))
+    if (code.clientHeight < 250) code.style.setProperty("break-inside", "avoid", "important");
+}"""
 
 
 def contents() -> list[tuple[str, list[str]]]:
@@ -69,6 +97,7 @@ def printed(browser: Browser, site: str, page: str) -> tuple[str, bytes]:
     tab.goto(f"{site}/{page}.html", wait_until="networkidle")
     tab.evaluate("() => window.MathJax?.startup?.promise")  # all formulas are set
     tab.add_style_tag(content=STYLE)
+    tab.evaluate(FITTED)
     title = tab.locator("article h1").first.inner_text().rstrip("#").strip()
     sheet = tab.pdf(**LAYOUT, footer_template=FOOT.format(title=html.escape(title)))
     tab.close()
