@@ -87,7 +87,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path, capsys):
 def test_a_chapter_is_printed_whole(monkeypatch, tmp_path):
     if not (pdf.HTML / "intro.html").exists() or pdf.shutil.which("chromium") is None:
         pytest.skip("needs the built book and chromium")
-    chapters = ["book/04-robust-loss", "book/22-choose"]
+    chapters = ["book/04-robust-loss", "book/17-negative-noise", "book/22-choose"]
     monkeypatch.setattr(pdf, "contents", lambda: [("II", chapters)])
     monkeypatch.setattr(pdf, "TARGET", pdf.ROOT / "_build" / "of-a-test.pdf")
     try:
@@ -97,7 +97,11 @@ def test_a_chapter_is_printed_whole(monkeypatch, tmp_path):
         for said in ("Softmax loss is a robust loss", "Gibbs", "Solution to", "Summary", "Choose"):
             assert said in text
         assert "Relative entropy is never negative" in text  # inside a folded proof
+        assert "Table 17.1" in text and "Hide the numbers" not in text  # its code is folded
         assert "the entropy of that coin" in " ".join(text.split())  # and a folded solution
-        assert 10 < len(book.pages) < 60
+        assert 20 < len(book.pages) < 70
+        assert all(x.extract_text().split()[-1] == str(n) for n, x in enumerate(book.pages, 1))
+        listed = [x.title for x in book.outline if not isinstance(x, list)]
+        assert listed[-1] == "Contents"  # behind the first part
     finally:
         pdf.TARGET.unlink(missing_ok=True)

@@ -34,6 +34,12 @@ FOOT = (
     '<div style="font-size:8px;width:100%;padding:0 16mm;text-align:center;font-family:sans-serif">'
     "{title}</div>"
 )
+NUMBER = FOOT.replace("center", "right").format(title='<span class="pageNumber"></span>')
+LIST = """<style>
+body { font-family: sans-serif; } table { width: 100%; border-collapse: collapse; }
+td { padding: 2px 0 2px 1em; } td + td { text-align: right; } a { color: inherit; }
+th { padding-top: 0.8em; text-align: left; break-after: avoid; }
+</style><h1>Contents</h1>"""
 # Pages print light, unfolded and whole by themselves (print.js, bsl.css); here without controls.
 STYLE = """
 * { animation: none !important; transition: none !important; }
@@ -78,6 +84,9 @@ FITTED = """() => {
 }"""
 
 
+Parts = list[tuple[str, list[tuple[str, str, bytes]]]]  # names, titles and sheets of their pages
+
+
 def contents() -> list[tuple[str, list[str]]]:
     """Titles of the parts, each with its pages; the landing page stands alone."""
     text = (ROOT / "_toc.yml").read_text(encoding="utf-8")
@@ -104,10 +113,45 @@ def printed(browser: Browser, site: str, page: str) -> tuple[str, bytes]:
     return title, sheet
 
 
-def join(parts: list[tuple[str, list[tuple[str, str, bytes]]]], site: str, target: Path) -> int:
+def count(sheets: bytes) -> int:
+    """How many sheets a file has."""
+    return len(PdfReader(BytesIO(sheets)).pages)
+
+
+def listed(browser: Browser, parts: Parts, site: str) -> bytes:
+    """The table of contents, for behind the first part, with the first sheet of each page."""
+    tab, own = browser.new_page(), 1
+    while True:
+        rows, number = [], 1
+        for place, (part, pages) in enumerate(parts):
+            number += own if place == 1 else 0
+            rows += [f"<tr><th colspan=2>{html.escape(part)}</th></tr>"] if part else []
+            for name, title, sheets in pages:
+                link = f'<a href="{site}/{name}.html">{html.escape(title)}</a>'
+                rows.append(f"<tr><td>{link}</td><td>{number}</td></tr>")
+                number += count(sheets)
+        tab.set_content(f"{LIST}<table>{''.join(rows)}</table>")
+        table = tab.pdf(**LAYOUT, footer_template=FOOT.format(title="Contents"))
+        if count(table) == own:  # which the numbers hold for
+            tab.close()
+            return table
+        own = count(table)
+
+
+def numbers(browser: Browser, many: int) -> bytes:
+    """So many sheets, empty but for their number at the foot."""
+    tab = browser.new_page()
+    tab.set_content("<p style='break-after: page'>&nbsp;</p>" * many)
+    sheets = tab.pdf(**LAYOUT, footer_template=NUMBER)
+    tab.close()
+    return sheets
+
+
+def join(parts: Parts, site: str, target: Path, over: bytes = b"") -> int:
     """Write parts, with the name, title and sheets of each page, as one file; the number of sheets.
 
-    A link to another page leads to its first sheet; one to elsewhere stays.
+    A link to another page leads to its first sheet; one to elsewhere stays. The sheets of over are
+    laid over those of the book.
     """
     writer, first = PdfWriter(), {}
     for part, pages in parts:
@@ -118,6 +162,9 @@ def join(parts: list[tuple[str, list[tuple[str, str, bytes]]]], site: str, targe
             if part and above is None:
                 above = writer.add_outline_item(title=part, page_number=first[name])
             writer.add_outline_item(title=title, page_number=first[name], parent=above)
+    if over:
+        for sheet, number in zip(writer.pages, PdfReader(BytesIO(over)).pages, strict=False):
+            sheet.merge_page(number)
     for sheet in writer.pages:
         for link in (x.get_object() for x in sheet.get("/Annots", ())):
             address = link.get("/A", {}).get("/URI", "")
@@ -155,10 +202,13 @@ def main() -> int:
             (part, [(page, *printed(browser, site, page)) for page in pages])
             for part, pages in contents()
         ]
+        parts.insert(1, ("", [("contents", "Contents", listed(browser, parts, site))]))
+        many = sum(count(sheets) for _, pages in parts for _, _, sheets in pages)
+        over = numbers(browser, many)
         browser.close()
     server.shutdown()
     server.server_close()
-    sheets = join(parts, site, TARGET)
+    sheets = join(parts, site, TARGET, over)
     print(f"{TARGET.relative_to(ROOT)}: {sheets} sheets, {TARGET.stat().st_size / 1e6:.1f} MB")
     return 0
 
