@@ -59,6 +59,7 @@ def test_parts_are_joined_with_an_outline_and_links_lead_inside(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
     book = PdfReader(target)
     assert len(book.pages) == 6 and book.metadata.title == "The BSL Book"
+    assert book.metadata.author and book.trailer["/Root"]["/Lang"] == "en"
     first, part, below = book.outline
     assert (first.title, part.title, [x.title for x in below]) == ("The book", "I", ["One", "Two"])
     assert [book.get_destination_page_number(x) for x in (part, *below)] == [2, 2, 3]

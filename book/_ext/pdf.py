@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, NameObject
+from pypdf.generic import ArrayObject, NameObject, TextStringObject
 
 ROOT = Path(__file__).parent.parent.parent
 HTML = ROOT / "_build" / "html"
@@ -173,7 +173,9 @@ def join(parts: Parts, site: str, target: Path, over: bytes = b"") -> int:
                 to = writer.pages[first[name]].indirect_reference
                 link[NameObject("/Dest")] = ArrayObject([to, NameObject("/Fit")])
                 del link["/A"]
-    writer.add_metadata({"/Title": "The BSL Book"})
+    writer.add_metadata({"/Title": "The BSL Book", "/Author": "The BSL book contributors"})
+    writer.root_object[NameObject("/Lang")] = TextStringObject("en")
+    writer.page_mode = "/UseOutlines"
     writer.compress_identical_objects()
     unfinished = target.with_suffix(".unfinished")
     writer.write(unfinished)
