@@ -324,15 +324,16 @@ def verdicts_on(
     records: Records,
     losses: Iterable[str],
     unit: str = "%",
+    by_ndcg: dict[tuple[str, str], Judged] | None = None,
 ) -> pd.DataFrame:
     """What was judged of a claim on the paper's data; what is not run shares a line.
 
     Args:
-        judged, records, losses: as :func:`bslutils.experiments.judged.lines` takes them.
+        judged, records, losses, by_ndcg: as :func:`bslutils.experiments.judged.lines` takes them.
         unit: of the differences: ``"points"`` where they are of two changes in per cent.
     """
     rows: list[dict[str, str]] = []
-    for row in lines(judged, records, losses):
+    for row in lines(judged, records, losses, by_ndcg or {}):
         row = row | {"loss": label(row["loss"])}
         alike = ("data", "difference (%)")
         if "seeds" not in row and rows and all(rows[-1][x] == row[x] for x in alike):
@@ -340,7 +341,7 @@ def verdicts_on(
         else:
             rows.append(row)
     table = pd.DataFrame(_together(rows)).fillna("").set_index(["data", "loss"])
-    return table.rename(columns={"difference (%)": f"difference ({unit})"})
+    return table.rename(columns=lambda name: name.replace("(%)", f"({unit})"))
 
 
 def _together(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:

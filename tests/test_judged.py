@@ -212,6 +212,11 @@ def test_a_table_has_a_row_for_every_comparison_and_a_verdict_for_every_data_set
         "verdict": "not run",
     }
     assert next(row["verdict"] for row in table if "verdict" in row) == "mixed"
+    again = first_claim(records, goal=valid_ndcg)
+    beside = {(row["data"], row["loss"]): row for row in lines(again, records, by_ndcg=again)}
+    row = beside["MovieLens-1M", "bpr"]
+    assert row["tuned for NDCG@20 (%)"] == row["difference (%)"]
+    assert beside["Gowalla", "ccl"] == by["Gowalla", "ccl"]
 
 
 @pytest.mark.parametrize(("data", "seeds"), [("ml-1m", 3), ("yelp2018", 1)])

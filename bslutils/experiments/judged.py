@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..data import SOURCES
@@ -177,10 +178,13 @@ def lines(
     judged: Mapping[tuple[str, str], Judged],
     records: Records,
     losses: Iterable[str] = OTHERS,
+    by_ndcg: Mapping[tuple[str, str], Judged] = MappingProxyType({}),
 ) -> list[dict[str, str]]:
     """A table of what was judged: a row for a data set and a loss, run or not.
 
-    Arguments as of :func:`verdict`.
+    Args:
+        judged, records, losses: as of :func:`verdict`.
+        by_ndcg: the same with settings tuned for NDCG@20: a column that decides nothing.
     """
     table = []
     for bench in BENCHES:
@@ -191,6 +195,10 @@ def lines(
                 table.append(row | {"difference (%)": "not run"})
                 continue
             row["difference (%)"] = found.estimate.interval.plus_minus()
-            table.append(row | {"seeds": str(found.seeds), "so it is": found.word})
+            row |= {"seeds": str(found.seeds), "so it is": found.word}
+            if (bench.data, loss) in by_ndcg:
+                again = by_ndcg[bench.data, loss].estimate.interval
+                row["tuned for NDCG@20 (%)"] = again.plus_minus()
+            table.append(row)
         table[-1]["verdict"] = verdict(judged, bench, records, losses)
     return table
