@@ -165,6 +165,7 @@ def join(parts: Parts, site: str, target: Path, over: bytes = b"") -> int:
     if over:
         for sheet, number in zip(writer.pages, PdfReader(BytesIO(over)).pages, strict=False):
             sheet.merge_page(number)
+            sheet.compress_content_streams()  # merging has unpacked them
     for sheet in writer.pages:
         for link in (x.get_object() for x in sheet.get("/Annots", ())):
             address = link.get("/A", {}).get("/URI", "")
