@@ -221,9 +221,9 @@ def test_what_scrolls_on_a_screen_is_printed_whole(browser, site, page):
 
 def test_a_table_whose_code_is_folded_is_printed_without_the_code(browser, site):
     tab, wrong = open_page(browser, site, "book/17-negative-noise")
-    fold = tab.locator("article details.above-input:has(caption)").first
+    fold = tab.locator("article details.above-input:has(table)").first
     title = fold.locator("summary .expanded")
-    table, said = fold.locator("caption"), title.text_content()
+    table, said = fold.locator("table"), title.text_content()
     assert not table.is_visible() and said == "Hide the numbers"
     tab.emulate_media(media="print")
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
