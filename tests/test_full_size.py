@@ -62,8 +62,11 @@ import bslutils as bsl
 
 rows, rng, n = int(sys.argv[1]), np.random.default_rng(0), int(sys.argv[1]) // 2
 pairs = np.unique(rng.integers(n, size=(20_000, 2)), axis=0)
-parts = [csr_array((np.ones(len(x), bool), x.T), shape=(n, n)) for x in (pairs[200:], pairs[:200])]
-data = bsl.Interactions(*parts, csr_array((n, n), dtype=bool), name="made")
+train, valid, test = (
+    csr_array((np.ones(len(x), dtype=bool), x.T), shape=(n, n))
+    for x in np.split(rng.permutation(pairs), [-400, -200])
+)
+data = bsl.Interactions(train=train, valid=valid, test=test, name="made")
 model = bsl.models.MatrixFactorization(n, n, dim=64)
 settings = {"epochs": 3, "lr": 0.01, "optimizer": "row-adam", "batch_size": 4096}
 config = bsl.TrainConfig(**settings, n_negatives=64, progress=False)
