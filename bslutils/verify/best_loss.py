@@ -75,10 +75,10 @@ def lead():
 
 
 def _of_row(row: leads.Row) -> Scope:
-    """What a lead was seen on. Under the paper's protocol, on Yelp2018, levels are not compared."""
+    """What a lead was seen on: Yelp2018 under the paper's protocol, the others under the honest."""
     [data] = (name for name, source in SOURCES.items() if source.title == row.data)
-    known = 0.0 if row.budget == leads.LONGER else best(data, row.model)
-    return Scope(data, row.model, row.seeds, row.level, known)
+    protocol = "paper" if row.budget == leads.LONGER else "honest"
+    return Scope(data, row.model, row.seeds, row.level, best(data, row.model, protocol))
 
 
 @claim(

@@ -68,10 +68,10 @@ def unsettled(testbed: Testbed) -> str:
         return ""
 
 
-def best(data: str, backbone: str = "MF") -> float:
+def best(data: str, backbone: str = "MF", protocol: str = "honest") -> float:
     """NDCG@20 of the best record that levels are measured by; 0 without one."""
     try:
-        return best_known(data, records(), backbone)["test"][METRIC]
+        return best_known(data, records(), backbone, protocol)["test"][METRIC]
     except MissingRun:
         return 0.0
 
