@@ -148,12 +148,15 @@ def in_words(number: int, compared: dict[str, Judged]) -> str:
         >>> worse = {"bpr": judged(-0.092, "worse"), "mse": judged(-0.103, "worse")}
         >>> in_words(1, worse | {"ccl": judged(0.096, "better")})
         'SL loses less than CCL (by 9.6 points) and more than BPR and MSE (by 9.2 and 10.3 points)'
+        >>> in_words(2, {"ccl": judged(-0.009, "equal")})
+        'SL is as fair as CCL (0.009 apart)'
     """
     parts = []
     for word, said in SAID[number].items():
         found = {x: y.estimate.interval for x, y in compared.items() if y.word == word}
         if found:
-            by = f"by {COMPARED[number].sizes(found.values())}"
+            by = COMPARED[number].sizes(found.values())
+            by = f"by {by}" if word in ("better", "worse") else f"{by} apart"
             parts.append(f"{said} {listed(map(str.upper, found))} ({by})")
     return f"{SUBJECT[number]} {listed(parts)}"
 
