@@ -56,7 +56,7 @@ def trial(tau=0.2, **changes):
 
 def quick(wanted, **options):
     """In place of :func:`perform`: a record of the right form, at once."""
-    tau = wanted.params["tau"]
+    tau = wanted.params.get("tau", 0.5)
     test = {"recall@20": 1 - tau, "ndcg@20": 0.5}
     record = {"id": wanted.id, "label": wanted.label, **wanted.settings, "valid": tau}
     made = {"history": [{"seconds": 1.0}], "hardware": "2 cores", "seconds": 1.0}
@@ -396,6 +396,19 @@ def test_a_shorter_run_takes_the_time_that_a_longer_one_would_not_fit_in(at_once
     assert made == [trial(0.2).id]
     assert [t.id for t, _ in to_do(both, path=path)] == [long.id]
     assert 5 * 60 < to_do(both, path=path)[0][1] < 50 * 60
+
+
+def test_a_limit_begins_nothing_unknown_that_could_not_be_stopped(at_once, tmp_path):
+    """A fit in closed form has no epochs after which to look at the clock."""
+    path = tmp_path / "fits.jsonl"
+    config = bsl.TrainConfig()
+    fits = [Trial(data, NO_LOSS, {}, config, "popularity") for data in ("synthetic", "ml-1m")]
+    sweep = Sweep("fits", "", lambda size, records: fits)
+    assert list(run_sweep(sweep, path=path, minutes=60)) == []
+    put(path, [quick(fits[0]) | {"seconds": 60.0}])
+    assert list(run_sweep(sweep, path=path, minutes=60)) == []  # nothing is known on other data
+    assert len(list(run_sweep(sweep, path=path, minutes=60, again=True))) == 1
+    assert len(list(run_sweep(sweep, path=path))) == 1
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])

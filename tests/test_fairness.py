@@ -23,17 +23,19 @@ from bslutils.experiments.accuracy import (
 from bslutils.experiments.fairness import (
     as_tuned,
     at_equal_accuracy,
-    at_fixed_accuracy,
     cloud,
+    mixture,
+    over_settings,
+    tail,
+)
+from bslutils.experiments.fairness_links import (
+    at_fixed_accuracy,
     link_per_pull,
     link_per_push,
     links,
-    mixture,
-    over_settings,
     partial,
     price,
     price_per_push,
-    tail,
 )
 from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.exposure import gini

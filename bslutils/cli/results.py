@@ -106,7 +106,8 @@ def _sweep(args: argparse.Namespace) -> None:
         total += made
     if args.minutes < math.inf:
         if not total:
-            print(f"no run was made: none is missing that would end within {args.minutes:g} min")
+            said = f"none is missing that would end within {args.minutes:g} min"
+            print(f"no run was made: {said}, as far as is known")
         for chosen in sweeps:
             print(_what_is_left(chosen, args))
 

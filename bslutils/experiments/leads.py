@@ -26,6 +26,7 @@ from .records import MissingRun, Records, recorded as recorded_runs
 from .score import SCORES
 from .testbeds import measured
 from .trial import Trial
+from .walk import at_kept_epoch
 
 METRIC = "recall@20"
 BESIDE = "ndcg@20"
@@ -160,9 +161,8 @@ def _comparisons(records: Records) -> Iterator[_Comparison]:
 
 
 def _valid(trials: list[Trial], records: Records, metric: str = METRIC) -> list[float]:
-    """A metric on validation at the epoch that was kept, whatever metric chose it."""
-    found = recorded_runs(trials, records)
-    return [record["history"][record["best_epoch"] - 1][metric] for record in found]
+    """A metric on validation, by seed."""
+    return [at_kept_epoch(record, metric) for record in recorded_runs(trials, records)]
 
 
 def _field(data: str, model: str, records: Records, loss: str) -> list[Trial]:

@@ -27,7 +27,7 @@ from .runner import with_seeds
 from .testbeds import INTERCEPT
 from .trial import Trial
 from .verdicts import ADDED, METRIC
-from .walk import Goal, Walk, valid
+from .walk import Goal, Walk, at_kept_epoch, valid
 
 SEEDS = range(3)
 TWICE = (1, 2, 4)  # lengths of training that are tried, in parts of the first
@@ -35,8 +35,7 @@ TWICE = (1, 2, 4)  # lengths of training that are tried, in parts of the first
 
 def valid_ndcg(record: dict) -> float:
     """NDCG@20 on validation, at the epoch that a run keeps; 0 of a run that diverged."""
-    looks = {entry["epoch"]: entry for entry in record["history"]}
-    return looks[record["best_epoch"]][METRIC] if record["valid"] else 0.0
+    return at_kept_epoch(record, METRIC) if record["valid"] else 0.0
 
 
 def rise(record: dict) -> float:

@@ -157,7 +157,9 @@ def run_sweep(
                 while True:
                     begun = done | {trial.id for trial in running.values()}
                     for trial in (t for t in wanted() if t.id not in begun):
-                        if len(running) < places and budget.has_room_for(costs.of(trial)):
+                        expected = costs.of(trial)
+                        room = budget.has_room_for(expected, stops=trial.trains)
+                        if len(running) < places and room:
                             run = submit(
                                 perform,
                                 trial,
@@ -188,9 +190,17 @@ class Budget:
         """Seconds until its end."""
         return self.end - time.monotonic()
 
-    def has_room_for(self, expected: float | None) -> bool:
-        """Whether a run of that many seconds would end in time; of one nothing may be known."""
-        return self.end == math.inf or 0 < self.left() > (expected or 0) * self.pace
+    def has_room_for(self, expected: float | None, *, stops: bool = True) -> bool:
+        """Whether a run of that many seconds would end in time.
+
+        One of which nothing is known is begun if it ``stops`` when time is up, as a training does
+        after a batch; a fit in closed form does not.
+        """
+        if self.end == math.inf:
+            return True
+        if expected is None and not stops:
+            return False
+        return 0 < self.left() > (expected or 0) * self.pace
 
     def learn(self, expected: float | None, took: float) -> None:
         """Note what a run took: on a slower machine all that follow will be slower, too."""

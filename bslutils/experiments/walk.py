@@ -43,6 +43,11 @@ def valid(record: dict[str, Any]) -> float:
     return record["valid"]
 
 
+def at_kept_epoch(record: dict[str, Any], metric: str) -> float:
+    """A metric on validation at the epoch that a run keeps, whatever metric chose it."""
+    return record["history"][record["best_epoch"] - 1][metric]
+
+
 @dataclass(frozen=True)
 class Walk:
     """The search for the best setting near a start; every loss gets as many trials.

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..data import load
-from ..experiments import fairness
+from ..experiments import fairness, fairness_links
 from ..experiments.fairness import Cloud
+from ..experiments.fairness_links import Changed
 from ..experiments.testbeds import INTERCEPT, Testbed
 from ..experiments.verdicts import EQUAL_GINI
 from ..intervals import Interval, number, t_interval
@@ -23,12 +24,11 @@ def _cloud(testbed: Testbed, loss: str) -> Cloud:
     return found("fairness", fairness.cloud, testbed, loss)
 
 
-def _links() -> dict[str, dict[str, Interval]]:
-    """The correlations on every data set."""
+def _correlations(read: Callable) -> dict[str, dict[str | Changed, Interval]]:
+    """Correlations on every data set, by their names or by what is changed of one."""
     return {
         testbed.title: {
-            name: t_interval(values)
-            for name, values in found("fairness", fairness.links, testbed).items()
+            name: t_interval(values) for name, values in found("fairness", read, testbed).items()
         }
         for testbed in fairness.testbeds()
     }
@@ -39,17 +39,7 @@ def _said(links: dict[str, dict[str, Interval]], name: str) -> str:
     return "; ".join("{}: {} ({} to {})".format(data, *x) for data, x in texts.items())
 
 
-def _varied(read: Callable) -> dict[str, dict[tuple[str, str | float], Interval]]:
-    """A correlation on every data set, with what may be changed of it changed."""
-    return {
-        testbed.title: {
-            what: t_interval(values) for what, values in found("fairness", read, testbed).items()
-        }
-        for testbed in fairness.testbeds()
-    }
-
-
-def span(changed: dict[tuple[str, str | float], Interval]) -> str:
+def span(changed: dict[Changed, Interval]) -> str:
     """The lowest and the highest mean of a correlation, and what was changed of it there.
 
     Example:
@@ -65,7 +55,15 @@ def span(changed: dict[tuple[str, str | float], Interval]) -> str:
     )
 
 
-def _spans(changed: dict[str, dict[tuple[str, str | float], Interval]]) -> str:
+def _price_said(links: dict[str, dict[str, Interval]], price: str) -> str:
+    """What a price of variance goes with."""
+    return (
+        f"rank correlation of the price with the variance: {_said(links, f'{price}, variance')}; "
+        f"with the Gini index at fixed accuracy: {_said(links, f'{price}, Gini | accuracy')}"
+    )
+
+
+def _spans(changed: dict[str, dict[Changed, Interval]]) -> str:
     return "; ".join(f"{data}: {span(of)}" for data, of in changed.items())
 
 
@@ -152,13 +150,15 @@ _ALIKE = (
 )
 def price_orders():
     """A dearer variance goes with less of it; per unit of pull it does not go with fairness."""
-    links, changed = _links(), _varied(fairness.link_per_pull)
+    links, changed = (
+        _correlations(fairness_links.links),
+        _correlations(fairness_links.link_per_pull),
+    )
     name = "price per pull, Gini | accuracy"
     effect = (
-        f"rank correlation of the price with the variance: "
-        f"{_said(links, 'price per pull, variance')}; with the Gini index at fixed accuracy: "
-        f"{_said(links, name)}; the same without BCE: {_said(links, f'{name}, without BCE')}; with "
-        f"one loss left out, or the positive at another score, in the mean: {_spans(changed)}"
+        f"{_price_said(links, 'price per pull')}; the same without BCE: "
+        f"{_said(links, f'{name}, without BCE')}; with one loss left out, or the positive at "
+        f"another score, in the mean: {_spans(changed)}"
     )
     variance = [x["price per pull, variance"].high for x in links.values()]
     unfair = [x[name].low for x in links.values()]
@@ -193,13 +193,14 @@ def price_orders():
 )
 def price_per_push_orders():
     """Per unit of push the dearer losses are the fairer on real data, but not on planted."""
-    links, changed = _links(), _varied(fairness.link_per_push)
+    links, changed = (
+        _correlations(fairness_links.links),
+        _correlations(fairness_links.link_per_push),
+    )
     name = "price per push, Gini | accuracy"
     effect = (
-        f"rank correlation of the price with the variance: "
-        f"{_said(links, 'price per push, variance')}; with the Gini index at fixed accuracy: "
-        f"{_said(links, name)}; with one loss left out, or the price at other scores, in the mean: "
-        f"{_spans(changed)}"
+        f"{_price_said(links, 'price per push')}; with one loss left out, or the price at other "
+        f"scores, in the mean: {_spans(changed)}"
     )
     variance = [x["price per push, variance"].high for x in links.values()]
     real = [links[testbed.title][name].high for testbed in _real()]
@@ -237,7 +238,7 @@ def price_per_push_orders():
 )
 def variance_goes_with():
     """At fixed accuracy, settings with less variance show items more equally, but on one."""
-    links = _links()
+    links = _correlations(fairness_links.links)
     name = "variance, Gini | accuracy"
     without = {testbed.title: _without(testbed) for testbed in fairness.testbeds()}
     spans = (
@@ -269,7 +270,7 @@ def variance_goes_with():
 
 def _without(testbed: Testbed) -> list[tuple[str, float]]:
     """The correlation without each loss, mean over seeds, the lowest first."""
-    without = found("fairness", fairness.link_without, testbed)
+    without = found("fairness", fairness_links.link_without, testbed)
     means = ((loss_style(loss)["label"], float(x.mean())) for loss, x in without.items())
     return sorted(means, key=lambda pair: pair[1])
 
