@@ -22,7 +22,8 @@ from bslutils.verify import CLAIMS, glance, glance_figure, recorded
 from bslutils.verify.claim import claim
 from bslutils.verify.glance import ROWS
 from bslutils.verify.glance_readings import READINGS, short
-from bslutils.verify.paper_data import COMPARED, TUNED_FOR_NDCG, Cell, verdict_on_better
+from bslutils.verify.paper_better import verdict_on_better
+from bslutils.verify.paper_data import COMPARED, TUNED_FOR_NDCG, Cell
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -30,6 +30,7 @@ from bslutils.verify import (
     best_loss,
     every_loss,
     negatives,
+    paper_better,
     paper_data,
     public_code,
     recorded,
@@ -840,7 +841,8 @@ def test_a_verdict_by_the_rules_follows_what_is_compared(monkeypatch, name):
     """On the records as they were before any of ``paper_noise``, which keep no users."""
     every = recorded.records() | read_records(path_of("field"))  # which has some runs without them
     found, before = [], {id: r for id, r in every.items() if "users" not in r}
-    monkeypatch.setattr(paper_data, "records", lambda: before)
+    for module in (paper_better, paper_data):
+        monkeypatch.setattr(module, "records", lambda: before)
     for where, attribute, wrap in BREAK[name]:
         with monkeypatch.context() as broken:
             broken.setattr(where, attribute, wrap(getattr(where, attribute)))

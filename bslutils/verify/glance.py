@@ -14,21 +14,17 @@ from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
 from .glance_readings import READINGS, WHEN, short
+from .paper_better import SMALL, STATES, better_on_clean, grid, verdict_on_better
 from .paper_data import (
     COMPARED,
     DECIDED,
     SAID,
-    SMALL,
-    STATES,
     TUNED_FOR_NDCG,
     Cell,
-    better_on_clean,
-    grid,
     in_unit,
     in_words,
     listed,
     on_paper_data,
-    verdict_on_better,
 )
 
 MISSING = "(a run is missing)"

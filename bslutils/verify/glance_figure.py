@@ -15,7 +15,8 @@ from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
 from .glance import MISSING, NOISE, ROWS, Row, label, lines, on_small_data
 from .glance_readings import BSL, READINGS
-from .paper_data import SMALL, Cell, on_paper_data
+from .paper_better import SMALL
+from .paper_data import Cell, on_paper_data
 
 WIDTH = 70  # letters in a line of text
 NAME = 25  # and of a name beside a panel

@@ -11,7 +11,8 @@ from ..experiments.paper_benches import BENCHES
 from ..experiments.records import MissingRun
 from ..experiments.testbeds import Testbed
 from ..intervals import Interval, t_interval
-from .paper_data import SMALL, better_on_clean, listed
+from .paper_better import SMALL, better_on_clean
+from .paper_data import listed
 from .recorded import found, less
 from .recorded_fairness import less_unequal
 

@@ -4,35 +4,26 @@ The runs are still being made, so no verdict is recorded here: each is found fro
 the rules that were written down before (:mod:`bslutils.experiments.verdicts`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-import numpy as np
-from scipy import stats
-
 from ..data import SOURCES
-from ..experiments import accuracy, every_loss, judged, verdicts
-from ..experiments.convergence import of_bench
+from ..experiments import judged
 from ..experiments.judged import Judged
 from ..experiments.paper_benches import BENCHES, CLEAN, bench
 from ..experiments.paper_noise import Runs, valid_ndcg
 from ..experiments.records import MissingRun
 from ..experiments.testbeds import measured
-from ..experiments.trial import Trial
-from ..experiments.verdicts import METRIC, Estimate
+from ..experiments.verdicts import METRIC
 from ..intervals import Interval
 from .claim import WU_1, WU_2, WU_3, Finding, claim
-from .recorded import best, records, unsettled
+from .recorded import best, records
 from .scope import Scope
 
-SMALL = "movielens-small"
-BACKBONES = ("MF", "LightGCN", "NGCF")
 DECIDED = ("holds", "mixed", "does not hold", "undecided")  # what the rules call a data set
 TUNED_FOR_NDCG = "tuned for NDCG@20 instead of Recall@20"
-STATES = (*verdicts.WORDS, "preliminary")  # of a comparison without noise
 
 
 def in_unit(unit: str, interval: Interval) -> str:
@@ -255,141 +246,3 @@ def fairness():
 def positives():
     """The third claim, by the rules."""
     return _found(3)
-
-
-# Better on clean data --------------------------------------------------------------------------
-
-
-class Better(NamedTuple):
-    """Bilateral softmax loss against softmax loss without noise, on one data set and backbone.
-
-    Attributes:
-        lead: in parts of softmax loss, with its interval over seeds.
-        word: "better", "equal", "worse", "undecided", or "preliminary".
-        scope: what it was seen on.
-        users: the same with its interval over users and seeds, where runs keep users; it decides
-            nothing.
-    """
-
-    lead: Interval
-    word: str
-    scope: Scope
-    users: Interval | None = None
-
-
-def grid() -> list[tuple[str, str]]:
-    """Data and backbones: the small data, and those of the paper."""
-    names = (SMALL, *(b.data for b in BENCHES))
-    return [(data, backbone) for backbone in BACKBONES for data in names]
-
-
-def better_on_clean() -> dict[tuple[str, str], Better]:
-    """The comparison for each data set and backbone, where both losses are recorded."""
-    seen = {cell: found for cell in grid() if (found := _compared(*cell))}
-    words = verdicts.words({x: _estimate(lead, scope.seeds) for x, (lead, scope) in seen.items()})
-    return {
-        cell: Better(
-            lead, "preliminary" if scope.preliminary else words[cell], scope, _over_users(*cell)
-        )
-        for cell, (lead, scope) in seen.items()
-    }
-
-
-def _over_users(data: str, backbone: str) -> Interval | None:
-    """The lead on a bench of the paper with the interval of the rules, over users and seeds."""
-    if backbone != "MF" or data == SMALL:
-        return None
-    with suppress(MissingRun, ValueError):
-        runs = Runs(bench(data), records())
-        pair = [runs.kept(loss, CLEAN) for loss in ("bilateral_softmax", "softmax")]
-        return verdicts.estimate(verdicts.lead(*judged.with_users(runs, *pair))).interval
-    return None
-
-
-def _compared(data: str, backbone: str) -> tuple[Interval, Scope] | None:
-    """By the first experiment that has both losses, those with the longest training first."""
-    for runs_of, preliminary in _experiments(data, backbone):
-        with suppress(MissingRun):
-            ours, theirs = (runs_of(loss) for loss in ("bilateral_softmax", "softmax"))
-            base = measured(theirs, records(), METRIC, "test")
-            apart = every_loss.difference(ours, theirs, records(), METRIC)
-            level, known = float(base.mean()), best(data, backbone)
-            scope = Scope(data, backbone, len(base), level, known, preliminary())
-            return Interval(*(x / level for x in apart)), scope
-    return None
-
-
-def verdict_on_better() -> str:
-    """The verdict of the ledger: where it is not better, the claim is seen to fail."""
-    seen = {"better": "holds", "worse": "does not hold", "equal": "does not hold"}
-    found = better_on_clean()
-    return over_data(seen.get(x.word, x.word) for (data, _), x in found.items() if data != SMALL)
-
-
-OfLoss = Callable[[str], list[Trial]]
-
-
-def _experiments(data: str, backbone: str) -> Iterator[tuple[OfLoss, Callable[[], str]]]:
-    """The runs of a loss, and why they carry no verdict, where that was looked at."""
-    known = records()
-    if backbone == "MF" and data != SMALL:
-        runs = Runs(bench(data), known)
-        yield partial(runs.kept, level=CLEAN), lambda: of_bench(runs.bench, known).preliminary
-    if backbone == "MF" and data in every_loss.TUNING:
-        yield lambda loss: every_loss.choice(data, loss, known).final, str
-    for testbed in accuracy.testbeds():
-        if (testbed.data, testbed.backbone) == (data, backbone):
-            yield (
-                lambda loss, where=testbed: accuracy.chosen(where, loss, known),
-                partial(unsettled, testbed),
-            )
-
-
-def _estimate(lead: Interval, seeds: int) -> Estimate:
-    """Student's interval over seeds with the chance that goes with it.
-
-    As of pairs: where the runs are no pairs there are more degrees of freedom, and it is less.
-    """
-    half, freedom = lead.high - lead.mean, seeds - 1
-    t = abs(lead.mean) / half * stats.t.ppf(0.975, freedom) if half else np.inf
-    return Estimate(lead, float(2 * stats.t.sf(t, freedom)))
-
-
-@claim(
-    "paper-better",
-    "BSL is better than softmax loss on four data sets and with three backbones.",
-    source=WU_3,
-    verdict="",
-    about=3,
-    conditions="without noise, by our own runs, as they arrive; test NDCG@20 of BSL as its formula "
-    "says, relative to softmax loss, with intervals over seeds alone; the small data are shown "
-    "beside, and decide nothing",
-    records=("overall", "field"),
-)
-def better():
-    """Where it is better, worse, equal, undecided, and what is not run."""
-    found = better_on_clean()
-    small = {cell: x for cell, x in found.items() if cell[0] == SMALL}
-    paper = {cell: x for cell, x in found.items() if cell[0] != SMALL}
-    counts = {word: sum(x.word == word for x in paper.values()) for word in STATES}
-    planned = sum(data != SMALL for data, _ in grid())
-    decide = [
-        f"{SOURCES[data].title} with {backbone}"
-        for (data, backbone), x in paper.items()
-        if x.word != "preliminary"
-    ]
-    texts = [f"of {planned} planned, {', '.join(f'{n} {word}' for word, n in counts.items())}"]
-    texts += [f"so the verdict rests on {listed(decide)}"]
-    for prefix, of_kind in (("", paper), ("beside: ", small)):
-        texts += [
-            f"{prefix}{SOURCES[data].title} with {backbone} {x.lead.percent()}, {x.word}"
-            + (f" (over users too, {x.users.percent()})" if x.users else "")
-            for (data, backbone), x in of_kind.items()
-        ]
-    for backbone in BACKBONES:
-        lacking = [SOURCES[d].title for d, b in grid() if b == backbone and (d, b) not in found]
-        if lacking:
-            texts.append(f"not run with {backbone}: {', '.join(lacking)}")
-    return Finding(
-        "; ".join(texts), [], tuple(x.scope for x in found.values()), verdict_on_better()
-    )

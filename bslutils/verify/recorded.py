@@ -15,6 +15,8 @@ from ..experiments.verdicts import METRIC
 from ..intervals import Interval, t_interval
 from .scope import Scope
 
+NEAR = 0.2  # how far a factor of the best temperature may be from another that counts as the same
+
 
 def found(sweep: str, read: Callable, *args, **kwargs):
     """What ``read`` finds in the records.
@@ -96,6 +98,12 @@ def by_tau(testbed: Testbed, view: str, **level) -> np.ndarray:
     """As :func:`bslutils.experiments.noise.by_tau`; validation where no view is named."""
     metric = "ndcg@20" if view else "valid"
     return found("temperature", noise.by_tau, testbed, metric=metric, view=view, **level)
+
+
+def at_best_tau(testbed: Testbed) -> np.ndarray:
+    """Test NDCG@20 of softmax loss by seed, at the temperature that validation prefers."""
+    valid, test = (by_tau(testbed, view, negative_noise=1.0) for view in ("", "test"))
+    return test[:, valid.mean(0).argmax()]
 
 
 def moves(testbed: Testbed, view: str, before: dict, after: dict) -> Interval:
