@@ -1,6 +1,7 @@
 """The plan of the sweep on shifted tests, and what is read off its records."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -11,20 +12,27 @@ from bslutils.experiments import MissingRun
 from bslutils.experiments.per_user import pack
 from bslutils.experiments.shift import (
     GOALS,
+    LEAD,
     LOSSES,
     MAIN,
     SCORES,
+    SL,
     SPLITS,
     TAUS,
     Runs,
-    at_an_edge,
     is_final,
+    shift,
+)
+from bslutils.experiments.shift_readings import (
+    at_an_edge,
+    compared,
+    lead_is_preliminary,
     leads,
+    move_is_preliminary,
     moved,
     moved_interval,
-    preliminary,
+    over_tau,
     published_way,
-    shift,
     steps,
     tried,
 )
@@ -195,14 +203,42 @@ def test_all_trials_of_the_tuning_are_read_once(finished):
 
 def test_a_lead_is_preliminary_without_a_top_or_while_longer_training_helps(finished):
     records, runs = dict(finished[0]), Runs(AMAZON, finished[0])
-    assert preliminary(runs, "cosine") == ""
+    assert lead_is_preliminary(runs, "cosine") == move_is_preliminary(runs) == ""
+    assert not at_an_edge(runs)
     once, twice = runs.doubled("bpr", "cosine")
     assert twice.config == replace(once.config, epochs=2 * once.config.epochs)
     records[twice.id] = records[twice.id] | {"valid": 1.03 * records[once.id]["valid"]}
-    assert preliminary(Runs(AMAZON, records), "cosine") == "twice the epochs add 3.0 % to bpr"
+    grown = Runs(AMAZON, records)
+    assert lead_is_preliminary(grown, "cosine") == "twice the epochs add 3.0 % to bpr"
+    assert move_is_preliminary(grown) == lead_is_preliminary(grown, "dot") == ""
     short = Runs(replace(AMAZON, steps=2), finished[0])
-    assert preliminary(short, "cosine") == "the tuning of softmax has not come to a top"
-    assert not at_an_edge(runs)
+    assert lead_is_preliminary(short, "cosine") == "the tuning of softmax has not come to a top"
+
+
+def rising(trial):
+    """A record that gains 5 % by twice the epochs, up to sixty of them."""
+    record, epochs = fake(trial), trial.config.epochs
+    return record | {"valid": record["valid"] * (1.05 if epochs > AMAZON.config.epochs else 1)}
+
+
+def test_training_is_as_long_as_it_has_to_be():
+    """Until the longer runs are there, the shorter ones are read, and carry no verdict."""
+    records, seen = {}, []
+    while missing := [t for t in shift("small", records) if t.id not in records]:
+        records[missing[0].id] = rising(missing[0])
+        runs = Runs(AMAZON, records)
+        with suppress(MissingRun):
+            read = compared(runs, "cosine")
+            seen.append((read.epochs, lead_is_preliminary(runs, "cosine")))
+    first, longer = AMAZON.config.epochs, 2 * AMAZON.config.epochs
+    assert (first, "twice the epochs add 5.0 % to softmax") in seen
+    assert seen[-1] == (longer, "") and runs.epochs(SL, "cosine") == longer
+    assert all(why for epochs, why in seen if epochs == first)
+    assert {t.config.epochs for trials in over_tau(runs).trials for t in trials} == {longer}
+    assert compared(runs, "dot").trials == runs.compared("dot", "validation", longer)
+    assert [trials[0].loss for trials in compared(runs, "dot").trials] == list(LEAD)
+    # The table beside the published one keeps the length that it says.
+    assert {t.config.epochs for t in published_way(runs, "bpr")} == {first}
 
 
 def test_a_missing_run_is_named():

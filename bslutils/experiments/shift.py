@@ -10,10 +10,11 @@ In the shifted test the *positives* are other ones; the negatives, all that a us
 are what they were. What robust optimisation bounds is a mean over negatives, so nothing is proved
 about this test. It is the shift that published tables speak of.
 
-How records become verdicts. A pilot of eight runs had been looked at when the rules were written
-(softmax loss at τ = 0.1 and 0.2, and BPR at τ = 1, on Amazon-Electronics), and no recorded run.
-The rule on preliminary comparisons, the larger number of trials, and what is said of a top at an
-edge were added when 53 trials of the tuning on Amazon-Electronics and no final run were recorded.
+How records become verdicts (:mod:`bslutils.experiments.shift_readings`). A pilot of eight runs had
+been looked at when the rules were written (softmax loss at τ = 0.1 and 0.2, and BPR at τ = 1, on
+Amazon-Electronics), and no recorded run. The rule on preliminary comparisons, the larger number of
+trials, and what is said of a top at an edge were added when 53 trials of the tuning on
+Amazon-Electronics and no final run were recorded.
 
 * Settings are tuned for Recall@20, twice from the same start and with the same number of trials:
   on validation, and on the shifted test.
@@ -33,6 +34,12 @@ edge were added when 53 trials of the tuning on Amazon-Electronics and no final 
 * A comparison is *preliminary*, and has no verdict, if the tuning of one of its losses ended
   before all settings beside the chosen one were tried, or if twice the epochs add 2 % or more to
   the validation of one.
+* What carries a verdict is trained for the first of :data:`bslutils.experiments.paper_noise.TWICE`
+  times the epochs of which twice as many add less than 2 % to the validation of every loss that is
+  compared, the first seed telling; the longest if none is. This was written on 2026-11-30, when the
+  runs on Amazon-Electronics with the epochs of its :class:`Split` were known: there softmax loss on
+  cosines gained 2.01 %, and its best temperature had fallen to .61 of that on validation. Until the
+  longer runs are recorded the shorter ones are shown, as preliminary.
 * On a data set the lead has the verdict of :func:`bslutils.experiments.verdicts.verdict` over both
   scores; over the data sets a claim *holds under conditions* if it holds on one, else it is
   *mixed* if it is on one.
@@ -42,27 +49,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
-import numpy as np
-
 from ..config import TrainConfig
-from ..intervals import Interval, t_interval
-from . import verdicts
-from .judged import Judged, judge, one_kind, with_users
-from .knobs import summits
 from .paper_benches import CLEAN, FULL, ROWS
+from .paper_noise import TWICE
 from .paper_trials import at, walk
-from .records import MissingRun, Records
+from .records import MissingRun, Records, recorded
 from .runner import with_seeds
-from .testbeds import columns, measured
 from .trial import Trial
-from .verdicts import Ratio, lead
+from .verdicts import ADDED
 from .walk import Goal, Walk, valid
 
 MAIN = ("softmax", "bpr", "psl_relu")  # which a published table has, too
 LOSSES = (*MAIN, "bilateral_softmax", "mse", "bce", "ccl")
+SL, LEAD = ("softmax",), ("softmax", "bpr")  # whose temperature falls, and who leads whom
 SCORES = ("cosine", "dot")
 TAUS = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.39, 0.55)
 
@@ -147,9 +149,9 @@ class Runs:
         """What the tuning chose."""
         return self.tuning(loss, score, goal).best(self.records)[0]
 
-    def final(self, loss: str, score: str, goal: str) -> list[Trial]:
-        """The setting that was chosen, trained to the end, with every seed."""
-        return self._long(self.best(loss, score, goal))
+    def final(self, loss: str, score: str, goal: str, epochs: int | None = None) -> list[Trial]:
+        """The setting that was chosen with every seed; with the epochs of the split by default."""
+        return self._long(self.best(loss, score, goal), epochs)
 
     def plain(self) -> list[Trial]:
         """BPR on inner products at τ = 1, as it is usually trained: the best L2 term tried."""
@@ -158,16 +160,39 @@ class Runs:
         self.best("bpr", "dot", "validation")  # has come to its end
         return self._long(max(plain, key=lambda trial: valid(self.records[trial.id])))
 
-    def over_tau(self) -> list[list[Trial]]:
+    def over_tau(self, epochs: int | None = None) -> list[list[Trial]]:
         """Softmax loss on cosines at each of ``TAUS``, else as validation chose it, every seed."""
         best = self.best("softmax", "cosine", "validation")
-        return [self._long(replace(best, params=best.params | {"tau": tau})) for tau in TAUS]
+        return [
+            self._long(replace(best, params=best.params | {"tau": tau}), epochs) for tau in TAUS
+        ]
 
-    def doubled(self, loss: str, score: str) -> list[Trial]:
+    def compared(self, score: str, goal: str, epochs: int | None = None) -> list[list[Trial]]:
+        """The final runs of softmax loss and of BPR."""
+        return [self.final(loss, score, goal, epochs) for loss in LEAD]
+
+    def doubled(self, loss: str, score: str, epochs: int | None = None) -> list[Trial]:
         """The first final run of what validation chose, and the same with twice the epochs."""
-        once = self.final(loss, score, "validation")[0]
-        config = replace(once.config, epochs=2 * once.config.epochs)
-        return [once, at(replace(once, config=config), CLEAN)]
+        epochs = self.split.config.epochs if epochs is None else epochs
+        return [self.final(loss, score, "validation", n * epochs)[0] for n in (1, 2)]
+
+    def added(self, loss: str, score: str, epochs: int) -> float:
+        """What twice the epochs add to the validation of a loss, in parts."""
+        once, twice = recorded(self.doubled(loss, score, epochs), self.records)
+        return twice["valid"] / once["valid"] - 1
+
+    def epochs(self, losses: Iterable[str], score: str) -> int:
+        """The length of training of what carries a verdict on some losses, by the rule above."""
+        for epochs in self._lengths():
+            if self._is_enough(epochs, losses, score):
+                break
+        return epochs
+
+    def _lengths(self) -> list[int]:
+        return [times * self.split.config.epochs for times in TWICE]
+
+    def _is_enough(self, epochs: int, losses: Iterable[str], score: str) -> bool:
+        return max([self.added(loss, score, epochs) for loss in losses]) < ADDED
 
     def as_published(self, loss: str, score: str) -> list[Trial]:
         """What test chose, trained on all training pairs; test chooses the epoch, too."""
@@ -186,10 +211,7 @@ class Runs:
                 yield from self.final(loss, score, goal)
 
     def rest(self) -> Iterator[Trial]:
-        """The curve over the temperature, and what stands beside published figures."""
-        with suppress(MissingRun):
-            for trials in self.over_tau():
-                yield from trials
+        """What tells whether training is long enough, and what stands beside published figures."""
         with suppress(MissingRun):
             yield from self.plain()
         for loss, score in product(MAIN, SCORES):
@@ -197,16 +219,34 @@ class Runs:
                 yield from self.doubled(loss, score)
                 yield from self.as_published(loss, score)
 
-    def _long(self, trial: Trial) -> list[Trial]:
-        l2 = trial.config.weight_decay
-        trial = at(replace(trial, config=replace(self.split.config, weight_decay=l2)), CLEAN)
-        return with_seeds(trial, range(self.split.n_seeds))
+    def converged(self) -> Iterator[Trial]:
+        """What carries the verdicts, and the longer runs that tell for how long it is trained."""
+        yield from self._as_long_as_needed(SL, "cosine", self.over_tau)
+        for goal, score in product(GOALS, SCORES):
+            yield from self._as_long_as_needed(LEAD, score, partial(self.compared, score, goal))
+
+    def _as_long_as_needed(
+        self, losses: tuple[str, ...], score: str, trials_at: Callable[[int], list[list[Trial]]]
+    ) -> Iterator[Trial]:
+        with suppress(MissingRun):
+            for epochs in self._lengths():
+                for loss in losses:
+                    yield from self.doubled(loss, score, epochs)
+                if self._is_enough(epochs, losses, score):
+                    break
+            yield from chain.from_iterable(trials_at(epochs))
+
+    def _long(self, trial: Trial, epochs: int | None = None) -> list[Trial]:
+        config = replace(self.split.config, weight_decay=trial.config.weight_decay)
+        config = replace(config, epochs=config.epochs if epochs is None else epochs)
+        return with_seeds(at(replace(trial, config=config), CLEAN), range(self.split.n_seeds))
 
 
 STAGES: tuple[Callable[[Runs], Iterator[Trial]], ...] = (
     lambda runs: runs.tunings(MAIN),
     lambda runs: runs.finals(MAIN),
     Runs.rest,
+    Runs.converged,
     lambda runs: runs.tunings(LOSSES),
     lambda runs: runs.finals(LOSSES),
 )
@@ -222,112 +262,4 @@ def shift(size: str, records: Records) -> Iterator[Trial]:
 
 def is_final(settings: dict[str, Any]) -> bool:
     """Whether a run is a final one, whose users are kept; the trials of a tuning are shorter."""
-    return settings["config"]["epochs"] in {split.config.epochs for split in SPLITS}
-
-
-# What the records say --------------------------------------------------------------------------
-
-
-def curves(runs: Runs) -> dict[str, np.ndarray]:
-    """Recall@20 of softmax loss on cosines over ``TAUS``, on validation and on the shifted test.
-
-    Returns:
-        ``"validation"`` and ``"test"`` -> ``(n_seeds, n_taus)``.
-
-    Raises:
-        MissingRun: a run is not recorded, here and below.
-    """
-    settings = runs.over_tau()
-    return {
-        "validation": columns(settings, runs.records, "valid"),
-        "test": columns(settings, runs.records, "recall@20", "test"),
-    }
-
-
-def moved(runs: Runs) -> np.ndarray:
-    """The best temperature on the shifted test over the best one on validation, by seed."""
-    found = curves(runs)
-    return summits(TAUS, found["test"]) / summits(TAUS, found["validation"])
-
-
-def moved_interval(ratios: np.ndarray) -> Interval:
-    """Mean of ratios over seeds, in logarithms, with Student's 95 % interval.
-
-    Raises:
-        ValueError: fewer than two.
-    """
-    return Interval(*(float(np.exp(x)) for x in t_interval(np.log(ratios))))
-
-
-def leads(records: Records, *, goal: str = "validation") -> dict[tuple[str, str], Judged]:
-    """The lead of softmax loss over BPR on the shifted test, by data and score.
-
-    Args:
-        records: by id; a comparison that lacks a run is left out.
-        goal: what chose the settings, ``"validation"`` or ``"test"``.
-    """
-    found: dict[tuple[str, str], Ratio] = {}
-    for split, score in product(SPLITS, SCORES):
-        runs = Runs(split, records)
-        with suppress(MissingRun):
-            sides = with_users(runs, *(runs.final(x, score, goal) for x in ("softmax", "bpr")))
-            found[split.data, score] = one_kind(lead(*sides))
-    return judge(found)
-
-
-def preliminary(runs: Runs, score: str, losses: Iterable[str] = ("softmax", "bpr")) -> str:
-    """Why what losses do on a score carries no verdict; empty if it does."""
-    added = {}
-    for loss in losses:
-        _, closed = runs.tuning(loss, score, "validation").best(runs.records)
-        if not closed:
-            return f"the tuning of {loss} has not come to a top"
-        once, twice = measured(runs.doubled(loss, score), runs.records, "valid")
-        added[loss] = twice / once - 1
-    return verdicts.preliminary(added, level=1.0)  # a score has a level of its own
-
-
-def at_an_edge(runs: Runs) -> bool:
-    """Whether a best temperature of :func:`moved` is an end of the grid."""
-    tops = [values.argmax(1) for values in curves(runs).values()]
-    return bool(np.isin(tops, (0, len(TAUS) - 1)).any())
-
-
-def steps(runs: Runs) -> dict[str, list[Trial]]:
-    """From BPR as it is usually trained to softmax loss, one thing changed at a time.
-
-    Raises:
-        MissingRun: a run of a tuning is not recorded.
-    """
-    final = partial(runs.final, goal="validation")
-    return {
-        "BPR on inner products, τ = 1": runs.plain(),
-        "… with its temperature tuned": final("bpr", "dot"),
-        "… on cosines": final("bpr", "cosine"),
-        "SL on cosines": final("softmax", "cosine"),
-    }
-
-
-def published_way(runs: Runs, loss: str) -> list[Trial]:
-    """A loss as the published table has it: of either score the one that the test has better.
-
-    Raises:
-        MissingRun: a run is not recorded.
-    """
-    either = [runs.as_published(loss, score) for score in SCORES]
-    return max(
-        either, key=lambda trials: measured(trials, runs.records, "recall@20", "test").mean()
-    )
-
-
-def tried(runs: Runs, loss: str) -> np.ndarray:
-    """Recall@20 on validation and on the shifted test of every trial of a loss, ``(n_trials, 2)``.
-
-    Raises:
-        MissingRun: a tuning has not come to its end.
-    """
-    trials = {}
-    for score, goal in product(SCORES, GOALS):
-        runs.best(loss, score, goal)  # has come to its end
-        trials |= {t.id: t for t in runs.tuning(loss, score, goal).tried(runs.records).values()}
-    return np.array([(valid(r), on_test(r)) for r in map(runs.records.get, trials)])
+    return settings["config"]["epochs"] not in {split.tuning_epochs for split in SPLITS}

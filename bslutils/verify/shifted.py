@@ -1,18 +1,20 @@
 """Claims on one knob and two troubles: negatives that shift, and negatives that are mislabelled."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 from scipy.optimize import brentq
 
 from .. import dro
 from ..data import SOURCES
-from ..experiments import shift, verdicts
+from ..experiments import shift_readings, verdicts
 from ..experiments.judged import Judged
 from ..experiments.records import MissingRun
 from ..experiments.shift import SCORES, SPLITS, Runs
 from ..experiments.testbeds import measured
+from ..experiments.trial import Trial
 from ..experiments.verdicts import METRIC
 from ..intervals import Interval
 from . import trained_models
@@ -235,16 +237,15 @@ def tau_of_part(user: int, share: float, part: float) -> float:
 # On records ------------------------------------------------------------------------------------
 
 
-def _scope(runs: Runs, scores: Iterable[str]) -> Scope:
+def _scope(runs: Runs, *softmax: Callable[[], list[list[Trial]]]) -> Scope:
     """What a claim on a split was seen on; the level is that of softmax loss at its best."""
     data, level, seeds = runs.split.data, 0.0, 0
-    for score in scores:
-        try:
-            values = measured(runs.final("softmax", score, "validation"), records(), METRIC, "test")
-        except MissingRun:
-            continue
-        if values.mean() > level:
-            level, seeds = float(values.mean()), len(values)
+    for read in softmax:
+        with suppress(MissingRun):
+            for trials in read():
+                values = measured(trials, records(), METRIC, "test")
+                if values.mean() > level:
+                    level, seeds = float(values.mean()), len(values)
     return Scope(data, "MF", seeds, level, best(data))
 
 
@@ -262,8 +263,7 @@ def word_of(ratio: Interval) -> str:
 
 def _fall(runs: Runs) -> tuple[np.ndarray, str]:
     """How the best temperature moves, by seed, and why that has no verdict; empty if it has."""
-    edge = "a top at the edge" if shift.at_an_edge(runs) else ""
-    return shift.moved(runs), shift.preliminary(runs, "cosine", ("softmax",)) or edge
+    return shift_readings.moved(runs), shift_readings.move_is_preliminary(runs)
 
 
 @claim(
@@ -288,20 +288,24 @@ def temperature():
             scopes.append(Scope(split.data, "MF", 0))
             continue
         if len(ratios) > 1:
-            interval = shift.moved_interval(ratios)
+            interval = shift_readings.moved_interval(ratios)
             words.append("undecided" if why else word_of(interval))
             word = f"{words[-1]} ({why})" if why else words[-1]
             texts.append(f"{SOURCES[split.data].title}: times {interval.text(2)}, {word}")
         else:
             texts.append(f"{SOURCES[split.data].title}: times {ratios[0]:.2f}, one seed")
-        scopes.append(_scope(runs, ("cosine",)))
+        scopes.append(_scope(runs, lambda r=runs: shift_readings.over_tau(r).trials))
     return Finding("; ".join(texts), [], tuple(scopes), over_data(words))
 
 
 def _word(x: Judged | None, runs: Runs, score: str) -> str:
     """What the lead on a score is called."""
     try:
-        return ("preliminary" if shift.preliminary(runs, score) else x.word) if x else "not run"
+        return (
+            ("preliminary" if shift_readings.lead_is_preliminary(runs, score) else x.word)
+            if x
+            else "not run"
+        )
     except MissingRun:
         return "not run"
 
@@ -320,7 +324,7 @@ def _word(x: Judged | None, runs: Runs, score: str) -> str:
 def lead():
     """The comparisons on each data set and either score."""
     texts, words, scopes = [], [], []
-    judged, beside = (shift.leads(records(), goal=goal) for goal in ("validation", "test"))
+    judged, beside = (shift_readings.leads(records(), goal=goal) for goal in ("validation", "test"))
     for split in SPLITS:
         runs, said, here = Runs(split, records()), [], []
         for score, name in (("cosine", "cosines"), ("dot", "inner products")):
@@ -333,5 +337,10 @@ def lead():
         texts.append(f"{SOURCES[split.data].title}: {'; '.join(said)}")
         if set(here) <= set(verdicts.WORDS):
             words.append(verdicts.verdict(here))
-        scopes.append(_scope(runs, SCORES))
+        scopes.append(
+            _scope(
+                runs,
+                *(lambda r=runs, s=s: shift_readings.compared(r, s).trials[:1] for s in SCORES),
+            )
+        )
     return Finding("; ".join(texts), [], tuple(scopes), over_data(words))
