@@ -26,6 +26,7 @@ from bslutils.experiments.shift import (
 from bslutils.experiments.shift_readings import (
     at_an_edge,
     compared,
+    kept,
     lead_is_preliminary,
     leads,
     move_is_preliminary,
@@ -48,11 +49,12 @@ def fake(trial):
     l2 = 0.001 * math.log(trial.config.weight_decay * {"cosine": 3e2, "dot": 3e4}[trial.score]) ** 2
     lead = 0.02 * (trial.loss == "softmax") + 0.0001 * trial.config.seed
     test = 0.1 + lead - off["test"] - l2
+    groups = [test * share for share in (0.1, 0.2, 0.7)]
     record = {
         "id": trial.id,
         "label": trial.label,
         "valid": 0.2 + lead - off["validation"] - l2,
-        "test": {"recall@20": test, "ndcg@20": test},
+        "test": {"recall@20": test, "ndcg@20": test, "recall@20 by group": groups},
         "hardware": "2 cores",
     }
     if is_final(trial.settings):
@@ -191,6 +193,16 @@ def test_the_published_way_lets_the_test_choose_the_score_too(finished):
         }
         assert chosen[0].protocol == "paper"
         assert chosen[0].score == max(means, key=means.__getitem__)
+
+
+def test_what_groups_of_items_add_is_recall_together(finished):
+    for loss in LOSSES:
+        x = kept(Runs(AMAZON, finished[0]), loss, "cosine")
+        assert len(x.test) == AMAZON.n_seeds and x.valid > x.test.mean()
+        assert x.groups.sum() == pytest.approx(x.test.mean())
+        assert x.groups / x.test.mean() == pytest.approx([0.1, 0.2, 0.7])
+    with pytest.raises(MissingRun):
+        kept(Runs(AMAZON, {}), "bpr", "dot")
 
 
 def test_all_trials_of_the_tuning_are_read_once(finished):

@@ -145,6 +145,35 @@ def steps(runs: Runs) -> dict[str, list[Trial]]:
     }
 
 
+class Kept(NamedTuple):
+    """What validation chose for a loss on a score, trained to the end; means over seeds.
+
+    Attributes:
+        valid: Recall@20 on validation.
+        test: Recall@20 on the shifted test, by seed.
+        groups: what the groups of items add to it, the least popular first, ``(n_groups,)``. A
+            group has a tenth of the training pairs.
+    """
+
+    valid: float
+    test: np.ndarray
+    groups: np.ndarray
+
+
+def kept(runs: Runs, loss: str, score: str) -> Kept:
+    """What validation chose for a loss on a score, with the epochs of the split.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    trials = runs.final(loss, score, "validation")
+    return Kept(
+        float(measured(trials, runs.records, "valid").mean()),
+        measured(trials, runs.records, "recall@20", "test"),
+        measured(trials, runs.records, "recall@20 by group", "test").mean(0),
+    )
+
+
 def published_way(runs: Runs, loss: str) -> list[Trial]:
     """A loss as the published table has it: of either score the one that the test has better.
 
