@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -635,6 +636,16 @@ def test_a_run_beside_the_logs_is_found_by_its_label():
         named("SL", records)
     with pytest.raises(MissingRun, match="a run is missing: yelp2018/paper/MF/SL"):
         named("yelp2018/paper/MF/SL", {})
+
+
+def test_every_log_that_test_chose_from_has_a_run_closer_to_it():
+    trials = {trial.label: trial for trial in reference("small", {})}
+    for data, backbone in product(("yelp2018", "gowalla", "ml-1m"), ("MF", "LightGCN")):
+        plain, long = (trials[f"{data}/paper/{backbone}/SL{how}"] for how in ("", " long"))
+        assert plain.params == long.params and plain.model == long.model
+        assert long.config.schedule == "constant" and long.config.epochs > plain.config.epochs
+        drawn = long.config.sampler != "in-batch"
+        assert long.config.n_lists == (64 if drawn else 1)
 
 
 @pytest.mark.parametrize("change", [{"accumulate": 2}, {"sampler": "in-batch", "log_q": True}])
