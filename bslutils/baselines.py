@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 from torch import Tensor, nn
 
-from .checks import check_not_negative, check_sizes, positive, seed_of
+from .checks import check_not_negative, check_sizes, positive, seed_of, switch
 from .data import Interactions, check_data
 from .graph import degrees
 from .models import MatrixFactorization
@@ -39,22 +39,32 @@ def popularity(data: Interactions) -> Scores:
     return lambda users: np.tile(data.item_degree.astype(float), (len(users), 1))
 
 
-def item_knn(data: Interactions, *, neighbours: int = 100, shrink: float = 0.0) -> Scores:
+def item_knn(
+    data: Interactions,
+    *,
+    neighbours: int = 100,
+    shrink: float = 0.0,
+    of_candidate: bool = False,
+) -> Scores:
     r"""Items like those that a user has, by the cosine of their columns.
 
     .. math:: f(u, j) = \sum_{i:\, R_{ui} = 1,\; j \in N(i)} s_{ij}, \qquad
               s_{ij} = \frac{R_{:i}^\top R_{:j}}{\sqrt{d_i d_j} + h}
 
     :math:`N(i)` are the items with the largest :math:`s_{ij} > 0`, without i itself; of equals
-    those of the lowest ids.
+    those of the lowest ids. With ``of_candidate`` the neighbours are those of the item that is
+    scored, :math:`i \in N(j)` in place of :math:`j \in N(i)`. A popular item is a neighbour of
+    many others, and these need not be its neighbours: so it gets fewer terms that way.
 
     Args:
         data: the interactions.
         neighbours: how many items are in :math:`N(i)`, at most.
         shrink: h, at least 0; it holds back what rests on few pairs.
+        of_candidate: whether the neighbours are those of the scored item, and not of a user's.
 
     Raises:
-        ValueError: ``neighbours`` below 1, or ``shrink`` negative or not finite.
+        ValueError: ``neighbours`` below 1, ``shrink`` negative or not finite, or ``of_candidate``
+            not a bool.
 
     Example:
         >>> import bslutils as bsl
@@ -63,34 +73,44 @@ def item_knn(data: Interactions, *, neighbours: int = 100, shrink: float = 0.0) 
         >>> like > popular
         True
 
-    Source: Deshpande and Karypis, *Item-Based Top-N Recommendation Algorithms*, TOIS 2004; the
-    shrinkage is that of Bell and Koren, *Improved Neighborhood-Based Collaborative Filtering*,
-    KDD Cup 2007.
+    Source: Deshpande and Karypis, *Item-Based Top-N Recommendation Algorithms*, TOIS 2004, who take
+    the neighbours of a user's items, and also scale the rows of R and the similarities of an item,
+    which is not done here. Those of the candidate are in Sarwar, Karypis, Konstan and Riedl,
+    *Item-Based Collaborative Filtering Recommendation Algorithms*, WWW 2001. The shrinkage is that
+    of Bell and Koren, *Improved Neighborhood-Based Collaborative Filtering*, KDD Cup 2007.
     """
     check_data(data)
     check_sizes(neighbours=neighbours)
     check_not_negative(shrink=shrink)
+    switch("of_candidate", of_candidate)
     train = data.train.astype(np.float64)
     columns, length = train.T.tocsr(), np.sqrt(data.item_degree)
     rows = []
     for items in _blocks(data.n_items, data.n_items):
-        both = (columns[items] @ train).tocoo()  # pairs of items that share a user
+        both = columns[items] @ train  # pairs of items that share a user
+        both.sort_indices()
+        both = both.tocoo()
         value = both.data / (length[items][both.row] * length[both.col] + shrink)
-        like = sparse.csr_array((value, (both.row, both.col)), shape=both.shape).toarray()
-        like[np.arange(len(like)), np.arange(data.n_items)[items]] = 0
-        rows.append(sparse.csr_array(like * _largest(like, neighbours)))
+        value[both.col == both.row + items.start] = 0  # an item is no neighbour of itself
+        kept = _largest(value, both.row, neighbours)
+        like = value[kept], (both.row[kept], both.col[kept])
+        rows.append(sparse.csr_array(like, shape=both.shape))
     similarity = sparse.vstack(rows, format="csr")
+    if of_candidate:
+        similarity = similarity.T.tocsr()
     return lambda users: train[users] @ similarity
 
 
-def _largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Which are the k largest of each row, of equals the first: ``(n, m) -> (n, m)`` bool."""
-    if k >= values.shape[1]:
-        return np.ones(values.shape, dtype=bool)
-    least = np.partition(values, -k, axis=1)[:, -k, None]
-    above, equal = values > least, values == least
-    room = k - above.sum(1, keepdims=True)
-    return above | (equal & (equal.cumsum(1) <= room))
+def _largest(values: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    """Which are the k largest of each row, of equals the first.
+
+    ``values (n,)`` stand in the order of their ``rows (n,)``; the result is ``(n,)`` bool.
+    """
+    order = np.lexsort((-values, rows))  # stable, so equals stay in order
+    start = np.searchsorted(rows, rows)  # where each row begins, in either order
+    kept = np.empty(len(values), dtype=bool)
+    kept[order] = np.arange(len(values)) - start < k
+    return kept
 
 
 def ease(

@@ -58,6 +58,15 @@ def test_item_knn_by_hand():
     np.testing.assert_allclose(held, [[less, less, 0, 0], [less, 0, 0.5, 0.5]], rtol=1e-12)
 
 
+def test_item_knn_of_the_candidate_by_hand():
+    """Item 0 is the nearest of 1 (cosine 2/√8), 2 and 3 (1/2); its own one neighbour is 1."""
+    hub = data_of([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]])
+    near = 2**-0.5
+    found = {x: dense(item_knn(hub, neighbours=1, of_candidate=x), 4)[2] for x in (False, True)}
+    np.testing.assert_allclose(found[False], [1 / 2, near, 0, 0], rtol=1e-12)
+    np.testing.assert_allclose(found[True], [0, near, 1 / 2, 1 / 2], rtol=1e-12)
+
+
 def test_ease_by_hand():
     """With two items, of which 3 users have the first, 2 the second, 1 both: B₀₁ = 1/(3 + λ)."""
     data = data_of([[1, 0], [1, 1], [0, 1], [1, 0]])
@@ -85,9 +94,9 @@ def test_ials_by_hand():
 # Against slow loops -------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 10_000), st.integers(1, 20), st.sampled_from([0, 0.5, 30]))
-@settings(max_examples=30, deadline=None)
-def test_item_knn_is_what_loops_over_pairs_of_items_give(seed, neighbours, shrink):
+@given(st.integers(0, 10_000), st.integers(1, 20), st.sampled_from([0, 0.5, 30]), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_item_knn_is_what_loops_over_pairs_of_items_give(seed, neighbours, shrink, of_candidate):
     table, data = random_data(seed)
     n = data.n_items
     like = np.zeros((n, n))
@@ -98,8 +107,8 @@ def test_item_knn_is_what_loops_over_pairs_of_items_give(seed, neighbours, shrin
             both = table[:, i] @ table[:, j]
             values.append(both / length if i != j and both else 0)
         for j in sorted(range(n), key=lambda j: (-round(values[j], 12), j))[:neighbours]:
-            like[i, j] = values[j]
-    found = item_knn(data, neighbours=neighbours, shrink=shrink)
+            like[(j, i) if of_candidate else (i, j)] = values[j]
+    found = item_knn(data, neighbours=neighbours, shrink=shrink, of_candidate=of_candidate)
     np.testing.assert_allclose(dense(found, len(table)), table @ like, atol=1e-12)
 
 
@@ -249,6 +258,7 @@ def test_blocks_change_nothing(synthetic, monkeypatch):
         (item_knn, {"neighbours": 0}, "neighbours must be at least 1, got 0"),
         (item_knn, {"shrink": -1}, "shrink must be at least 0 and finite, got -1"),
         (item_knn, {"shrink": np.nan}, "shrink must be at least 0"),
+        (item_knn, {"of_candidate": 1}, "of_candidate must be True or False, got 1"),
         (ease, {"l2": 0}, "l2 must be a positive finite number, got 0"),
         (ease, {"l2": np.inf}, "l2 must be a positive finite number"),
         (ease, {"dtype": np.float16}, "dtype must be np.float32 or np.float64"),
