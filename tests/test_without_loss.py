@@ -6,7 +6,7 @@ from bslutils.baselines import BASELINES
 from bslutils.experiments import MissingRun, beside_published, without_loss
 from bslutils.experiments.trial import NO_LOSS, Trial
 from bslutils.experiments.without_loss import DATA, METHODS, final, reached, tuning
-from bslutils.published import WITHOUT_LOSS
+from bslutils.published import LISTED, WITHOUT_LOSS
 
 
 def run(size="small", test=lambda trial: 0.1):
@@ -68,6 +68,17 @@ def test_of_all_methods_validation_prefers_one():
         without_loss.preferred("yelp2018", records)
 
 
+def test_what_was_added_later_counts_where_it_is_recorded():
+    [later] = (method for method in METHODS if method.later)
+    records = run()
+    [last] = final("ml-1m", later, "honest", records)
+    records[last.id] = records[last.id] | {"valid": 2.0}
+    assert without_loss.preferred("ml-1m", records) == later
+    [walked, *_] = tuning("ml-1m", later).tried(records).values()
+    del records[walked.id]
+    assert not without_loss.preferred("ml-1m", records).later
+
+
 def test_what_is_not_run_is_missing():
     ease = next(method for method in METHODS if method.fit == "ease")
     with pytest.raises(MissingRun, match="ml-1m/honest/ease l2=300"):
@@ -76,7 +87,10 @@ def test_what_is_not_run_is_missing():
 
 def test_published_figures_are_of_methods_and_data_that_are_run():
     assert set(WITHOUT_LOSS) <= set(DATA)
-    assert {name for values in WITHOUT_LOSS.values() for name in values} <= set(BASELINES)
+    names = {name for values in WITHOUT_LOSS.values() for name in values}
+    assert names == {method.published for method in METHODS} - {""}
+    assert all(method.published in ("", method.fit) for method in METHODS)
+    assert names <= set(BASELINES) and all(set(values) <= set(DATA) for values in LISTED.values())
 
 
 def test_what_was_fitted_is_no_record_of_a_training():

@@ -194,12 +194,13 @@ def strongest(
     records: Records,
     *,
     loss: str | None = None,
+    backbone: str | None = None,
     metric: str = "recall@20",
 ) -> dict[str, Any]:
     """The record of 64 dimensions that is best, by a metric, on the split that chose its epoch.
 
-    Of training without noise, with any loss or with a certain one. Under the paper's protocol that
-    split is test, so the choice flatters, as it does in what is published.
+    Of training without noise, with any loss and model or with certain ones. Under the paper's
+    protocol that split is test, so the choice flatters, as it does in what is published.
 
     Raises:
         ValueError: an unknown protocol.
@@ -218,8 +219,10 @@ def strongest(
 
     fitting = [r for r in clean(data, records) if r["protocol"] == protocol]
     fitting = [r for r in fitting if loss in (None, r["loss"])]
+    fitting = [r for r in fitting if backbone in (None, r["backbone"])]
     fitting = [r for r in fitting if r["model"].get("dim", 64) == 64]
     if not fitting:
         of = f" of {loss}" if loss else ""
+        of += f" with {backbone}" if backbone else ""
         raise MissingRun(f"a run is missing: any{of} on {data}, {protocol} protocol")
     return max(fitting, key=score)

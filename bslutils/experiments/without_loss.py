@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..config import TrainConfig
-from .records import MissingRun, Records, recorded
+from .records import MissingRun, Records, lacks, recorded
 from .runner import with_seeds
 from .testbeds import measured
 from .trial import NO_LOSS, Trial
@@ -36,6 +36,7 @@ class Method:
         steps: fits that tune it.
         seeded: whether its start is drawn.
         published: its name in :data:`bslutils.published.WITHOUT_LOSS`, if any.
+        later: whether it was added when all others were recorded; it counts where it is, too.
     """
 
     fit: str
@@ -46,6 +47,7 @@ class Method:
     steps: int = 1
     seeded: bool = False
     published: str = ""
+    later: bool = False
 
 
 METHODS = (
@@ -66,6 +68,7 @@ METHODS = (
         {"of_candidate": True},
         steps=12,
         published="item_knn",
+        later=True,
     ),
     Method("ease", "EASE", {"l2": 300.0}, {"l2": Knob(2.0)}, steps=6, published="ease"),
     Method(
@@ -155,7 +158,8 @@ def preferred(data: str, records: Records) -> Method:
     """The method that validation prefers on a data set, each as it was tuned.
 
     Raises:
-        MissingRun: a run is not recorded.
+        MissingRun: a run is not recorded, of one that is no later one.
     """
-    valid = [measured(final(data, m, "honest", records), records, "valid").mean() for m in METHODS]
-    return METHODS[int(np.argmax(valid))]
+    offered = [m for m in METHODS if not (m.later and lacks(reached, data, m, "honest", records))]
+    valid = [measured(final(data, m, "honest", records), records, "valid").mean() for m in offered]
+    return offered[int(np.argmax(valid))]
