@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bslutils.experiments import MissingRun, known_records, path_of, read_records, sweep
+from bslutils.experiments import MissingRun, known_records, leads, path_of, read_records, sweep
+from bslutils.experiments.figure1 import BASELINES
 from bslutils.experiments.paper_benches import (
     BENCHES,
     CLEAN,
@@ -19,7 +20,7 @@ from bslutils.experiments.paper_benches import (
     Bench,
     bench,
 )
-from bslutils.experiments.paper_noise import Runs, plan, rise, valid_ndcg
+from bslutils.experiments.paper_noise import Runs, plan, reached, rise, valid_ndcg
 from bslutils.experiments.paper_trials import STEPS, at, ratio, start
 from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.experiments.verdicts import ADDED
@@ -201,6 +202,28 @@ def test_the_loss_that_still_rises_is_looked_at_beside_softmax_loss(finished):
     records[steep.id] = records[steep.id] | {"history": entries}
     assert Runs(bench("ml-1m"), records).rising() == ["softmax", "ccl"]
     assert rise(records[steep.id]) == pytest.approx(1.0)
+
+
+def test_converged_runs_are_read_where_they_are_recorded(finished):
+    """On validation, CCL is the best of the baselines by Recall@20, BPR of the paper's three."""
+    records, test = dict(finished["yelp2018"][0]), {"softmax": 0.066, "bpr": 0.06, "ccl": 0.07}
+    valid = {"bpr": 0.5, "ccl": 0.6}
+    for loss in LOSSES:
+        for trial in Runs(bench("yelp2018"), dict(records)).kept(loss, CLEAN):
+            recall = test.get(loss, 0.05)
+            kept = dict.fromkeys(("recall@20", "ndcg@20"), valid.get(loss, 0.1))
+            record = records[trial.id]  # the last looks stay, by which the length was chosen
+            found = {"test": {"recall@20": recall, "ndcg@20": recall / 2}, "best_epoch": 1}
+            records[trial.id] = record | found | {"history": [kept, *record["history"][1:]]}
+    assert reached("yelp2018", "softmax", records).tolist() == [0.066] * 3
+    assert reached("yelp2018", "ccl", records, "ndcg@20").tolist() == [0.035]
+    row = leads.converged("yelp2018", records)
+    assert (row.over, row.seeds) == ("bpr", 1) and row.by.mean == pytest.approx(0.1)
+    row = leads.converged("yelp2018", records, (*BASELINES, "ccl"))
+    assert row.over == "ccl" and row.by.mean == pytest.approx(0.066 / 0.07 - 1)
+    assert [r.data for r in leads.recorded(records) if r.budget == leads.CONVERGED] == ["Yelp2018"]
+    with pytest.raises(MissingRun):
+        leads.converged("gowalla", records)
 
 
 def test_nothing_is_wanted_before_what_it_rests_on():

@@ -20,7 +20,7 @@ from ..published import FIGURE_1
 from . import accuracy, every_loss, figure1, paper_noise
 from .accuracy import grid
 from .figure1 import BASELINES
-from .paper_benches import BENCHES, CLEAN
+from .paper_benches import BENCHES, CLEAN, Bench, bench as bench_on
 from .ranking import best_first, lead
 from .records import MissingRun, Records, recorded as recorded_runs
 from .score import SCORES
@@ -103,6 +103,15 @@ def recorded(records: Records) -> list[Row]:
     return rows
 
 
+def converged(data: str, records: Records, baselines: tuple[str, ...] = BASELINES) -> Row:
+    """The comparison with converged training on a data set, over some baselines.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    return _converged(bench_on(data), records, baselines).read(records)
+
+
 @dataclass(frozen=True)
 class _Comparison:
     """What a row is read off; ``runs`` gives those of a loss, with all their seeds."""
@@ -152,12 +161,18 @@ def _comparisons(records: Records) -> Iterator[_Comparison]:
         runs = partial(_field, data, "MF", records)
         yield _Comparison(data, "MF", EITHER, LARGE, runs)
     for bench in BENCHES:
-        runs = partial(paper_noise.Runs(bench, records).kept, level=CLEAN)
-        yield _Comparison(bench.data, "MF", EITHER, CONVERGED, runs)
+        yield _converged(bench, records)
     for model in every_loss.BACKBONES:
         data = "amazon-electronics"
         runs = partial(_field, data, model, records)
         yield _Comparison(data, model, TRAINED, EIGHT, runs, ("bpr",))
+
+
+def _converged(
+    bench: Bench, records: Records, baselines: tuple[str, ...] = BASELINES
+) -> _Comparison:
+    runs = partial(paper_noise.Runs(bench, records).kept, level=CLEAN)
+    return _Comparison(bench.data, "MF", EITHER, CONVERGED, runs, baselines)
 
 
 def _valid(trials: list[Trial], records: Records, metric: str = METRIC) -> list[float]:

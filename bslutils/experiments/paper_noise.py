@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
+
 from . import every_loss
 from .paper_benches import (
     BENCHES,
@@ -20,11 +22,12 @@ from .paper_benches import (
     WORST,
     Bench,
     Level,
+    bench,
 )
 from .paper_trials import KNOBS, at, start, walk
 from .records import MissingRun, Records, lacks, recorded
 from .runner import with_seeds
-from .testbeds import INTERCEPT
+from .testbeds import INTERCEPT, measured
 from .trial import Trial
 from .verdicts import ADDED, METRIC
 from .walk import Goal, Walk, at_kept_epoch, valid
@@ -247,6 +250,15 @@ class Runs:
             for loss in LOSSES:
                 with suppress(MissingRun):
                     yield from self.kept(loss, level)
+
+
+def reached(data: str, loss: str, records: Records, metric: str = "recall@20") -> np.ndarray:
+    """A metric on test, by seed: the converged training on clean data, under the honest protocol.
+
+    Raises:
+        MissingRun: a run is not recorded.
+    """
+    return measured(Runs(bench(data), records).kept(loss, CLEAN), records, metric, "test")
 
 
 def _long(trial: Trial, epochs: int, level: Level) -> Trial:
