@@ -62,7 +62,7 @@ METHODS = (
     # The form of the published list, which was added when the other was found to be behind it.
     Method(
         "item_knn",
-        "ItemKNN, candidate",
+        "ItemKNN (candidate)",
         {"neighbours": 128, "shrink": 10.0},
         {"neighbours": Knob(2.0, low=4), "shrink": Knob(3.0)},
         {"of_candidate": True},
