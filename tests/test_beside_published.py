@@ -167,6 +167,14 @@ def test_the_strongest_is_chosen_by_its_history_without_noise_at_64_dimensions()
     empty = three | {"history": []}  # diverged in the first epoch
     assert strongest("paper", records | {three["id"]: empty}) is one
     assert strongest("honest", records)["protocol"] == "honest"
+    graph = records | {three["id"]: three | {"backbone": "LightGCN"}}
+    best = {
+        b: beside_published.strongest("yelp2018", "paper", graph, backbone=b)
+        for b in ("MF", "LightGCN")
+    }
+    assert best == {"MF": one, "LightGCN": graph[three["id"]]}
+    with pytest.raises(MissingRun, match="any of bpr with NGCF on yelp2018"):
+        beside_published.strongest("yelp2018", "paper", {}, loss="bpr", backbone="NGCF")
     with pytest.raises(ValueError, match="protocol must be 'paper' or 'honest', got 'fair'"):
         strongest("fair", records)
 
