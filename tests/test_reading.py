@@ -50,6 +50,19 @@ def test_a_page_says_what_one_needs_and_what_one_takes_away(name):
     assert text.index(box) < text.index("{code-cell}")
 
 
+QUESTION = re.compile(
+    r"^```\{dropdown\} Check yourself: ([^\n]+)\n(.+?)\n```$", re.MULTILINE | re.DOTALL
+)
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "30-loss-cards"])
+def test_a_page_asks_its_reader_and_answers(name):
+    text = (BOOK / f"{name}.md").read_text(encoding="utf-8")
+    asked = QUESTION.findall(text)
+    assert len(asked) == text.count("Check yourself") >= 2
+    assert all("?" in question and 5 <= words(answer) <= 90 for question, answer in asked)
+
+
 if __name__ == "__main__":
     print("page                        words numbers dense box")
     for name in PAGES:
