@@ -10,6 +10,8 @@ from grades import BOOK, POINTS, exercises, graded, pages, table
 
 EXT = BOOK / "_ext"
 PAGES = sorted(BOOK.glob("[0-9]*.md"))
+TEACHING = [page for page in PAGES if not re.search("claims|loss-cards", page.stem)]
+PARTS = {"I": (1, 3), "II": (4, 9), "III": (10, 13), "IV": (14, 21), "V": (22, 31)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -17,6 +19,18 @@ def test_every_exercise_has_a_grade(page):
     found = exercises(page)
     assert len(found) == page.read_text(encoding="utf-8").count("{exercise}")
     assert {label: grade for label, grade in found if grade not in POINTS} == {}
+
+
+@pytest.mark.parametrize("page", TEACHING, ids=lambda page: page.stem)
+def test_a_page_has_something_easy_and_something_harder(page):
+    grades = [grade for _, grade in exercises(page)]
+    assert "By hand" in grades and {"At the keyboard", "Open"} & set(grades)
+
+
+@pytest.mark.parametrize(("first", "last"), PARTS.values(), ids=PARTS)
+def test_a_part_has_a_project(first, last):
+    part = [page for page in TEACHING if first <= int(page.stem[:2]) <= last]
+    assert "Open" in [grade for page in part for _, grade in exercises(page)]
 
 
 def test_the_table_has_every_exercise_once():
