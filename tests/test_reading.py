@@ -63,6 +63,28 @@ def test_a_page_asks_its_reader_and_answers(name):
     assert all("?" in question and 5 <= words(answer) <= 90 for question, answer in asked)
 
 
+GLOSSARY = re.search(
+    r"^```\{glossary\}\n(.*?)^```$",
+    (BOOK / "notation.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)[1]
+TERMS = {line.lower() for line in GLOSSARY.splitlines() if re.match(r"\S", line)}
+# These have a plain meaning, too, so a page may use them without meaning those of the glossary.
+PLAIN = {"ball", "catalogue", "ledger", "list", "masked, open", "price", "push", "row"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_links_the_words_of_the_glossary(name):
+    said = "\n".join(prose(name)).lower().replace("χ²", "chi-square divergence")
+    linked = re.findall(
+        r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`", (BOOK / f"{name}.md").read_text(encoding="utf-8")
+    )
+    assert {word.lower() for word in linked} <= TERMS
+    assert len(linked) == len(set(linked))  # the first use is enough
+    used = [word for word in TERMS - PLAIN if re.search(rf"\b{re.escape(word)}s?\b", said)]
+    assert linked or not used, used
+
+
 if __name__ == "__main__":
     print("page                        words numbers dense box")
     for name in PAGES:
