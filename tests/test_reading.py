@@ -231,6 +231,15 @@ def test_a_page_links_the_words_of_the_glossary(name):
     assert linked or not used, used
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "30-loss-cards"])
+def test_a_page_says_where_to_go_after_its_summary(name):
+    """But for the cards, in which one looks things up."""
+    summary = (BOOK / f"{name}.md").read_text(encoding="utf-8").rpartition("\n## Summary\n")[2]
+    [line] = re.findall(r"^Where to go: .*\.$", summary.split("\n## ")[0], re.MULTILINE)
+    for other in re.findall(r"\{doc\}`([^`]+)`", line):
+        assert other != name and (BOOK / f"{other}.md").exists()
+
+
 if __name__ == "__main__":
     heads = ["words", "numbers", "dense", "figures", "tables", "folded", "cell", "box"]
     print(f"{'page':27}", *(f"{head:>7}" for head in heads))
