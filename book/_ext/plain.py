@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import grades
 import yaml
 
 # Stands around code that becomes a cell of its own; no text of a page has it.
@@ -175,9 +176,10 @@ def _directive(name: str, argument: str, options: dict, body: str, page: Page) -
         return quoted(f"*Proof.* {content}")
     if name == "exercise":
         answer = f"\n{CELL}# Your solution\n{CELL}" if page.solutions == "cut" else ""
-        return (
-            quoted(f"**{_numbered('Exercise', 'ref', title, options, page)}** {content}") + answer
-        )
+        head = _numbered("Exercise", "ref", grades.graded(title), options, page)
+        return quoted(f"**{head}** {content}") + answer
+    if name == "exercises":
+        return markdown(grades.table(), page)
     if name == "solution":
         return _solution(f"Solution to {page.refer('ref', argument)[0]}", content, page)
     if name == "dropdown":

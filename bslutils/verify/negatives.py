@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from .. import dro, losses
 from . import trained_models
-from .claim import DUCHI, FAURY, GIBBS, HU, OCE, PSL, WU_1, Finding, claim, fails, holds
+from .claim import DUCHI, FAURY, GIBBS, HU, LAM, OCE, PSL, WU_1, Finding, claim, fails, holds
 
 TAUS = (0.05, 0.1, 0.2, 0.5, 2.0)
 SAMPLES = 10_000  # of negatives, to see how many a ball covers
@@ -238,7 +238,7 @@ def coverage():
 @claim(
     "dro-small-radius",
     "The temperature of a small ball is √(Var f / 2η).",
-    source=f"{FAURY}; the error, this book",
+    source=f"{LAM}; {FAURY}; the error, this book",
     verdict="holds to the stated order",
     conditions="relative error of order √η, which κ₃/(3 Var f) removes",
 )
