@@ -72,7 +72,9 @@ class _Unit(torch.autograd.Function):
 
 
 def pair_scores(users: Tensor, items: Tensor) -> Tensor:
-    """Score each user with items of its own: ``(B, d), (B, M, d) -> (B, M)``.
+    r"""Score each user with items of its own: ``(B, d), (B, M, d) -> (B, M)``.
+
+    .. math:: s_{bm} = \langle u_b, x_{bm} \rangle = \sum_k u_{bk}\, x_{bmk}
 
     This is what *independent* negatives need: a vector gathered for every pair.
 
@@ -120,7 +122,9 @@ class _PairScores(torch.autograd.Function):
 
 
 def shared_scores(users: Tensor, items: Tensor) -> Tensor:
-    """Score every user with every item of one list: ``(B, d), (N, d) -> (B, N)``.
+    r"""Score every user with every item of one list: ``(B, d), (N, d) -> (B, N)``.
+
+    .. math:: s_{bn} = \langle u_b, x_n \rangle = \sum_k u_{bk}\, x_{nk}
 
     One matrix product: *shared* and in-batch negatives, full softmax, ranking.
 

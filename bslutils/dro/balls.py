@@ -140,12 +140,21 @@ def divergence(
 ) -> float:
     r"""``D(Q‖P)`` of two distributions, in the divergence of that name.
 
+    .. math::
+        \text{kl:}\quad & \mathbb{E}_P\, h \log h, \qquad h_j = Q(j) / P(j) \\
+        \text{chi2:}\quad & \mathbb{E}_P (h - 1)^2 \\
+        \text{renyi:}\quad & \tfrac{1}{\alpha - 1} \log \mathbb{E}_P h^\alpha \\
+        \text{cvar:}\quad & \log \max_j h_j \\
+        \text{tv:}\quad & \tfrac12 \mathbb{E}_P |h - 1|
+
     Args:
         q, p: ``(n,)``, distributions.
-        divergence, order: as in :func:`robust_value`.
+        divergence: ``"kl"``, ``"chi2"``, ``"renyi"``, ``"cvar"`` or ``"tv"``.
+        order: the ``α`` of the Rényi divergence, positive and not 1.
 
     Returns:
-        the divergence, infinite if ``q`` has weight where ``p`` has none.
+        the divergence, of ``kl``, ``renyi`` and ``cvar`` in nats; infinite if ``q`` has weight
+        where ``p`` has none.
 
     Raises:
         ValueError: weights that are negative or do not sum to one, an unknown divergence, an

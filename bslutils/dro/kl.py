@@ -231,7 +231,12 @@ def solve_tau(
 
 
 def largest_radius(scores: ArrayLike, *, weights: ArrayLike | None = None) -> float | np.ndarray:
-    r"""The largest KL radius that changes anything, ``-log P(argmax f)``.
+    r"""The largest KL radius that changes anything.
+
+    .. math:: \eta(0) = -\log P(A), \qquad A = \operatorname{argmax}_{j:\, P(j) > 0} f_j
+
+    The ball of that radius holds the distribution ``P`` given ``A``, whose mean is the largest
+    score; no larger ball has a larger one.
 
     Args, errors: as :func:`radius_of_tau`.
 
