@@ -12,7 +12,7 @@ import pytest
 import yaml
 from editions import in_set
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
-from notebooks import KINDS, NOT_FOR_STUDENTS, glued, notebook
+from notebooks import HELD, KINDS, NOT_FOR_STUDENTS, glued, notebook
 from PIL import Image
 from plain import CELL, Page, folded, markdown
 
@@ -241,6 +241,14 @@ def made_cells():
     ]
 
 
+def test_every_list_of_sources_says_what_of_the_paper_is_there():
+    bibliography = (ROOT / "book/bibliography.md").read_text(encoding="utf-8")
+    assert bibliography.startswith(f"# Bibliography\n\n{HELD}\n\n```{{bibliography}}")
+    landing = (ROOT / "intro.md").read_text(encoding="utf-8")
+    for part in ("abstract, the first figure, the code, its logs, and", "have the full text"):
+        assert part in landing and part in HELD
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_figure_that_was_not_drawn_has_no_caption(kind):
     """As where nothing is recorded: its number would lead nowhere."""
@@ -268,7 +276,7 @@ def test_a_notebook_of_each_kind(kind):
     assert all(cell.metadata["jupyter"]["source_hidden"] for cell in code[:2])
     assert "mystnb" not in str(made) and "papermill" not in str(made) and code[0].outputs == []
     assert sources[sources.index("plt.show()") + 1] == "**Fig. 4.3.** It is 0.50."
-    assert sources[-1] == "## References\n\n* One"
+    assert sources[-1] == f"## References\n\n{HELD}\n\n* One"
     if kind == "student":
         assert not any(cell.outputs or cell.execution_count for cell in code)
         assert code[3].source == "# Your solution" and "Done." not in "".join(sources)
@@ -465,4 +473,4 @@ def test_readers_notebooks_have_their_numbers(built):
     assert re.search(r"From uniform to popularity it is \d\.\d\d nats", said)
     assert "> **Theorem 4.1 (Softmax loss is the value of the game).**" in said
     assert re.search(r"\*\*Fig\. 4\.1\.\*\* The distribution", said)
-    assert re.search(r"## References\n\n\* ", said)
+    assert re.search(r"## References\n\n.*It does not have the full text\.\n\n\* ", said)

@@ -39,6 +39,12 @@ CHANGES = (
     "and not in the text. An `AssertionError` then says that something which the text states does "
     "not hold for your numbers; go on with the cell after it.*"
 )
+# Stands at the head of every list of sources, as in the bibliography.
+HELD = (
+    "Of the paper by [Wu et al. (2024)](https://arxiv.org/abs/2312.12882) this book has the "
+    "abstract, the first figure, the code, its logs, and what later papers report. It does not "
+    "have the full text."
+)
 # The lecturer's guide is no notebook for students.
 NOT_FOR_STUDENTS = {"book/teach"}
 
@@ -111,7 +117,7 @@ def notebook(
         else:
             made += _text(cell.source, page)
     if entries := [f"* {entry}" for entry in references]:
-        made.append(new_markdown_cell("\n".join(["## References", "", *entries])))
+        made.append(new_markdown_cell("\n".join(["## References", "", HELD, "", *entries])))
     for number, cell in enumerate(made):
         cell["id"] = hashlib.sha256(f"{name} {kind} {number}".encode()).hexdigest()[:12]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
