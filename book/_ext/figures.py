@@ -1,6 +1,7 @@
 """The book's figures under their names, in ``_build/figures``, for slides and handouts.
 
 In the pages their files are called by a hash of what they show, which changes with every number.
+A figure that a page does not draw, as where nothing is recorded, has no file.
 """
 
 import base64
@@ -8,13 +9,13 @@ import html
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from notebooks import on_white
 from sphinx.application import Sphinx
 
 FIGURE = re.compile(r'<figure\b[^>]*\bid="(fig-[\w-]+)"[^>]*>(.*?)</figure>', re.DOTALL)
-IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]+)"', re.DOTALL)
+IMAGE = re.compile(r'<img\b.*?\ssrc="([^"]+)"', re.DOTALL)
 
 
 def write_figures(app: Sphinx, exception: Exception | None) -> None:
@@ -43,7 +44,7 @@ def _read(address: str, beside: Path) -> tuple[str, bytes]:
     if found := re.match(r"data:image/(\w+)[^,;]*(;base64)?,(.*)", address, re.DOTALL):
         content = unquote_to_bytes(found[3])
         return f".{found[1]}", base64.b64decode(content) if found[2] else content
-    file = beside / address
+    file = beside / unquote(address)
     return file.suffix, file.read_bytes()
 
 
