@@ -7,7 +7,7 @@ import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
@@ -115,6 +115,42 @@ def weight(tab, site):
     return sum(sent(HTML / unquote(path.removeprefix("/"))) for path in paths)
 
 
+# What is folded is read by nobody before it is open.
+UNFOLD = """() => {
+    for (const fold of document.querySelectorAll("article details")) fold.open = true;
+    for (const fold of document.querySelectorAll("article .toggle-hidden"))
+        fold.classList.remove("toggle-hidden");
+}"""
+# Tables of which something is out of sight, and can be neither scrolled to nor reached by a key.
+CUT = """() => [...document.querySelectorAll("article table")].filter((table) => {
+    for (let box = table; box.tagName != "ARTICLE"; box = box.parentElement) {
+        const flow = getComputedStyle(box).overflowX;
+        if (!box.clientWidth || box.scrollWidth <= box.clientWidth + 1 || flow == "visible")
+            continue;
+        return box.tabIndex != 0 || !["auto", "scroll"].includes(flow);
+    }
+    return table.getBoundingClientRect().right > innerWidth;
+}).map((table) => (table.closest("figure") ?? table).outerHTML.slice(0, 200))"""
+DOUBLED = """() => {
+    const all = [...document.querySelectorAll("[id]")].map((x) => x.id);
+    return all.filter((id, k) => all.indexOf(id) != k);
+}"""
+
+
+def barriers(tab):
+    """What axe finds on a page that keeps somebody from reading it: rule, and where."""
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    tab.evaluate(AXE_SCRIPT)
+    found = tab.evaluate("axe.run({ resultTypes: ['violations'] }).then(r => r.violations)")
+    return [
+        (rule["id"], node["html"][:200])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("page", PAGES)
@@ -150,6 +186,11 @@ def test_pages_as_a_person_sees_them(browser, site, page, screen, theme):
         target = link.get_attribute("href")
         if target and target.startswith("#") and len(target) > 1:
             assert tab.locator(f"[id='{target[1:]}']").count() == 1, target
+    assert tab.evaluate(DOUBLED) == []
+    if screen == "desktop":
+        tab.evaluate(UNFOLD)
+        assert tab.evaluate(CUT) == []
+        assert barriers(tab) == []
     tab.context.close()
 
 
@@ -244,11 +285,27 @@ def test_the_landing_page_says_its_title_once(browser, site):
     tab.context.close()
 
 
-def test_search_finds_a_word_offline(browser, site):
+# What is looked for, and the page that says most about it.
+FOUND_FIRST = {
+    "temperature": "book/03-scores-and-temperature",
+    "robust": "book/04-robust-loss",
+    "false negatives": "book/07-false-negatives",
+    "variance": "book/08-variance",
+    "noisy positives": "book/18-positive-noise",
+    "fairness": "book/19-fairness",
+    "softmax_loss": "book/reference-losses",
+}
+
+
+@pytest.mark.parametrize("words", FOUND_FIRST)
+def test_search_finds_the_page_on_a_subject_first_offline(browser, site, words):
     tab, wrong = open_page(browser, site, "search")
-    tab.goto(f"{site}/search.html?q=temperature", wait_until="networkidle")
-    assert tab.locator("#search-results li").count() >= 2
+    tab.goto(f"{site}/search.html?q={quote(words)}", wait_until="networkidle")
+    hits = tab.locator("#search-results li")
+    hits.nth(1).wait_for()
+    assert hits.first.locator("a").get_attribute("href").startswith(FOUND_FIRST[words] + ".html")
     assert wrong == []
+    tab.context.close()
 
 
 MOVED = {
