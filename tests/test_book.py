@@ -115,11 +115,21 @@ def weight(tab, site):
     return sum(sent(HTML / unquote(path.removeprefix("/"))) for path in paths)
 
 
+# Of every kind one, to try in dark what axe finds: it takes seconds a page.
+READ_DARK = {
+    "intro",
+    "book/04-robust-loss",
+    "book/15-overall",
+    "book/30-loss-cards",
+    "book/claims-ledger",
+    "book/reference-losses",
+}
 # What is folded is read by nobody before it is open.
-UNFOLD = """() => {
+UNFOLD = """async () => {
     for (const fold of document.querySelectorAll("article details")) fold.open = true;
-    for (const fold of document.querySelectorAll("article .toggle-hidden"))
-        fold.classList.remove("toggle-hidden");
+    for (const fold of document.querySelectorAll("article .toggle-hidden .toggle-button"))
+        fold.click();
+    await new Promise((done) => setTimeout(done, 100));
 }"""
 # Tables of which something is out of sight, and can be neither scrolled to nor reached by a key.
 CUT = """() => [...document.querySelectorAll("article table")].filter((table) => {
@@ -141,8 +151,11 @@ def barriers(tab):
     """What axe finds on a page that keeps somebody from reading it: rule, and where."""
     from axe_playwright_python.base import AXE_SCRIPT
 
+    # More than half of a page's elements are parts of formulas, which have the colour of the text.
+    tab.locator("mjx-container").evaluate_all("all => all.forEach((formula) => formula.remove())")
     tab.evaluate(AXE_SCRIPT)
-    found = tab.evaluate("axe.run({ resultTypes: ['violations'] }).then(r => r.violations)")
+    asked = "{ resultTypes: ['violations'], preload: false }"
+    found = tab.evaluate(f"axe.run({asked}).then((results) => results.violations)")
     return [
         (rule["id"], node["html"][:200])
         for rule in found
@@ -190,7 +203,8 @@ def test_pages_as_a_person_sees_them(browser, site, page, screen, theme):
     if screen == "desktop":
         tab.evaluate(UNFOLD)
         assert tab.evaluate(CUT) == []
-        assert barriers(tab) == []
+        if theme == "light" or page in READ_DARK:
+            assert barriers(tab) == []
     tab.context.close()
 
 
@@ -304,6 +318,8 @@ def test_search_finds_the_page_on_a_subject_first_offline(browser, site, words):
     hits = tab.locator("#search-results li")
     hits.nth(1).wait_for()
     assert hits.first.locator("a").get_attribute("href").startswith(FOUND_FIRST[words] + ".html")
+    for excerpt in tab.locator("#search-results p.context").all_text_contents():
+        assert not excerpt.lstrip(". ").startswith(("pdf", "Contents"))
     assert wrong == []
     tab.context.close()
 

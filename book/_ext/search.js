@@ -1,5 +1,4 @@
-// Which page a search shows first. (Sphinx puts this before its own script, whose `Search`,
-// `Stemmer`, `splitQuery` and `stopwords` are there when the first result is scored.)
+// Which page a search shows first, and what of it.
 //
 // Sphinx gives all pages with a word in the title of any section the same score, and puts entries
 // of the glossary before them. Here a page whose own title has every word that was asked for comes
@@ -21,12 +20,25 @@ var Scorer = {
         .filter((word) => !stopwords.includes(word))
         .map((word) => stemmer.stemWord(word));
     // "noisy" has the stem noisi, and "noise" has nois.
-    const alike = (a, b) => a === b || (Math.min(a.length, b.length) > 3 && (a.startsWith(b) || b.startsWith(a)));
+    const alike = (a, b) =>
+      a === b || (Math.min(a.length, b.length) > 3 && (a.startsWith(b) || b.startsWith(a)));
     const asked = stems(new URLSearchParams(location.search).get("q") ?? "");
-    const own = descr === null && title === Search._index.titles[Search._index.docnames.indexOf(docname)];
+    const { docnames, titles } = Search._index;
+    const own = descr === null && title === titles[docnames.indexOf(docname)];
     const named = stems(title);
     const found = own && asked.length && asked.every((a) => named.some((b) => alike(a, b)));
     const chapter = docname.match(/^book\/(\d\d)-/);
     return score + (found ? 200 : 0) + (chapter ? 1 - chapter[1] / 100 : 0);
   },
 };
+
+// An excerpt is of the page's text: not of its list of contents, nor of its downloads or its code.
+document.addEventListener("DOMContentLoaded", () => {
+  const text = Search.htmlToText;
+  Search.htmlToText = (page, anchor) => {
+    const article = new DOMParser().parseFromString(page, "text/html").querySelector("article");
+    if (!article) return text(page, anchor);
+    article.querySelectorAll(".cell_input, .toctree-wrapper").forEach((part) => part.remove());
+    return text(`<div role="main">${article.outerHTML}</div>`, anchor);
+  };
+});
