@@ -130,6 +130,7 @@ UNFOLD = """async () => {
     for (const fold of document.querySelectorAll("article .toggle-hidden .toggle-button"))
         fold.click();
     await new Promise((done) => setTimeout(done, 100));
+    for (const fading of document.getAnimations()) fading.finish();
 }"""
 # Tables of which something is out of sight, and can be neither scrolled to nor reached by a key.
 CUT = """() => [...document.querySelectorAll("article table")].filter((table) => {
