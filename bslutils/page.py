@@ -325,15 +325,17 @@ def verdicts_on(
     losses: Iterable[str],
     unit: str = "%",
     by_ndcg: dict[tuple[str, str], Judged] | None = None,
+    at_length: dict[tuple[str, str], Judged] | None = None,
 ) -> pd.DataFrame:
     """What was judged of a claim on the paper's data; what is not run shares a line.
 
     Args:
-        judged, records, losses, by_ndcg: as :func:`bslutils.experiments.judged.lines` takes them.
+        judged, records, losses, by_ndcg, at_length: as
+            :func:`bslutils.experiments.judged.lines` takes them.
         unit: of the differences: ``"points"`` where they are of two changes in per cent.
     """
     rows: list[dict[str, str]] = []
-    for row in lines(judged, records, losses, by_ndcg or {}):
+    for row in lines(judged, records, losses, by_ndcg or {}, at_length or {}):
         row = row | {"loss": label(row["loss"])}
         alike = ("data", "difference (%)")
         if "seeds" not in row and rows and all(rows[-1][x] == row[x] for x in alike):

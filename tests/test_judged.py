@@ -12,13 +12,23 @@ from bslutils.experiments.judged import (
     OTHERS,
     POSITIVES,
     clean_cloud,
+    equal_on_clean,
     first_claim,
     lines,
     second_claim,
     third_claim,
 )
+from bslutils.experiments.paper_at_length import AtLength
 from bslutils.experiments.paper_benches import BENCHES, CLEAN, LOSSES, bench
 from bslutils.experiments.paper_curves import curve
+from bslutils.experiments.paper_falls import (
+    MASKED,
+    fall,
+    fall_masked,
+    kept_over_tuned,
+    less,
+    less_masked,
+)
 from bslutils.experiments.paper_noise import Runs, plan, valid_ndcg
 from bslutils.experiments.per_user import METRIC, pack
 from bslutils.experiments.testbeds import INTERCEPT
@@ -83,6 +93,53 @@ def test_the_same_is_found_with_settings_that_another_metric_chose(records):
         assert all(np.isfinite(other[x].estimate.interval.mean) for x in other)
 
 
+def test_settings_are_chosen_once_more_among_the_runs_as_long_as_the_bench(records):
+    """By validation alone, of what either tuning and the frontiers left; it moves no verdict."""
+    runs, again = Runs(bench("ml-1m"), records), AtLength(bench("ml-1m"), records)
+    by_ndcg = Runs(bench("ml-1m"), records, valid_ndcg)
+    assert again.epochs() == runs.epochs()
+    long = again.frontier("softmax")
+    assert {t.config.epochs for t in long} == {runs.epochs()} and len(long) > 2
+    known = {t.id for t in long}
+    assert {runs.kept("softmax", CLEAN)[0].id, by_ndcg.kept("softmax", CLEAN)[0].id} <= known
+    assert again.kept("softmax", CLEAN) == runs.kept("softmax", CLEAN)  # the best of them, too
+    [best] = [t for t in long if t.id == by_ndcg.kept("softmax", CLEAN)[0].id]
+    raised = records | {best.id: records[best.id] | {"valid": 1.0}}
+    again = AtLength(bench("ml-1m"), raised)
+    assert again.kept("softmax", CLEAN) == by_ndcg.kept("softmax", CLEAN)
+    assert again.kept("softmax", NEGATIVES) == by_ndcg.kept("softmax", NEGATIVES)
+    assert first_claim(raised, runs=AtLength).keys() <= first_claim(raised).keys()
+    assert first_claim(raised)["ml-1m", "bpr"] == first_claim(records)["ml-1m", "bpr"]
+
+
+def test_under_noise_they_are_chosen_among_what_is_recorded_there(records):
+    runs, again = Runs(bench("ml-1m"), records), AtLength(bench("ml-1m"), records)
+    assert again.tuned("softmax", POSITIVES) == runs.tuned("softmax", POSITIVES)
+    kept = runs.kept("softmax", POSITIVES)
+    raised = records | {kept[0].id: records[kept[0].id] | {"valid": 1.0}}
+    assert AtLength(bench("ml-1m"), raised).tuned("softmax", POSITIVES) == kept
+    assert ("ml-1m", "bilateral_softmax") in third_claim(records, runs=AtLength)
+    with pytest.raises(MissingRun):
+        AtLength(bench("gowalla"), records).tuned("softmax", POSITIVES)
+
+
+def test_what_losses_lose_to_false_positives(records):
+    runs = Runs(bench("ml-1m"), records)
+    assert fall(runs, "bce").mean == pytest.approx(-0.2, abs=0.01)
+    assert less(runs, "bce").mean == pytest.approx(0.1, abs=0.01)
+    assert less(runs, "bce", "bilateral_softmax").mean == pytest.approx(-0.1, abs=0.01)
+    over = kept_over_tuned(runs, "bce", "softmax")
+    assert over.low < 0.8 / 0.7 - 1 < over.high
+    noisy = {t.id for x in LOSSES for t in runs.kept(x, POSITIVES)}
+    half = {  # masked, half of it is lost
+        id: r | {MASKED: {METRIC: r["test"][METRIC] / 2}} if id in noisy else r
+        for id, r in records.items()
+    }
+    runs = Runs(bench("ml-1m"), half)
+    assert fall_masked(runs, "bce").mean == pytest.approx(0.8 / 2 - 1, abs=0.01)
+    assert less_masked(runs, "bce").mean == pytest.approx(0.1 / 2, abs=0.01)
+
+
 def test_one_seed_takes_the_spread_of_the_data_with_several(records):
     found = first_claim(records)
     assert found["ml-1m", "bpr"].seeds == 3 and found["yelp2018", "bpr"].seeds == 1
@@ -131,6 +188,19 @@ def test_the_second_claim_lets_each_loss_mix_its_trials_and_looks_at_no_test(rec
     mixed = kept * 0.9 + (1 - kept) * 0.5
     assert below(changed(worst)) == pytest.approx(mixed - GINI["softmax"])
     assert below(changed(worst, **{METRIC: 0.9, "recall@20": 0.9})) == below(changed(worst))
+
+
+def test_at_equal_accuracy_losses_may_differ_on_test_and_by_another_accuracy(records):
+    equal = equal_on_clean(records)
+    assert equal.keys() == second_claim(records).keys()
+    first, second = equal["ml-1m", "bpr"].first, equal["ml-1m", "bpr"].second
+    assert first["valid"] == pytest.approx(second["valid"], rel=0.1)
+    assert second["gini"][0] - first["gini"][0] == pytest.approx(0.1)
+    runs = AtLength(bench("ml-1m"), records, valid_ndcg)
+    cloud = clean_cloud(runs, "softmax")
+    assert cloud.valid.max() == max(valid_ndcg(records[t.id]) for t in runs.frontier("softmax"))
+    again = second_claim(records, goal=valid_ndcg, runs=AtLength)
+    assert again["ml-1m", "bpr"].estimate.interval.mean == pytest.approx(0.1)
 
 
 def test_the_second_claim_has_a_verdict_by_the_same_words(records):
@@ -216,6 +286,8 @@ def test_a_table_has_a_row_for_every_comparison_and_a_verdict_for_every_data_set
     beside = {(row["data"], row["loss"]): row for row in lines(again, records, by_ndcg=again)}
     row = beside["MovieLens-1M", "bpr"]
     assert row["tuned for NDCG@20 (%)"] == row["difference (%)"]
+    longer = lines(again, records, at_length=again)
+    assert sum("chosen at length (%)" in row for row in longer) == len(again)
     assert beside["Gowalla", "ccl"] == by["Gowalla", "ccl"]
 
 

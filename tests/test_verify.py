@@ -19,6 +19,7 @@ from bslutils.experiments import (
     judged,
     leads,
     noise,
+    paper_falls,
     without_loss,
 )
 from bslutils.experiments.records import path_of, read_records
@@ -418,6 +419,16 @@ def sure(mean):
     return Interval(mean, mean - 0.001, mean + 0.001)
 
 
+def turned_round(f):
+    """An interval with the other sign."""
+
+    def other(*args):
+        mean, low, high = f(*args)
+        return Interval(-mean, -high, -low)
+
+    return other
+
+
 BREAK = {
     # Verdicts by the rules: one break for each that there may be.
     "paper-negatives": [
@@ -524,6 +535,13 @@ BREAK = {
     "trained-doubt": [
         (noise, "change", softmax_falls(-0.2)),
         (noise, "change", softmax_falls(0.2)),
+    ],
+    "trained-doubt-converged": [
+        (paper_falls, "less", turned_round),
+        (paper_falls, "less", constant(FAR)),
+        (paper_falls, "less_masked", turned_round),
+        (paper_falls, "fall", turned_round),
+        (paper_falls, "kept_over_tuned", turned_round),
     ],
     "trained-public-code": [
         (noise, "curve", constant(([0.0, 0.4], np.tile(SEEDS, (2, 1)).T))),

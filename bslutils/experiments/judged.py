@@ -5,11 +5,13 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..data import SOURCES
 from . import verdicts
 from .convergence import of_bench
-from .fairness import Cloud, at_equal_accuracy, points
-from .paper_benches import BENCHES, CLEAN, LOSSES, OTHERS, WORST, Bench, Level
+from .fairness import Cloud, Equal, at_equal_accuracy, points
+from .paper_benches import BENCHES, CLEAN, LOSSES, OTHERS, WORST, Bench, Level, bench
 from .paper_noise import Runs
 from .records import MissingRun, Records, recorded
 from .testbeds import measured
@@ -18,6 +20,7 @@ from .verdicts import EQUAL_GINI, Estimate, Ratio, below, change, estimate, lead
 from .walk import Goal, valid
 
 NEGATIVES, POSITIVES = WORST
+RunsOf = Callable[[Bench, Records, Goal], Runs]
 
 
 class Judged(NamedTuple):
@@ -29,48 +32,77 @@ class Judged(NamedTuple):
 
 
 def first_claim(
-    records: Records, *, tuned: bool = False, goal: Goal = valid
+    records: Records, *, tuned: bool = False, goal: Goal = valid, runs: RunsOf = Runs
 ) -> dict[tuple[str, str], Judged]:
     """By how much less softmax loss falls under the most false negatives, by data and loss.
 
-    With settings kept from clean data, or ``tuned`` at the noise, either way for a ``goal``; a
-    comparison that lacks a run is left out.
+    With settings kept from clean data, or ``tuned`` at the noise, either way for a ``goal``, or
+    chosen in another way by ``runs``; a comparison that lacks a run is left out.
     """
 
     def compare(runs: Runs, loss: str) -> Ratio:
         pairs = [(_at(runs, x, NEGATIVES, tuned), runs.kept(x, CLEAN)) for x in ("softmax", loss)]
         return change(*(tuple(with_users(runs, *pair)) for pair in _same_seeds(pairs)))
 
-    return _judged(OTHERS, compare, records, goal)
+    return _judged(OTHERS, compare, lambda bench: runs(bench, records, goal))
 
 
 def second_claim(
-    records: Records, *, losses: Iterable[str] = OTHERS
+    records: Records,
+    *,
+    losses: Iterable[str] = OTHERS,
+    goal: Goal = valid,
+    runs: RunsOf = Runs,
 ) -> dict[tuple[str, str], Judged]:
     """By how much the Gini index of softmax loss is below that of another loss that is as accurate
     on validation, by data and loss; a comparison that lacks a run is left out.
+
+    The rule has validation Recall@20 and the frontiers of the tuning. Another ``goal`` takes
+    another accuracy, other ``runs`` other frontiers.
     """
     estimates = {}
-    for bench in BENCHES:
-        runs = Runs(bench, records)
-        for loss in losses:
-            with suppress(MissingRun):
-                equal = at_equal_accuracy(clean_cloud(runs, "softmax"), clean_cloud(runs, loss))
-                first, second = (side["gini"][0] for side in (equal.first, equal.second))
-                spread, freedom = _spread_of_gini(runs)
-                found = below(first, second, spread=spread, freedom=freedom)
-                estimates[bench.data, loss] = found
+    for (data, loss), equal in equal_on_clean(records, losses=losses, goal=goal, runs=runs).items():
+        with suppress(MissingRun):
+            first, second = (side["gini"][0] for side in (equal.first, equal.second))
+            spread, freedom = _spread_of_gini(Runs(bench(data), records))
+            estimates[data, loss] = below(first, second, spread=spread, freedom=freedom)
     words = verdicts.words(estimates, equal=EQUAL_GINI)
     return {x: Judged(estimates[x], words[x], 1) for x in estimates}
+
+
+def equal_on_clean(
+    records: Records,
+    *,
+    losses: Iterable[str] = OTHERS,
+    goal: Goal = valid,
+    runs: RunsOf = Runs,
+) -> dict[tuple[str, str], Equal]:
+    """Softmax loss and another where both are as accurate on validation, by data and loss.
+
+    Arguments as of :func:`second_claim`.
+    """
+    found = {}
+    for place in BENCHES:
+        there = runs(place, records, goal)
+        for loss in losses:
+            with suppress(MissingRun):
+                pair = (clean_cloud(there, x) for x in ("softmax", loss))
+                found[place.data, loss] = at_equal_accuracy(*pair)
+    return found
 
 
 def clean_cloud(runs: Runs, loss: str) -> Cloud:
     """What is measured of a loss on the frontier of its tuning on clean data, ``(1, n_trials)``.
 
+    Its accuracy on validation is what the runs are chosen by.
+
     Raises:
         MissingRun: the tuning has not come to its end, or a run of the frontier is not recorded.
     """
-    return points(([trial] for trial in runs.frontier(loss)), runs.records)
+    trials = runs.frontier(loss)
+    accuracy = [runs.goal(record) for record in recorded(trials, runs.records)]
+    found = points(([trial] for trial in trials), runs.records)
+    return found._replace(valid=np.array([accuracy]))
 
 
 def _spread_of_gini(runs: Runs) -> tuple[float, int]:
@@ -82,18 +114,24 @@ def _spread_of_gini(runs: Runs) -> tuple[float, int]:
 
 
 def third_claim(
-    records: Records, *, tuned: bool = True, loss: str = "bilateral_softmax", goal: Goal = valid
+    records: Records,
+    *,
+    tuned: bool = True,
+    loss: str = "bilateral_softmax",
+    goal: Goal = valid,
+    runs: RunsOf = Runs,
 ) -> dict[tuple[str, str], Judged]:
     """By how much a loss is above softmax loss under the most false positives, by data and loss.
 
-    ``tuned`` under the noise, or with settings kept from clean data, either way for a ``goal``.
+    ``tuned`` under the noise, or with settings kept from clean data, either way for a ``goal``, or
+    chosen in another way by ``runs``.
     """
 
     def compare(runs: Runs, loss: str) -> Ratio:
         [pair] = _same_seeds([[_at(runs, x, POSITIVES, tuned) for x in (loss, "softmax")]])
         return lead(*with_users(runs, *pair))
 
-    return _judged((loss,), compare, records, goal)
+    return _judged((loss,), compare, lambda bench: runs(bench, records, goal))
 
 
 def _at(runs: Runs, loss: str, level: Level, tuned: bool) -> list[Trial]:
@@ -127,14 +165,14 @@ def one_kind(ratio: Ratio) -> Ratio:
 
 
 def _judged(
-    losses: Iterable[str], compare: Callable[[Runs, str], Ratio], records: Records, goal: Goal
+    losses: Iterable[str], compare: Callable[[Runs, str], Ratio], of: Callable[[Bench], Runs]
 ) -> dict[tuple[str, str], Judged]:
     found: dict[tuple[str, str], Ratio] = {}
-    for bench in BENCHES:
-        runs = Runs(bench, records, goal)
+    for place in BENCHES:
+        runs = of(place)
         for loss in losses:
             with suppress(MissingRun):
-                found[bench.data, loss] = one_kind(compare(runs, loss))
+                found[place.data, loss] = one_kind(compare(runs, loss))
     return judge(found)
 
 
@@ -179,26 +217,31 @@ def lines(
     records: Records,
     losses: Iterable[str] = OTHERS,
     by_ndcg: Mapping[tuple[str, str], Judged] = MappingProxyType({}),
+    at_length: Mapping[tuple[str, str], Judged] = MappingProxyType({}),
 ) -> list[dict[str, str]]:
     """A table of what was judged: a row for a data set and a loss, run or not.
 
     Args:
         judged, records, losses: as of :func:`verdict`.
         by_ndcg: the same with settings tuned for NDCG@20: a column that decides nothing.
+        at_length: the same with settings chosen among runs as long as the bench: likewise.
     """
+    beside = {"tuned for NDCG@20 (%)": by_ndcg, "chosen at length (%)": at_length}
     table = []
-    for bench in BENCHES:
+    for place in BENCHES:
         for loss in losses:
-            row = {"data": SOURCES[bench.data].title, "loss": loss}
-            found = judged.get((bench.data, loss))
+            row = {"data": SOURCES[place.data].title, "loss": loss}
+            found = judged.get((place.data, loss))
             if found is None:
                 table.append(row | {"difference (%)": "not run"})
                 continue
             row["difference (%)"] = found.estimate.interval.plus_minus()
             row |= {"seeds": str(found.seeds), "so it is": found.word}
-            if (bench.data, loss) in by_ndcg:
-                again = by_ndcg[bench.data, loss].estimate.interval
-                row["tuned for NDCG@20 (%)"] = again.plus_minus()
+            row |= {
+                title: again[place.data, loss].estimate.interval.plus_minus()
+                for title, again in beside.items()
+                if (place.data, loss) in again
+            }
             table.append(row)
-        table[-1]["verdict"] = verdict(judged, bench, records, losses)
+        table[-1]["verdict"] = verdict(judged, place, records, losses)
     return table

@@ -79,7 +79,7 @@ class Runs:
 
     def at_length(self, loss: str, epochs: int) -> Trial:
         """The settings of clean data, trained on it for so many epochs."""
-        return _long(self._settings(loss), epochs, CLEAN)
+        return trained_for(self._settings(loss), epochs, CLEAN)
 
     def rising(self) -> list[str]:
         """Softmax loss, and of the others the one whose validation rises most at the end."""
@@ -117,7 +117,7 @@ class Runs:
         found = recorded(trials, self.records)
         points = [(record["valid"], -record["exposure"]["gini"]) for record in found]
         return [
-            _long(trial, self.epochs(), CLEAN)
+            trained_for(trial, self.epochs(), CLEAN)
             for trial, p in zip(trials, points, strict=True)
             if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in points)
         ]
@@ -133,7 +133,7 @@ class Runs:
 
     def kept(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings of clean data, every seed."""
-        trial = _long(self._settings(loss), self.epochs(), level)
+        trial = trained_for(self._settings(loss), self.epochs(), level)
         return with_seeds(trial, self.seeds(loss, level))
 
     def tuning(self, loss: str, level: Level) -> Walk:
@@ -148,7 +148,7 @@ class Runs:
     def tuned(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings chosen at that level, every seed."""
         found, _ = self.tuning(loss, level).best(self.records)
-        return with_seeds(_long(found, self.epochs(), level), self.seeds(loss, level))
+        return with_seeds(trained_for(found, self.epochs(), level), self.seeds(loss, level))
 
     def seeds(self, loss: str, level: Level) -> range:
         """The seeds that are run of a loss at a level."""
@@ -160,7 +160,7 @@ class Runs:
 
         Each with every seed, at the settings that clean data chose for their other loss.
         """
-        base = _long(self._settings("reweighted_softmax"), self.epochs(), CLEAN)
+        base = trained_for(self._settings("reweighted_softmax"), self.epochs(), CLEAN)
         config = replace(base.config, batch_size=POOLED[self.bench.data], positives=1)
         pooled = replace(base, loss="pooled_softmax", config=replace(config, pool_users=True))
         return [
@@ -219,6 +219,7 @@ class Runs:
     def by_ndcg(self) -> Iterator[Trial]:
         """What the first claim and the third rest on, tuned for the metric that they are judged by.
 
+        Both losses of the third are trained on clean data, too, for what they are without noise.
         Only settings that the other tuning did not choose make runs of their own.
         """
         if lacks(self.epochs) or not self.bench.whole:
@@ -230,6 +231,7 @@ class Runs:
                 yield from runs.clean(loss).tried(self.records).values()
                 yield from runs.tuning(loss, positives).tried(self.records).values()
                 yield from runs.tuned(loss, positives)
+                yield from runs.kept(loss, CLEAN)
         for loss in (MAIN[0], *OTHERS):
             with suppress(MissingRun):
                 yield from runs.clean(loss).tried(self.records).values()
@@ -261,7 +263,8 @@ def reached(data: str, loss: str, records: Records, metric: str = "recall@20") -
     return measured(Runs(bench(data), records).kept(loss, CLEAN), records, metric, "test")
 
 
-def _long(trial: Trial, epochs: int, level: Level) -> Trial:
+def trained_for(trial: Trial, epochs: int, level: Level) -> Trial:
+    """The settings of a trial at a level, trained for so many epochs."""
     return at(replace(trial, config=replace(trial.config, epochs=epochs)), level)
 
 

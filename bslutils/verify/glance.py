@@ -25,6 +25,7 @@ from .paper_data import (
     in_words,
     listed,
     on_paper_data,
+    on_test,
 )
 
 MISSING = "(a run is missing)"
@@ -241,6 +242,7 @@ def _said(number: int, cell: Cell) -> str:
             for found in (cell.compared, cell.beside)
         )
         text = f", where the lead of BSL is {text}"
+    text += f"; {on_test(cell)}" if cell.on_test else ""
     return text + (f"; {TUNED_FOR_NDCG}, {again}" if again else "")
 
 
