@@ -40,6 +40,7 @@ from bslutils.verify import (
     training,
     variance,
 )
+from bslutils.verify.changed import CHANGES
 from bslutils.verify.claim import claim, fails, holds, unclear
 
 REFERENCE = (("softmax",), {"tau": 0.2})  # the model whose scores theory is tried on
@@ -94,6 +95,16 @@ def test_the_ledger(results):
     for said in verify.CLAIMS.values():
         assert said.sentence.endswith(".") and said.source
         assert said.conditions or said.verdict in ("holds exactly", "holds to the stated order")
+
+
+def test_the_list_of_changes_ends_in_the_verdicts_of_now(results):
+    """Each change goes on from the one before."""
+    assert [change.date for change in CHANGES] == sorted(change.date for change in CHANGES)
+    last = {}
+    for change in CHANGES:
+        assert change.before == last.get(change.claim, change.before) != change.after
+        last[change.claim] = change.after
+    assert last == {name: results[name].verdict for name in last}
 
 
 def test_a_claim_is_about_the_claim_of_the_paper_that_it_names():
