@@ -395,8 +395,28 @@ def test_a_shorter_run_takes_the_time_that_a_longer_one_would_not_fit_in(at_once
     put(path, minute_long(0.1))
     made = [record["id"] for record, *_ in run_sweep(both, path=path, minutes=5)]
     assert made == [trial(0.2).id]
-    assert [t.id for t, _ in to_do(both, path=path)] == [long.id]
-    assert 5 * 60 < to_do(both, path=path)[0][1] < 50 * 60
+    assert [t.id for t, _ in to_do(both, path=path)[0]] == [long.id]
+    assert 5 * 60 < to_do(both, path=path)[0][0][1] < 50 * 60
+
+
+def test_nothing_is_begun_that_could_not_be_paired(at_once, tmp_path, capsys, monkeypatch):
+    """Data that were begun on a GPU wait for one, and the others are run."""
+    begun, free = trial(0.1), replace(trial(0.1), data="movielens-small", label="")
+    sweep = Sweep(
+        "grid", "", lambda size, records: [begun, free], begun_on=lambda _: {"synthetic": "a GPU"}
+    )
+    path = tmp_path / "grid.jsonl"
+    monkeypatch.setitem(SWEEPS, "grid", sweep)
+    command = ["sweep", "grid", "--file", str(path), "--jobs", "1"]
+    assert main([*command, "--minutes", "10"]) == 0
+    assert read_records(path).keys() == {free.id}
+    assert to_do(sweep, path=path) == ([], {("synthetic", "a GPU"): 1})
+    said = "nothing is missing that goes on here\ngrid: 1 run on synthetic is left to the kind"
+    assert said in capsys.readouterr().out
+    assert main([*command, "--only", "synthetic"]) == 0
+    assert said in capsys.readouterr().out
+    assert len(list(run_sweep(sweep, path=path, again=True, only="synthetic"))) == 1
+    assert not any(to_do(sweep, path=path))
 
 
 def test_a_limit_begins_nothing_unknown_that_could_not_be_stopped(at_once, tmp_path):
@@ -456,7 +476,7 @@ def test_a_sweep_that_wants_users_runs_again_what_lacks_them(at_once, tmp_path):
     list(run_sweep(GRID, path=path))
     with_users = replace(GRID, per_user=lambda settings: True)
     assert all(record is None for _, record in status(with_users, path=path))
-    assert len(to_do(with_users, path=path)) == 6
+    assert len(to_do(with_users, path=path)[0]) == 6
 
 
 def test_every_record_says_which_trial_it_is_of():

@@ -20,7 +20,7 @@ from bslutils.experiments.paper_benches import (
     Bench,
     bench,
 )
-from bslutils.experiments.paper_noise import Runs, plan, reached, rise, valid_ndcg
+from bslutils.experiments.paper_noise import Runs, begun_on, plan, reached, rise, valid_ndcg
 from bslutils.experiments.paper_trials import STEPS, at, ratio, start
 from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.experiments.verdicts import ADDED
@@ -40,7 +40,7 @@ def fake(trial, *, gains=0.0):
     for look in history:  # by NDCG@20 at twice the start's L2 term
         look["ndcg@20"] = 0.1 - 0.001 * abs(math.log(config.weight_decay * 2.5e3))
     made = {"id": trial.id, "valid": valid, "history": history, "exposure": {"gini": 0.85}}
-    return made | {"best_epoch": 3} | trial.settings
+    return made | {"best_epoch": 3, "hardware": "a processor, 2 cores"} | trial.settings
 
 
 def completed(bench, **settings):
@@ -246,6 +246,32 @@ def test_pooling_is_compared_with_the_same_batches_without_it(finished, data):
         assert one.config.pool_users and not other.config.pool_users
         assert replace(one.config, pool_users=False) == other.config
         assert other.config.positives == 1 and "pooled_softmax" in one.label
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_a_bench_goes_on_where_its_final_runs_were_begun(finished, data):
+    records, gpu = dict(finished[data][0]), {"hardware": "NVIDIA H200"}
+    runs = Runs(bench(data), records)
+    assert begun_on(records) == {data: "CPU"}
+    compared = {t.id for t in runs.compared()}
+    assert {t.id for x in LOSSES for level in LEVELS for t in runs.kept(x, level)} <= compared
+    assert {t.id for x in MAIN for level in WORST for t in runs.tuned(x, level)} <= compared
+    one = runs.kept("bpr", CLEAN)[0].id
+    records[one] = records[one] | gpu
+    assert begun_on(records) == {data: "CPU"}  # that of most
+    records |= {id: record | gpu for id, record in records.items() if id not in compared}
+    assert begun_on(records) == {data: "CPU"}  # whatever tuned
+    records |= {id: record | gpu for id, record in records.items()}
+    assert begun_on(records) == {data: "NVIDIA H200"}
+
+
+def test_a_bench_is_begun_by_the_first_run_of_its_first_length(finished):
+    every, yelp = finished["yelp2018"][0], bench("yelp2018")
+    short = {"epochs": yelp.tuning_epochs}.items()
+    records = {id: r for id, r in every.items() if r["config"].items() >= short}
+    assert not begun_on(records)  # tuned alone: any device may go on
+    first = Runs(yelp, records).at_length("softmax", yelp.config.epochs)
+    assert begun_on(records | {first.id: every[first.id]}) == {"yelp2018": "CPU"}
 
 
 def test_sizes():

@@ -102,7 +102,7 @@ def _sweep(args: argparse.Namespace) -> None:
             count = f"{done} of {wanted}, {left / 60:.0f} min left"
             print(f"{_result_line(record['label'], record)}  {count}", flush=True)
         if not made and args.minutes == math.inf:
-            print(f"{chosen.name}: nothing is missing")
+            print(_what_is_left(chosen, args))
         total += made
     if args.minutes < math.inf:
         if not total:
@@ -115,16 +115,25 @@ def _sweep(args: argparse.Namespace) -> None:
 def _what_is_left(chosen, args: argparse.Namespace) -> str:
     from ..experiments import to_do
 
-    left = to_do(chosen, size=args.size, path=args.file, only=args.only, device=args.device)
-    if not left:
-        return f"{chosen.name}: nothing is missing"
-    trial, seconds = left[0]
-    total = sum(seconds or 0 for _, seconds in left) / 60
-    expected = "of unknown length" if seconds is None else f"about {seconds / 60:.1f} min"
-    return (
-        f"{chosen.name}: {len(left)} runs are missing so far, about {total:.0f} min of one at a "
-        f"time; next is {trial.label}, seed {trial.config.seed}, {expected}"
-    )
+    how = {"size": args.size, "path": args.file, "only": args.only, "device": args.device}
+    left, elsewhere = to_do(chosen, **how)
+    lines = [f"{chosen.name}: nothing is missing{' that goes on here' if elsewhere else ''}"]
+    if left:
+        trial, seconds = left[0]
+        total = sum(seconds or 0 for _, seconds in left) / 60
+        expected = "of unknown length" if seconds is None else f"about {seconds / 60:.1f} min"
+        lines = [
+            f"{chosen.name}: {len(left)} runs are missing so far, about {total:.0f} min of one at "
+            f"a time; next is {trial.label}, seed {trial.config.seed}, {expected}"
+        ]
+    for (data, kind), many in elsewhere.items():
+        runs = "1 run on {} is" if many == 1 else f"{many} runs on {{}} are"
+        lines.append(
+            f"{chosen.name}: {runs.format(data)} left to the kind of device that it was "
+            f"begun on, {kind}: runs of different kinds are not paired (--again --only {data} "
+            "makes all of them here)"
+        )
+    return "\n".join(lines)
 
 
 def _status(args: argparse.Namespace) -> None:

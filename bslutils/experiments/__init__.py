@@ -57,6 +57,7 @@ SWEEPS: dict[str, Sweep] = {
         "noise on the paper's data, models that have converged",
         paper_noise.paper_noise,
         per_user=lambda settings: True,
+        begun_on=paper_noise.begun_on,
     ),
     "shift": Sweep(
         "shift", "a test that is shifted to unpopular items", shift.shift, per_user=shift.is_final

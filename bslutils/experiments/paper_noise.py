@@ -3,6 +3,8 @@
 The sweep ``paper_noise``.
 """
 
+import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from ..provenance import device_kind
 from . import every_loss
 from .paper_benches import (
     BENCHES,
@@ -168,6 +171,27 @@ class Runs:
             for trial in (pooled, replace(base, config=config))
         ]
 
+    def compared(self) -> Iterator[Trial]:
+        """The final runs so far, which comparisons pair: at every level, kept and tuned; pooled.
+
+        Until the length of training is known, those that are final if the first one is enough.
+        """
+        goals = (self, Runs(self.bench, self.records, valid_ndcg)) if self.bench.whole else (self,)
+        readings = [
+            *((runs.kept, loss, level) for runs in goals for loss in LOSSES for level in LEVELS),
+            *((runs.tuned, loss, level) for runs in goals for loss in LOSSES for level in WORST),
+            (self.kept, INTERCEPT, CLEAN),
+        ]
+        if lacks(self.epochs):
+            for loss in LOSSES:
+                with suppress(MissingRun):
+                    yield self.at_length(loss, self.bench.config.epochs)
+        for read, *which in readings:
+            with suppress(MissingRun):
+                yield from read(*which)
+        if self.bench.data in POOLED and not lacks(self.pooled):
+            yield from itertools.chain(*self.pooled())
+
     def tuning_on_clean(self) -> Iterator[Trial]:
         """The tuning of every loss; before it those runs of ``field`` that it starts from."""
         for loss in LOSSES if self.bench.in_field else ():
@@ -293,3 +317,18 @@ def paper_noise(size: str, records: Records) -> Iterator[Trial]:
     yield from plan(BENCHES[:2], records)
     if size == "full":
         yield from plan(BENCHES[2:], records)
+
+
+def begun_on(records: Records) -> dict[str, str]:
+    """Data -> the kind of device of most of its recorded final runs; none of data without one.
+
+    What is compared is paired, and runs of different kinds never are. So a bench goes on where it
+    was begun: on another kind its runs would be of no use beside those that are recorded.
+    """
+    found = {}
+    for bench in BENCHES:
+        ids = {trial.id for trial in Runs(bench, records).compared()}
+        kinds = Counter(device_kind(records[id]["hardware"]) for id in ids & records.keys())
+        if kinds:
+            found[bench.data] = kinds.most_common(1)[0][0]
+    return found

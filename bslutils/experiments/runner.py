@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, replace
@@ -29,12 +30,15 @@ class Sweep:
         plan: ``plan(size, records)`` gives the trials that are wanted as far as the records
             tell: first those that tune, and once these are recorded, those with what they chose.
         per_user: whether the record of a run keeps a metric of every user, from its settings.
+        begun_on: ``begun_on(records)`` gives the kind of device of data whose runs are compared
+            in pairs, and are made on that kind alone.
     """
 
     name: str
     what: str
     plan: Callable[[str, Records], Iterable[Trial]]
     per_user: Callable[[dict[str, Any]], bool] = lambda settings: False
+    begun_on: Callable[[Records], dict[str, str]] = lambda records: {}
 
     def trials(self, size: str = "small", records: Records | None = None) -> list[Trial]:
         """The trials wanted so far, each once; records default to those of the repository.
@@ -87,7 +91,8 @@ def run_sweep(
 
     Killed at any moment, it loses the runs that it was in and nothing else; started again, it
     goes on with what is missing. An interrupt keeps the runs that are through, stops the others
-    at once, and begins none.
+    at once, and begins none. What could not be paired with what is recorded, since that was made
+    on another kind of device, is not begun either, but ``again`` makes it, too.
 
     Args:
         sweep: the experiment.
@@ -123,14 +128,17 @@ def run_sweep(
     with writer(path) as file:
         records = known_records(path)
         done = {id for id, record in records.items() if sweep.satisfied_by(record) and not again}
-        costs = Costs(records.values(), device_kind(hardware(device)))
+        kind = device_kind(hardware(device))
+        costs = Costs(records.values(), kind)
+        begun_on = {} if again else sweep.begun_on(records)
 
         options = {"device": device, "progress": progress}
 
         def wanted() -> list[Trial]:
-            return [t for t in sweep.trials(size, records) if only in t.label]
+            trials = [t for t in sweep.trials(size, records) if only in t.label]
+            return [t for t in trials if begun_on.get(t.data, kind) == kind]
 
-        if not wanted():
+        if not any(only in t.label for t in sweep.trials(size, records)):
             raise ValueError(f"no trial of {sweep.name} has {only!r} in its label")
         running: dict[Future, Trial] = {}
 
@@ -224,15 +232,26 @@ def to_do(
     path: Path | None = None,
     only: str = "",
     device: str = "cpu",
-) -> list[tuple[Trial, float | None]]:
-    """The trials that are missing so far, with the seconds that each should take on the device."""
+) -> tuple[list[tuple[Trial, float | None]], dict[tuple[str, str], int]]:
+    """What is missing so far.
+
+    Returns:
+        The trials that the device may make, with the seconds that each should take; and how many
+        wait for another kind of device, by data and that kind.
+    """
     records = known_records(path_of(sweep.name) if path is None else path)
-    costs = Costs(records.values(), device_kind(hardware(device)))
-    return [
-        (trial, costs.of(trial))
-        for trial in sweep.trials(size, records)
-        if only in trial.label and not sweep.satisfied_by(records.get(trial.id))
-    ]
+    kind, begun_on = device_kind(hardware(device)), sweep.begun_on(records)
+    costs = Costs(records.values(), kind)
+    here: list[tuple[Trial, float | None]] = []
+    elsewhere: Counter[tuple[str, str]] = Counter()
+    for trial in sweep.trials(size, records):
+        if only not in trial.label or sweep.satisfied_by(records.get(trial.id)):
+            continue
+        if (other := begun_on.get(trial.data, kind)) == kind:
+            here.append((trial, costs.of(trial)))
+        else:
+            elsewhere[trial.data, other] += 1
+    return here, elsewhere
 
 
 class Repeat(NamedTuple):
