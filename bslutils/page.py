@@ -88,7 +88,9 @@ class Page:
 
     def _lacking(self, name: str) -> list[Trial]:
         wants = sweep(name).satisfied_by
-        return [trial for trial in self.trials[name] if not wants(self.records.get(trial.id))]
+        return [
+            trial for trial in self.trials[name] if not wants(trial, self.records.get(trial.id))
+        ]
 
     def attempt(self, read: Callable[[], Any], otherwise: Any = None) -> Any:
         """What ``read()`` finds, or something else while a run is missing."""

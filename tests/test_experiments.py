@@ -474,7 +474,7 @@ def test_costs_are_those_of_the_runs_that_are_most_alike():
 def test_a_sweep_that_wants_users_runs_again_what_lacks_them(at_once, tmp_path):
     path = tmp_path / "grid.jsonl"
     list(run_sweep(GRID, path=path))
-    with_users = replace(GRID, per_user=lambda settings: True)
+    with_users = replace(GRID, per_user=lambda trial: True)
     assert all(record is None for _, record in status(with_users, path=path))
     assert len(to_do(with_users, path=path)[0]) == 6
 

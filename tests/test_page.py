@@ -86,7 +86,7 @@ def test_a_page_says_where_its_records_come_from(complete):
 
 def test_a_run_without_the_users_that_are_wanted_is_missing(complete, said, monkeypatch):
     plain = SWEEPS["published"]
-    monkeypatch.setitem(SWEEPS, "published", replace(plain, per_user=lambda settings: True))
+    monkeypatch.setitem(SWEEPS, "published", replace(plain, per_user=lambda trial: True))
     page = Page("published")
     assert page.missing == complete.trials["published"] and not page.complete
     n = len(page.missing)

@@ -82,7 +82,8 @@ class Runs:
 
     def at_length(self, loss: str, epochs: int) -> Trial:
         """The settings of clean data, trained on it for so many epochs."""
-        return trained_for(self._settings(loss), epochs, CLEAN)
+        longer = epochs > self.bench.tuning_epochs
+        return replace(trained_for(self._settings(loss), epochs, CLEAN), users=longer)
 
     def rising(self) -> list[str]:
         """Softmax loss, and of the others the one whose validation rises most at the end."""
@@ -137,7 +138,7 @@ class Runs:
     def kept(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings of clean data, every seed."""
         trial = trained_for(self._settings(loss), self.epochs(), level)
-        return with_seeds(trial, self.seeds(loss, level))
+        return self._final(trial, level)
 
     def tuning(self, loss: str, level: Level) -> Walk:
         """The tuning of a loss at a level of noise, from the settings of clean data on.
@@ -151,7 +152,11 @@ class Runs:
     def tuned(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings chosen at that level, every seed."""
         found, _ = self.tuning(loss, level).best(self.records)
-        return with_seeds(trained_for(found, self.epochs(), level), self.seeds(loss, level))
+        return self._final(trained_for(found, self.epochs(), level), level)
+
+    def _final(self, trial: Trial, level: Level) -> list[Trial]:
+        """A trial that is compared, every seed: each keeps its users."""
+        return with_seeds(replace(trial, users=True), self.seeds(trial.loss, level))
 
     def seeds(self, loss: str, level: Level) -> range:
         """The seeds that are run of a loss at a level."""
@@ -167,8 +172,7 @@ class Runs:
         config = replace(base.config, batch_size=POOLED[self.bench.data], positives=1)
         pooled = replace(base, loss="pooled_softmax", config=replace(config, pool_users=True))
         return [
-            with_seeds(at(trial, CLEAN), self.seeds(trial.loss, CLEAN))
-            for trial in (pooled, replace(base, config=config))
+            self._final(at(trial, CLEAN), CLEAN) for trial in (pooled, replace(base, config=config))
         ]
 
     def compared(self) -> Iterator[Trial]:
@@ -199,7 +203,14 @@ class Runs:
                 yield from (trial for trial in trials if trial.id not in self.records)
         for loss in LOSSES:
             with suppress(MissingRun):
-                yield from self.clean(loss).tried(self.records).values()
+                yield from self._tried_on_clean(loss)
+
+    def _tried_on_clean(self, loss: str) -> list[Trial]:
+        """The tuning of a loss on clean data; a trial that is as long as final runs may be one."""
+        final = self.bench.config.epochs if lacks(self.epochs) else self.epochs()
+        users = final == self.bench.tuning_epochs
+        found = self.clean(loss).tried(self.records).values()
+        return [replace(trial, users=users) for trial in found]
 
     def lengths(self) -> Iterator[Trial]:
         """Every loss at the first length, and what tells whether it is long enough."""
@@ -219,7 +230,7 @@ class Runs:
         if lacks(self.epochs):
             return
         with suppress(MissingRun):
-            yield from self.clean(INTERCEPT).tried(self.records).values()
+            yield from self._tried_on_clean(INTERCEPT)
             yield from self.kept(INTERCEPT, CLEAN)
 
     def frontiers(self) -> Iterator[Trial]:
@@ -252,13 +263,13 @@ class Runs:
         negatives, positives = WORST
         for loss in MAIN:
             with suppress(MissingRun):
-                yield from runs.clean(loss).tried(self.records).values()
+                yield from runs._tried_on_clean(loss)
                 yield from runs.tuning(loss, positives).tried(self.records).values()
                 yield from runs.tuned(loss, positives)
                 yield from runs.kept(loss, CLEAN)
         for loss in (MAIN[0], *OTHERS):
             with suppress(MissingRun):
-                yield from runs.clean(loss).tried(self.records).values()
+                yield from runs._tried_on_clean(loss)
                 for level in (CLEAN, negatives):
                     yield from runs.kept(loss, level)
 

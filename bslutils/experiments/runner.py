@@ -29,7 +29,7 @@ class Sweep:
         what: one line on what it compares.
         plan: ``plan(size, records)`` gives the trials that are wanted as far as the records
             tell: first those that tune, and once these are recorded, those with what they chose.
-        per_user: whether the record of a run keeps a metric of every user, from its settings.
+        per_user: whether the record of a trial is to keep a metric of every user.
         begun_on: ``begun_on(records)`` gives the kind of device of data whose runs are compared
             in pairs, and are made on that kind alone.
     """
@@ -37,7 +37,7 @@ class Sweep:
     name: str
     what: str
     plan: Callable[[str, Records], Iterable[Trial]]
-    per_user: Callable[[dict[str, Any]], bool] = lambda settings: False
+    per_user: Callable[[Trial], bool] = lambda trial: trial.users
     begun_on: Callable[[Records], dict[str, str]] = lambda records: {}
 
     def trials(self, size: str = "small", records: Records | None = None) -> list[Trial]:
@@ -49,11 +49,15 @@ class Sweep:
         if size not in SIZES:
             raise ValueError(f"size must be one of {', '.join(SIZES)}, got {size!r}")
         records = known_records(path_of(self.name)) if records is None else records
-        return list({trial.id: trial for trial in self.plan(size, records)}.values())
+        found: dict[str, Trial] = {}
+        for trial in self.plan(size, records):
+            if trial.users or trial.id not in found:  # of those that are wanted twice with users
+                found[trial.id] = trial
+        return list(found.values())
 
-    def satisfied_by(self, record: dict[str, Any] | None) -> bool:
-        """Whether a record has all that is wanted of a run."""
-        return record is not None and ("users" in record or not self.per_user(record))
+    def satisfied_by(self, trial: Trial, record: dict[str, Any] | None) -> bool:
+        """Whether a record has all that is wanted of a trial."""
+        return record is not None and ("users" in record or not self.per_user(trial))
 
 
 def best(trials: Iterable[Trial], records: Records) -> Trial:
@@ -127,7 +131,12 @@ def run_sweep(
     path = path_of(sweep.name) if path is None else path
     with writer(path) as file:
         records = known_records(path)
-        done = {id for id, record in records.items() if sweep.satisfied_by(record) and not again}
+        made: set[str] = set()  # by this program
+
+        def done(trial: Trial) -> bool:
+            found = None if again else records.get(trial.id)
+            return trial.id in made or sweep.satisfied_by(trial, found)
+
         kind = device_kind(hardware(device))
         costs = Costs(records.values(), kind)
         begun_on = {} if again else sweep.begun_on(records)
@@ -156,15 +165,15 @@ def run_sweep(
             budget.learn(costs.of(trial), record["seconds"])
             file.append(record)
             records[trial.id] = record
-            done.add(trial.id)
+            made.add(trial.id)
             costs.add(record)
             return record
 
         with workers(executor, jobs) as (submit, places):
             try:
                 while True:
-                    begun = done | {trial.id for trial in running.values()}
-                    for trial in (t for t in wanted() if t.id not in begun):
+                    begun = {trial.id for trial in running.values()}
+                    for trial in (t for t in wanted() if not (t.id in begun or done(t))):
                         expected = costs.of(trial)
                         room = budget.has_room_for(expected, stops=trial.trains)
                         if len(running) < places and room:
@@ -172,7 +181,7 @@ def run_sweep(
                                 perform,
                                 trial,
                                 within=budget.left(),
-                                per_user=sweep.per_user(trial.settings),
+                                per_user=sweep.per_user(trial),
                                 **options,
                             )
                             running[run] = trial
@@ -181,7 +190,7 @@ def run_sweep(
                     for run in wait(running, return_when=FIRST_COMPLETED).done:
                         if (record := keep(run)) is not None:
                             trials = wanted()
-                            yield record, sum(t.id in done for t in trials), len(trials)
+                            yield record, sum(map(done, trials)), len(trials)
             finally:  # what is through is kept, whatever stops the others
                 for run in [r for r in running if r.done() and r.exception() is None]:
                     keep(run)
@@ -222,7 +231,9 @@ def status(
     """The trials wanted so far, each with its record or ``None``."""
     records = known_records(path_of(sweep.name) if path is None else path)
     found = [(trial, records.get(trial.id)) for trial in sweep.trials(size, records)]
-    return [(trial, record if sweep.satisfied_by(record) else None) for trial, record in found]
+    return [
+        (trial, record if sweep.satisfied_by(trial, record) else None) for trial, record in found
+    ]
 
 
 def to_do(
@@ -245,7 +256,7 @@ def to_do(
     here: list[tuple[Trial, float | None]] = []
     elsewhere: Counter[tuple[str, str]] = Counter()
     for trial in sweep.trials(size, records):
-        if only not in trial.label or sweep.satisfied_by(records.get(trial.id)):
+        if only not in trial.label or sweep.satisfied_by(trial, records.get(trial.id)):
             continue
         if (other := begun_on.get(trial.data, kind)) == kind:
             here.append((trial, costs.of(trial)))

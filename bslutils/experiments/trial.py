@@ -43,6 +43,7 @@ class Trial:
         protocol: ``"honest"`` or ``"paper"`` (:meth:`bslutils.Interactions.paper_protocol`).
         false_positives: pairs added to train, as a fraction of each user's training pairs.
         label: how people call the run; not part of its identity.
+        users: whether its record is to keep a metric of every user; nor is this.
 
     Raises:
         ValueError: an unknown data set, backbone, loss or protocol, or a bad fraction.
@@ -63,6 +64,7 @@ class Trial:
     protocol: str = "honest"
     false_positives: float = 0.0
     label: str = field(default="", compare=False)
+    users: bool = field(default=False, compare=False)
 
     def __post_init__(self):
         for name, choices in (
@@ -186,7 +188,7 @@ class Trial:
         return make_model(self.backbone, data, seed=self.config.seed, **self.model)
 
 
-FIELDS = {field.name for field in fields(Trial)} - {"label"}
+FIELDS = {field.name for field in fields(Trial)} - {"label", "users"}
 
 
 @cache
