@@ -2,10 +2,12 @@
 
 import json
 import math
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from bslutils.experiments import MissingRun, known_records, leads, path_of, read_records, sweep
@@ -22,6 +24,7 @@ from bslutils.experiments.paper_benches import (
 )
 from bslutils.experiments.paper_noise import Runs, begun_on, plan, reached, rise, valid_ndcg
 from bslutils.experiments.paper_trials import STEPS, at, ratio, start
+from bslutils.experiments.records import record_files
 from bslutils.experiments.testbeds import INTERCEPT
 from bslutils.experiments.verdicts import ADDED
 
@@ -43,9 +46,9 @@ def fake(trial, *, gains=0.0):
     return made | {"best_epoch": 3, "hardware": "a processor, 2 cores"} | trial.settings
 
 
-def completed(bench, **settings):
+def completed(bench, known=RECORDED, **settings):
     """Records of everything that a bench wants, and the trials in the order of their making."""
-    records, order = dict(RECORDED), []
+    records, order = dict(known), []
     while missing := [t for t in plan([bench], records) if t.id not in records]:
         for trial in missing:
             order += [trial] if trial.id not in records else []
@@ -272,6 +275,38 @@ def test_a_bench_is_begun_by_the_first_run_of_its_first_length(finished):
     assert not begun_on(records)  # tuned alone: any device may go on
     first = Runs(yelp, records).at_length("softmax", yelp.config.epochs)
     assert begun_on(records | {first.id: every[first.id]}) == {"yelp2018": "CPU"}
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_final_runs_keep_users_and_what_tuned_does_not(finished, data):
+    records, _ = finished[data]
+    runs = Runs(bench(data), records)
+    planned = {t.id: t.users for t in sweep("paper_noise").trials("full", records)}
+    final = {t.id for t in runs.compared()}
+    assert final and all(planned[id] for id in final)
+    tuned = [t.id for x in MAIN for t in runs.tuning(x, WORST[1]).tried(records).values()]
+    assert not any(planned[id] for id in {*tuned} - final)
+    # A trial on clean data that is as long as the first final runs may become one of them.
+    clean = {t.id for x in LOSSES for t in runs.clean(x).tried(records).values()} - final
+    assert {planned[id] for id in clean} == {data == "ml-1m"}
+
+
+def test_users_of_all_planned_runs_take_little_room(finished):
+    """At most 10 MB together: what is recorded, and what is left at the size that is usual."""
+    sizes = defaultdict(list)
+    for record in (r for file in record_files() for r in read_records(file).values()):
+        if "users" in record:
+            sizes[record["data"]].append(len(record["users"]["ndcg@20"]))
+    total = sum(map(sum, sizes.values()))
+    usual = {data: np.mean(found) for data, found in sizes.items()}
+    for whole in BENCHES[:2]:
+        records, _ = completed(whole, known_records(path_of("")))
+        wanted = {t.id for t in plan([whole], records) if t.users}
+        total += usual[whole.data] * sum("users" not in records[id] for id in wanted)
+    records, _ = finished["yelp2018"]  # of which little is recorded; Gowalla has fewer users
+    wanted = {t.id for t in plan([bench("yelp2018")], records) if t.users}
+    total += 2 * usual["yelp2018"] * len(wanted)
+    assert 5e6 < total < 10e6
 
 
 def test_sizes():

@@ -45,6 +45,19 @@ def test_it_says_where_the_budget_ended_at_an_edge():
     assert found.params["tau_neg"] == 0.8 and not inside
 
 
+def test_it_says_which_knob_was_not_moved_which_way():
+    top = {"tau_neg": 6.4, "tau_pos": 0.1}
+    climbing = walk(budget=4)
+    assert climbing.open_ends(finished(climbing, top)) == {"tau_neg": "highest", "tau_pos": "alone"}
+    whole = walk(budget=12)
+    inside = finished(whole, {"tau_neg": 0.4, "tau_pos": 0.05})
+    assert whole.open_ends(inside) == {}
+    down = {"tau_neg": 0.001, "tau_pos": 0.1}
+    assert walk(budget=6).open_ends(finished(walk(budget=6), down))["tau_neg"] == "lowest"
+    with pytest.raises(MissingRun):
+        climbing.open_ends({})
+
+
 def test_every_walk_has_as_many_trials_wherever_the_top_is():
     for tau in (0.1, 0.2, 1.6):
         assert len(finished(walk(), {"tau_neg": tau, "tau_pos": 0.1})) == 10

@@ -149,6 +149,11 @@ class Runs:
         names = () if self.bench.whole else temperatures
         return walk(at(self._settings(loss), level), level, names, goal=self.goal)
 
+    def open_ends(self, loss: str, level: Level = CLEAN) -> dict[str, str]:
+        """The settings that the tuning of a loss at a level left at an edge of what it tried."""
+        tuning = self.clean(loss) if level == CLEAN else self.tuning(loss, level)
+        return tuning.open_ends(self.records)
+
     def tuned(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings chosen at that level, every seed."""
         found, _ = self.tuning(loss, level).best(self.records)

@@ -113,10 +113,30 @@ class Walk:
         Raises:
             MissingRun: the walk has not come to its end.
         """
+        tried, top = self._top(records)
+        return tried[top], all(q in tried for q in self.beside(top))
+
+    def open_ends(self, records: Records) -> dict[str, str]:
+        """The knobs of the best trial that were not moved both ways from it, where they go both.
+
+        Each is ``"highest"`` if no step up was tried, ``"lowest"`` if none down, or ``"alone"``.
+
+        Raises:
+            MissingRun: the walk has not come to its end.
+        """
+        tried, top = self._top(records)
+        untried = [q for q in self.beside(top) if q not in tried]
+        found: dict[str, str] = {}
+        for k, name in enumerate(self.knobs):
+            steps = {q[k] - top[k] for q in untried} - {0}
+            if steps:
+                found[name] = {(1,): "highest", (-1,): "lowest"}.get((*steps,), "alone")
+        return found
+
+    def _top(self, records: Records) -> tuple[dict[Point, Trial], Point]:
         tried = self.tried(records)
         for trial in tried.values():
             if trial.id not in records:
                 raise MissingRun(f"a run is missing: {trial.label}, seed {trial.config.seed}")
         # Of equals the first.
-        top = max(tried, key=lambda p: self.goal(records[tried[p].id]))
-        return tried[top], all(q in tried for q in self.beside(top))
+        return tried, max(tried, key=lambda p: self.goal(records[tried[p].id]))
