@@ -17,12 +17,13 @@ from .data import SOURCES
 from .experiments import MissingRun, known_records, origin, path_of, sweep
 from .experiments.convergence import of_bench, of_testbed
 from .experiments.judged import Judged, lines
-from .experiments.paper_benches import BENCHES, LOSSES
+from .experiments.paper_benches import BENCHES, CLEAN, LOSSES, Level
 from .experiments.paper_curves import curve
-from .experiments.paper_noise import Runs
+from .experiments.paper_noise import Runs, valid_ndcg
 from .experiments.records import Records, file_of
 from .experiments.testbeds import Testbed, at_edge
 from .experiments.trial import Trial
+from .experiments.walk import valid
 from .glue import glue as glue
 from .intervals import (
     adjusted as adjusted,  # what pages say of many comparisons
@@ -41,7 +42,9 @@ SYMBOLS = {
     "neg_weight": "w",
     "margin": "m",
     "intercept": "b",
+    "weight_decay": "L2",
 }
+ARROWS = {"lowest": " ↓", "highest": " ↑", "alone": " ↕"}  # beyond which nothing was tried
 
 
 class Page:
@@ -230,12 +233,33 @@ def tuned_setting(chosen: Trial, among: Sequence[Trial]) -> str:
         'm = 0.5 ↑, w = 5'
     """
     grid = [trial.params for trial in among]
-    arrows, edges = {"lowest": " ↓", "highest": " ↑"}, at_edge(chosen.params, grid)
     tuned = [name for name in chosen.params if len({params[name] for params in grid}) > 1]
+    return _setting({name: chosen.params[name] for name in tuned}, at_edge(chosen.params, grid))
+
+
+def _setting(values: dict[str, float], edges: dict[str, str]) -> str:
     return ", ".join(
-        f"{SYMBOLS.get(name, name)} = {chosen.params[name]:g}{arrows.get(edges.get(name, ''), '')}"
-        for name in tuned
+        f"{SYMBOLS.get(name, name)} = {x:g}{ARROWS.get(edges.get(name, ''), '')}"
+        for name, x in values.items()
     )
+
+
+def walked_setting(runs: Runs, loss: str, level: Level = CLEAN) -> str:
+    """What the tuning of a loss chose at a level of a bench of ``paper_noise``.
+
+    With an arrow at each value beside which the next one in that direction was not tried.
+
+    Raises:
+        MissingRun: the tuning has not come to its end.
+    """
+    edges, (found, _) = runs.open_ends(loss, level), runs.tuning_at(loss, level).best(runs.records)
+    values = found.params | {"weight_decay": found.config.weight_decay}
+    return _setting({name: float(f"{x:.3g}") for name, x in values.items()}, edges)
+
+
+def is_open(runs: Runs, loss: str, level: Level = CLEAN) -> bool:
+    """Whether the tuning of softmax loss or of another loss ended at an edge of what it tried."""
+    return any(runs.open_ends(x, level) for x in ("softmax", loss))
 
 
 def percent(x: float, digits: int = 1) -> str:
@@ -328,16 +352,25 @@ def verdicts_on(
     unit: str = "%",
     by_ndcg: dict[tuple[str, str], Judged] | None = None,
     at_length: dict[tuple[str, str], Judged] | None = None,
+    level: Level = CLEAN,
 ) -> pd.DataFrame:
     """What was judged of a claim on the paper's data; what is not run shares a line.
+
+    A difference is "open" where the tuning that it rests on is (:func:`is_open`).
 
     Args:
         judged, records, losses, by_ndcg, at_length: as
             :func:`bslutils.experiments.judged.lines` takes them.
         unit: of the differences: ``"points"`` where they are of two changes in per cent.
+        level: where settings were tuned.
     """
     rows: list[dict[str, str]] = []
+    benches = {SOURCES[bench.data].title: bench for bench in BENCHES}
     for row in lines(judged, records, losses, by_ndcg or {}, at_length or {}):
+        for name, goal in (("difference (%)", valid), ("tuned for NDCG@20 (%)", valid_ndcg)):
+            if "seeds" in row and name in row:
+                runs = Runs(benches[row["data"]], records, goal)
+                row[name] += " (open)" * is_open(runs, row["loss"], level)
         row = row | {"loss": label(row["loss"])}
         alike = ("data", "difference (%)")
         if "seeds" not in row and rows and all(rows[-1][x] == row[x] for x in alike):

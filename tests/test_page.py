@@ -5,28 +5,35 @@ import sys
 import types
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from matplotlib import pyplot
 
 import bslutils
-from bslutils import page as module, plots
+from bslutils import TrainConfig, page as module, plots
 from bslutils.data import SOURCES
 from bslutils.experiments import SWEEPS, MissingRun, known_records, path_of, records as files
 from bslutils.experiments.convergence import testbeds, twice
-from bslutils.experiments.paper_benches import BENCHES
+from bslutils.experiments.judged import Judged
+from bslutils.experiments.paper_benches import BENCHES, WORST
 from bslutils.experiments.paper_curves import Curve
+from bslutils.experiments.paper_noise import valid_ndcg
 from bslutils.experiments.testbeds import SETTINGS, at_edge
 from bslutils.experiments.trial import Trial
+from bslutils.experiments.verdicts import Estimate
+from bslutils.experiments.walk import valid
 from bslutils.intervals import Interval
 from bslutils.page import (
     Page,
     Readings,
     bench_title,
+    is_open,
     on_paper_data,
     states,
     tuned_setting,
     verdicts_on,
+    walked_setting,
 )
 from bslutils.verify import Claim, Finding, Result
 
@@ -284,6 +291,37 @@ def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
     table = verdicts_on({}, {}, ["bpr", "mse"], "points")
     assert [*table] == ["difference (points)", "verdict"]
     assert [loss for _, loss in table.index] == ["BPR, MSE"]
+
+
+def test_a_tuning_that_ended_beside_what_was_not_tried_is_marked():
+    config = TrainConfig(weight_decay=0.00011111)
+    chosen = Trial("ml-1m", "bce", {"tau": 0.15, "neg_weight": 8.0}, config)
+    ends = {"bce": {"neg_weight": "highest", "weight_decay": "alone"}, "softmax": {}, "mse": {}}
+    tuning = SimpleNamespace(best=lambda records: (chosen, False))
+    runs = SimpleNamespace(
+        records={}, open_ends=lambda x, level: ends[x], tuning_at=lambda x, level: tuning
+    )
+    assert walked_setting(runs, "bce") == "τ = 0.15, w = 8 ↑, L2 = 0.000111 ↕"
+    assert is_open(runs, "bce") and not is_open(runs, "mse")
+    ends["softmax"] = {"tau": "lowest"}  # which every loss is compared with
+    assert is_open(runs, "mse")
+
+
+def test_a_difference_that_rests_on_an_open_tuning_says_so(monkeypatch):
+    made = Judged(Estimate(Interval(0.1, 0.08, 0.12), 0.0), "better", 3)
+    judged = {("ml-1m", loss): made for loss in ("bpr", "bce")}
+    asked = []
+
+    def seen(runs, loss, level):
+        asked.append((runs.goal, level))
+        return loss == "bce" and runs.goal is valid
+
+    monkeypatch.setattr(module, "is_open", seen)
+    table = verdicts_on(judged, {}, ["bpr", "bce"], by_ndcg=judged, level=WORST[0])
+    there = table.loc["MovieLens-1M"]
+    assert [*there["difference (%)"]] == ["+10.0 ± 2.0", "+10.0 ± 2.0 (open)"]
+    assert not there["tuned for NDCG@20 (%)"].str.contains("open").any()
+    assert {*asked} == {(valid, WORST[0]), (valid_ndcg, WORST[0])}
 
 
 @pytest.mark.parametrize("drawn", [1, 2, 3, 4])

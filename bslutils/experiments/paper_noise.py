@@ -149,10 +149,13 @@ class Runs:
         names = () if self.bench.whole else temperatures
         return walk(at(self._settings(loss), level), level, names, goal=self.goal)
 
+    def tuning_at(self, loss: str, level: Level) -> Walk:
+        """The tuning of a loss on clean data, or at a level of noise."""
+        return self.clean(loss) if level == CLEAN else self.tuning(loss, level)
+
     def open_ends(self, loss: str, level: Level = CLEAN) -> dict[str, str]:
         """The settings that the tuning of a loss at a level left at an edge of what it tried."""
-        tuning = self.clean(loss) if level == CLEAN else self.tuning(loss, level)
-        return tuning.open_ends(self.records)
+        return self.tuning_at(loss, level).open_ends(self.records)
 
     def tuned(self, loss: str, level: Level) -> list[Trial]:
         """A loss at a level with the settings chosen at that level, every seed."""
