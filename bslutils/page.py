@@ -296,6 +296,24 @@ def bench_title(testbed: Testbed, records: Records, between: str = "\n") -> str:
     return f"{testbed.title}{between}(preliminary)" if preliminary else testbed.title
 
 
+def bench_facts(testbeds: Iterable[Testbed], records: Records) -> str:
+    """What benches are, and how far training on each went, for a caption: a sentence for each."""
+    found = []
+    for testbed in testbeds:
+        title = bench_title(testbed, records, " ")
+        try:
+            row = of_testbed(testbed, records).line(label)
+        except MissingRun:
+            found.append(f"{title}: how far training went is not recorded.")
+            continue
+        found.append(
+            f"{title}: {row['users']} users, {row['items']} items, {row['model']}, "
+            f"{row['epochs']} epochs, level {row['level (%)'].replace(' of', ' % of')}, "
+            f"twice as many add {row['twice adds (%)']} %."
+        )
+    return " ".join(found)
+
+
 def on_paper_data(kind: str, records: Records) -> tuple[Figure | None, list[str]]:
     """A panel of what each loss loses to a noise for each data set of ``paper_noise`` with runs.
 

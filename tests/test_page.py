@@ -27,6 +27,7 @@ from bslutils.intervals import Interval
 from bslutils.page import (
     Page,
     Readings,
+    bench_facts,
     bench_title,
     is_open,
     on_paper_data,
@@ -278,6 +279,11 @@ def test_a_preliminary_bench_says_so():
             records[b.id] = records[a.id] | {"valid": valid}
     assert bench_title(amazon, records, " ") == "Amazon-Electronics (preliminary)"
     assert bench_title(amazon, {}) == "Amazon-Electronics"
+    said = bench_facts([amazon], records)
+    assert said.startswith("Amazon-Electronics (preliminary): 13,455 users, 8,360 items, MF, 7 epo")
+    assert "twice as many add SL +20.0, CCL +20.0 %." in said and " % of " in said
+    missing = "Amazon-Electronics: how far training went is not recorded."
+    assert bench_facts([amazon, amazon], {}) == f"{missing} {missing}"
 
 
 def test_panels_and_tables_of_the_papers_data_say_what_is_missing():
