@@ -12,9 +12,15 @@ from bslutils.experiments import SWEEPS, known_records, path_of, superseded
 ROOT = Path(__file__).parent.parent
 
 
-def git(*arguments):
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=True)
+def git(*arguments, at=ROOT):
+    done = subprocess.run(["git", "-C", str(at), *arguments], capture_output=True, check=True)
     return done.stdout.decode()
+
+
+def taken_out(at=ROOT):
+    """The lines that a commit took out of a file of records; a merge against each of its sides."""
+    log = git("log", "-m", "--no-renames", "--format=", "-p", "-U0", "--", "results/*.jsonl", at=at)
+    return [line[1:] for line in log.splitlines() if line.startswith("-{")]
 
 
 def lost(removed, kept):
@@ -32,11 +38,31 @@ def content(line):
 
 def test_no_commit_loses_a_record():
     """In the history that is here: all of it, unless the clone is a shallow one."""
-    log = git("log", "--no-renames", "--format=", "-p", "-U0", "--", "results/*.jsonl")
-    removed = [line[1:] for line in log.splitlines() if line.startswith("-{")]
     files = (ROOT / "results").glob("*.jsonl")
     kept = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
-    assert lost(removed, kept) == []
+    assert lost(taken_out(), kept) == []
+
+
+def test_what_a_merge_takes_out_is_seen(tmp_path):
+    def run(*arguments):
+        return git("-c", "user.name=A", "-c", "user.email=a@b.c", *arguments, at=tmp_path)
+
+    def commit(**lines):
+        for name, text in lines.items():
+            (tmp_path / "results" / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        run("add", "-A")
+        run("commit", "-qm", "a change")
+
+    (tmp_path / "results").mkdir()
+    run("init", "-q", "-b", "main")
+    commit(one='{"id": "1"}\n{"id": "2"}\n')
+    run("checkout", "-qb", "side")
+    commit(two='{"id": "3"}\n')
+    run("checkout", "-q", "main")
+    commit(three='{"id": "4"}\n')
+    run("merge", "-q", "--no-commit", "side")
+    commit(one='{"id": "1"}\n')
+    assert {'{"id": "2"}'} <= {*taken_out(tmp_path)}
 
 
 def test_a_record_that_is_gone_or_changed_is_seen():

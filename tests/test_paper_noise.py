@@ -313,6 +313,7 @@ def test_sizes():
     small, full = (sweep("paper_noise").trials(size, RECORDED) for size in ("small", "full"))
     assert {t.data for t in small} == {"ml-1m", "amazon-electronics"}
     assert {t.data for t in full} == {b.data for b in BENCHES}
+    assert {t.backbone for t in full} == {"MF"}  # chapter 14 says that LightGCN is in no plan
 
 
 def test_the_ratio_of_a_share_is_that_of_the_data():

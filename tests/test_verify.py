@@ -1022,6 +1022,18 @@ def test_over_data_a_verdict_is_what_was_seen():
     assert over([]) == over(["preliminary", "undecided", "not run"]) == "undecided"
 
 
+def test_a_bench_of_the_papers_data_that_has_not_converged_says_so(monkeypatch):
+    """Under the claims that count it, whatever its level."""
+    state = SimpleNamespace(preliminary="twice the epochs add 3.0 % to bpr")
+    monkeypatch.setattr(paper_data, "of_bench", lambda bench, records: state)
+    monkeypatch.setattr(paper_data, "measured", lambda *_: np.array([0.24]))
+    compared = {"bpr": judged.Judged(None, "better", 3)}
+    scope = paper_data._scope("ml-1m", paper_data.Cell("preliminary", compared))
+    assert scope.preliminary and "(preliminary: twice the epochs add 3.0 % to bpr)" in str(scope)
+    state.preliminary = ""
+    assert not paper_data._scope("ml-1m", paper_data.Cell("holds", compared)).preliminary
+
+
 def test_without_a_source_checkout_claims_on_records_are_left_out(monkeypatch, tmp_path):
     monkeypatch.setattr("bslutils.experiments.records.FOLDER", tmp_path)
     left = [name for name, claim in verify.CLAIMS.items() if not claim.records]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..data import SOURCES
 from ..experiments import judged
+from ..experiments.convergence import of_bench
 from ..experiments.fairness import Equal
 from ..experiments.judged import Judged
 from ..experiments.paper_at_length import AtLength
@@ -243,11 +244,12 @@ def _leads(how: Compared, compared: dict[str, Judged]) -> str:
 def _scope(data: str, cell: Cell) -> Scope:
     if not cell.compared:
         return Scope(data, "MF", 0)
-    level, seeds = 0.0, min(x.seeds for x in cell.compared.values())
+    level, unsettled, seeds = 0.0, "", min(x.seeds for x in cell.compared.values())
     with suppress(MissingRun):
         clean = Runs(bench(data), records()).kept("softmax", CLEAN)
         level = float(measured(clean, records(), METRIC, "test").mean())
-    return Scope(data, "MF", seeds, level, best(data))
+        unsettled = of_bench(bench(data), records()).preliminary
+    return Scope(data, "MF", seeds, level, best(data), unsettled)
 
 
 @claim(
