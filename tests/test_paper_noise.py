@@ -12,6 +12,7 @@ import pytest
 
 from bslutils.experiments import MissingRun, known_records, leads, path_of, read_records, sweep
 from bslutils.experiments.figure1 import BASELINES
+from bslutils.experiments.outlook import hours, in_the_end
 from bslutils.experiments.paper_benches import (
     BENCHES,
     CLEAN,
@@ -307,6 +308,25 @@ def test_users_of_all_planned_runs_take_little_room(finished):
     wanted = {t.id for t in plan([bench("yelp2018")], records) if t.users}
     total += 2 * usual["yelp2018"] * len(wanted)
     assert 5e6 < total < 10e6
+
+
+def test_what_a_plan_will_have_wanted_is_known_before_it_names_it(finished):
+    every, _ = finished["yelp2018"]
+    wanted = {t.id: t for t in plan([bench("yelp2018")], every)}
+    expected = in_the_end(bench("yelp2018"), RECORDED)
+    assert len(expected) == len({t.id for t in expected})
+    assert abs(len(expected) - len(wanted)) < 0.1 * len(wanted)
+    assert {t.id for t in in_the_end(bench("yelp2018"), every)} == wanted.keys()
+
+
+def test_hours_are_those_of_the_kind_of_device():
+    trial = start(bench("yelp2018"), "bpr", {})
+    took = {"history": [{}], "seconds": 900.0, "hardware": "a processor, 2 cores"}
+    records = {"1": trial.settings | took, "2": trial.settings | took | {"seconds": 2700.0}}
+    assert hours([trial], records, "CPU", 0.5) == pytest.approx(trial.config.epochs * 0.5)
+    assert hours([trial], records, "CPU") > hours([trial], records, "CPU", 0.5)
+    with pytest.raises(MissingRun, match="any on NVIDIA H200"):
+        hours([trial], records, "NVIDIA H200")
 
 
 def test_sizes():

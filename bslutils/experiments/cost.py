@@ -49,12 +49,12 @@ class Costs:
             for key in _likeness(record, device_kind(record["hardware"])):
                 self._rates[key].append(rate)
 
-    def of(self, trial: Trial) -> float | None:
+    def of(self, trial: Trial, quantile: float = CAREFUL) -> float | None:
         """Seconds that the trial is expected to take; ``None`` before the first record."""
         for key in _likeness(trial.settings, self.kind):
             if key in self._rates:
                 epochs = trial.config.epochs if trial.trains else 1
-                return epochs * float(np.quantile(self._rates[key], CAREFUL))
+                return epochs * float(np.quantile(self._rates[key], quantile))
         return None
 
 

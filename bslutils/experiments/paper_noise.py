@@ -345,9 +345,9 @@ def begun_on(records: Records) -> dict[str, str]:
     was begun: on another kind its runs would be of no use beside those that are recorded.
     """
     found = {}
-    for bench in BENCHES:
-        ids = {trial.id for trial in Runs(bench, records).compared()}
+    for each in BENCHES:
+        ids = {trial.id for trial in Runs(each, records).compared()}
         kinds = Counter(device_kind(records[id]["hardware"]) for id in ids & records.keys())
         if kinds:
-            found[bench.data] = kinds.most_common(1)[0][0]
+            found[each.data] = kinds.most_common(1)[0][0]
     return found
