@@ -257,7 +257,7 @@ def walked_setting(runs: Runs, loss: str, level: Level = CLEAN) -> str:
     return _setting({name: float(f"{x:.3g}") for name, x in values.items()}, edges)
 
 
-def is_open(runs: Runs, loss: str, level: Level = CLEAN) -> bool:
+def ends_at_edge(runs: Runs, loss: str, level: Level = CLEAN) -> bool:
     """Whether the tuning of softmax loss or of another loss ended at an edge of what it tried."""
     return any(runs.open_ends(x, level) for x in ("softmax", loss))
 
@@ -374,7 +374,7 @@ def verdicts_on(
 ) -> pd.DataFrame:
     """What was judged of a claim on the paper's data; what is not run shares a line.
 
-    A difference is "open" where the tuning that it rests on is (:func:`is_open`).
+    A difference says "edge" where the tuning that it rests on ended at one (:func:`ends_at_edge`).
 
     Args:
         judged, records, losses, by_ndcg, at_length: as
@@ -388,7 +388,7 @@ def verdicts_on(
         for name, goal in (("difference (%)", valid), ("tuned for NDCG@20 (%)", valid_ndcg)):
             if "seeds" in row and name in row:
                 runs = Runs(benches[row["data"]], records, goal)
-                row[name] += " (open)" * is_open(runs, row["loss"], level)
+                row[name] += " (edge)" * ends_at_edge(runs, row["loss"], level)
         row = row | {"loss": label(row["loss"])}
         alike = ("data", "difference (%)")
         if "seeds" not in row and rows and all(rows[-1][x] == row[x] for x in alike):

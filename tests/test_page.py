@@ -29,7 +29,7 @@ from bslutils.page import (
     Readings,
     bench_facts,
     bench_title,
-    is_open,
+    ends_at_edge,
     on_paper_data,
     states,
     tuned_setting,
@@ -308,12 +308,12 @@ def test_a_tuning_that_ended_beside_what_was_not_tried_is_marked():
         records={}, open_ends=lambda x, level: ends[x], tuning_at=lambda x, level: tuning
     )
     assert walked_setting(runs, "bce") == "τ = 0.15, w = 8 ↑, L2 = 0.000111 ↕"
-    assert is_open(runs, "bce") and not is_open(runs, "mse")
+    assert ends_at_edge(runs, "bce") and not ends_at_edge(runs, "mse")
     ends["softmax"] = {"tau": "lowest"}  # which every loss is compared with
-    assert is_open(runs, "mse")
+    assert ends_at_edge(runs, "mse")
 
 
-def test_a_difference_that_rests_on_an_open_tuning_says_so(monkeypatch):
+def test_a_difference_that_rests_on_a_tuning_at_an_edge_says_so(monkeypatch):
     made = Judged(Estimate(Interval(0.1, 0.08, 0.12), 0.0), "better", 3)
     judged = {("ml-1m", loss): made for loss in ("bpr", "bce")}
     asked = []
@@ -322,11 +322,11 @@ def test_a_difference_that_rests_on_an_open_tuning_says_so(monkeypatch):
         asked.append((runs.goal, level))
         return loss == "bce" and runs.goal is valid
 
-    monkeypatch.setattr(module, "is_open", seen)
+    monkeypatch.setattr(module, "ends_at_edge", seen)
     table = verdicts_on(judged, {}, ["bpr", "bce"], by_ndcg=judged, level=WORST[0])
     there = table.loc["MovieLens-1M"]
-    assert [*there["difference (%)"]] == ["+10.0 ± 2.0", "+10.0 ± 2.0 (open)"]
-    assert not there["tuned for NDCG@20 (%)"].str.contains("open").any()
+    assert [*there["difference (%)"]] == ["+10.0 ± 2.0", "+10.0 ± 2.0 (edge)"]
+    assert not there["tuned for NDCG@20 (%)"].str.contains("edge").any()
     assert {*asked} == {(valid, WORST[0]), (valid_ndcg, WORST[0])}
 
 
