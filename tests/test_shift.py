@@ -237,7 +237,7 @@ def test_training_is_as_long_as_it_has_to_be():
     """Until the longer runs are there, the shorter ones are read, and carry no verdict."""
     records, seen = {}, []
     while missing := [t for t in shift("small", records) if t.id not in records]:
-        records[missing[0].id] = rising(missing[0])
+        records |= {trial.id: rising(trial) for trial in missing}
         runs = Runs(AMAZON, records)
         with suppress(MissingRun):
             read = compared(runs, "cosine")
