@@ -176,6 +176,7 @@ def in_words(number: int, compared: dict[str, Judged]) -> str:
         compared: loss -> its comparison.
 
     Example:
+        >>> from bslutils.experiments.verdicts import Estimate
         >>> def judged(mean, word):
         ...     return Judged(Estimate(Interval(mean, mean - 0.01, mean + 0.01), 0.0), word, 3)
         >>> worse = {"bpr": judged(-0.092, "worse"), "mse": judged(-0.103, "worse")}
