@@ -13,7 +13,7 @@ from ..experiments.records import MissingRun
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance_readings import READINGS, WHEN, short
+from .glance_readings import FALSE_TOO, OTHER_HALF, READINGS, WHEN, short
 from .paper_better import SMALL, STATES, better_on_clean, grid, verdict_on_better
 from .paper_data import (
     COMPARED,
@@ -26,6 +26,7 @@ from .paper_data import (
     listed,
     on_paper_data,
     on_test,
+    over_softmax_by_ndcg,
 )
 
 MISSING = "(a run is missing)"
@@ -179,18 +180,36 @@ def _small_line(row: Row) -> str:
         said = "; ".join(f"{x.percent()} {WHEN[name]}" for name, x in seen.items())
         text = f"the lead of BSL over SL is: {said}"
     else:
-        ahead = [label(name) for name, x in seen.items() if x.low > 0]
-        behind = [label(name) for name, x in seen.items() if x.high < 0]
-        unclear = [label(name) for name, x in seen.items() if x.low <= 0 <= x.high]
-        better, worse = WORDS[row.number]
-        parts = [f"{better} {listed(ahead)}"] if ahead else []
-        parts += [f"{worse} {listed(behind)}"] if behind else []
-        parts += [f"cannot be told from {listed(unclear)}"] if unclear else []
-        text = f"SL {listed(parts)}"
+        text = f"SL {_sides(row.number, seen)}"
     lacking = len(READINGS[row.number]) - len(seen)
     text += f" {MISSING}" if lacking else ""
+    text += _other_half(row.number)
     verdict = f"he ledger's verdicts on training, with other data: {row.verdict}"
     return f"On {where}, {row.how}, {text}{'. T' if row.number == 3 else '; t'}{verdict}."
+
+
+def _sides(number: int, seen: dict[str, Interval]) -> str:
+    """Which losses softmax loss is better than beyond the interval, and which it is not."""
+    ahead = [label(name) for name, x in seen.items() if x.low > 0]
+    behind = [label(name) for name, x in seen.items() if x.high < 0]
+    unclear = [label(name) for name, x in seen.items() if x.low <= 0 <= x.high]
+    better, worse = WORDS[number]
+    parts = [f"{better} {listed(ahead)}"] if ahead else []
+    parts += [f"{worse} {listed(behind)}"] if behind else []
+    parts += [f"cannot be told from {listed(unclear)}"] if unclear else []
+    return listed(parts)
+
+
+def _other_half(number: int) -> str:
+    """The same with settings tuned under the noise where they are kept, and the reverse."""
+    with suppress(MissingRun):
+        seen = {name: read() for name, read in OTHER_HALF.get(number, {}).items()}
+        if number == 1:
+            return f"; tuned under the noise instead, SL {_sides(number, seen)}"
+        said = [x.percent() for x in seen.values()]
+        if said:
+            return f"; with {FALSE_TOO} and settings kept from clean data, {listed(said)}"
+    return ""
 
 
 WORDS = {
@@ -219,7 +238,7 @@ def on_paper(number: int) -> str:
     for data, cell in on_paper_data(number).items():
         title = SOURCES[data].title
         if cell.compared and cell.word in DECIDED:
-            title += _said(number, cell)
+            title += _said(number, data, cell)
         elif cell.word == "begun":
             title += f", where {_so_far(number, cell)}"
         by_word.setdefault(cell.word, []).append(title)
@@ -231,7 +250,7 @@ def on_paper(number: int) -> str:
     )
 
 
-def _said(number: int, cell: Cell) -> str:
+def _said(number: int, data: str, cell: Cell) -> str:
     """What the comparisons say that carry a verdict, and with settings tuned for NDCG@20."""
     if number in SAID:
         text = f", where {in_words(number, cell.compared)}"
@@ -243,7 +262,17 @@ def _said(number: int, cell: Cell) -> str:
         )
         text = f", where the lead of BSL is {text}"
     text += f"; {on_test(cell)}" if cell.on_test else ""
-    return text + (f"; {TUNED_FOR_NDCG}, {again}" if again else "")
+    text += f"; {TUNED_FOR_NDCG}, {again}" if again else ""
+    return text + (_with_softmax_by_ndcg(data) if number == 3 else "")
+
+
+def _with_softmax_by_ndcg(data: str) -> str:
+    """The lead of BSL where SL alone is tuned for NDCG@20; empty where it is not recorded."""
+    with suppress(MissingRun):
+        ahead = over_softmax_by_ndcg(data)
+        unclear = ", which leaves it open" if ahead.low <= 0 <= ahead.high else ""
+        return f"; with only SL so tuned, {COMPARED[3].text(ahead)}{unclear}"
+    return ""
 
 
 def _so_far(number: int, cell: Cell) -> str:
