@@ -21,7 +21,7 @@ from bslutils.intervals import Interval
 from bslutils.verify import CLAIMS, glance, glance_figure, recorded
 from bslutils.verify.claim import claim
 from bslutils.verify.glance import ROWS
-from bslutils.verify.glance_readings import READINGS, short
+from bslutils.verify.glance_readings import OTHER_HALF, READINGS, short
 from bslutils.verify.paper_better import verdict_on_better
 from bslutils.verify.paper_data import COMPARED, TUNED_FOR_NDCG, Cell
 
@@ -99,6 +99,22 @@ def test_lines_on_the_small_data_follow_the_intervals(monkeypatch):
     assert "SL loses less than BPR, loses more than MSE and cannot be told from CCL;" in line
     monkeypatch.setitem(READINGS, 1, {"bpr": interval(0.1, 0.2)})
     assert "SL loses less than BPR;" in glance.lines(ROWS[0])[1]
+    monkeypatch.setitem(OTHER_HALF, 1, {"bpr": interval(-0.2, -0.1)})
+    said = "SL loses less than BPR; tuned under the noise instead, SL loses more than BPR; the"
+    assert said in glance.lines(ROWS[0])[1]
+    monkeypatch.setitem(OTHER_HALF, 3, {"bilateral_softmax": interval(-0.06, -0.04)})
+    kept = "; with 40 % false positives and settings kept from clean data, -5.0 % (-6.0 to -4.0). T"
+    assert kept in glance.lines(ROWS[2])[1]
+
+
+def test_the_lead_over_the_other_softmax_is_said_to_be_open_if_it_is(monkeypatch):
+    for mean, said in (
+        (0.01, "; with only SL so tuned, +1.0 % (-1.0 to +3.0), which leaves it open"),
+        (0.03, "; with only SL so tuned, +3.0 % (+1.0 to +5.0)"),
+    ):
+        found = Interval(mean, mean - 0.02, mean + 0.02)
+        monkeypatch.setattr(glance, "over_softmax_by_ndcg", lambda data, x=found: x)
+        assert glance._with_softmax_by_ndcg("ml-1m") == said
 
 
 def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):  # noqa: F811

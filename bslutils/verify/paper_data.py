@@ -256,6 +256,9 @@ def _found(number: int) -> Finding:
             there = {loss: found[data, loss] for loss in how.losses if (data, loss) in found}
             if there:
                 text += f"; {name}: {_leads(how, there)}"
+        if number == 3 and cell.compared:
+            with suppress(MissingRun):
+                text += f"; with only SL {TUNED_FOR_NDCG}: {how.text(over_softmax_by_ndcg(data))}"
         texts.append(f"{SOURCES[data].title}: {text}")
     scope = tuple(_scope(data, cell) for data, cell in cells.items())
     return Finding("; ".join(texts), [], scope, over_data(cell.word for cell in cells.values()))
@@ -304,7 +307,8 @@ def negatives():
     verdict="",
     about=2,
     conditions="by the rules, as runs arrive; by how much its Gini index is lower at equal "
-    "validation Recall@20, where test NDCG@20 need not be equal; what is chosen among the runs as "
+    "validation Recall@20, where test NDCG@20 need not be equal; each setting is one seed, and the "
+    "interval is of the index alone; what is chosen among the runs as "
     "long as the bench decides nothing",
     records=("paper_noise",),
 )

@@ -85,8 +85,8 @@ def less_unequal(testbed: Testbed, loss: str, *, share: float = 1.0) -> Interval
     verdict="holds under conditions",
     about=2,
     conditions="on cosines at equal accuracy, against BCE without an intercept on every data set "
-    "(on Amazon-Electronics and MovieLens-1M after short training); on the small MovieLens BCE "
-    "with an intercept is as fair where 3 % of the accuracy may be spent, and MSE is fairer",
+    "seen (on Amazon-Electronics and MovieLens-1M after short training); on the small MovieLens "
+    "BCE with an intercept is as fair where 3 % of the accuracy may be spent, and MSE is fairer",
     records=("fairness",),
 )
 def fairer():
