@@ -145,8 +145,8 @@ ROWS = (
         "",
         "with ",
         "%",
-        "If positives are noisy, tune τ with the noise in training; then try reweighted SL, then BSL "
-        "with 8 to 16 positives of a user in a row and τ₁ = 1.",
+        "If positives are noisy, tune τ with the noise in training; then try reweighted SL, then "
+        "BSL with 8 to 16 positives of a user in a row and τ₁ = 1.",
         "trained-optimism",
     ),
 )
