@@ -541,7 +541,9 @@ BREAK = {
     "trained-pessimism": [(noise, "gains", turned)],
     "trained-bilateral": [
         (noise, "change", softmax_falls(-0.2)),
+        (noise, "change", softmax_falls(0.2)),
         (noise, "change", constant(SEEDS)),
+        (noise.Noise, "values", tuned_gains(0.1)),
     ],
     "trained-doubt": [
         (noise, "change", softmax_falls(-0.2)),
