@@ -164,7 +164,7 @@ def test_what_needs_no_loss_is_fitted_and_recorded():
     assert wanted.label == "synthetic/honest/ials dim=8 epochs=2" and not wanted.trains
     assert wanted.settings["config"] == {"metric": "ndcg@20", "seed": 3.0}
     assert replace(wanted, config=bsl.TrainConfig(seed=3, lr=0.5)).id == wanted.id
-    record = json.loads(json.dumps(perform(wanted, per_user=True, device="cuda")))
+    record = json.loads(json.dumps(perform(replace(wanted, users=True), device="cuda")))
     assert Trial.of(record).id == wanted.id
     data = bsl.load("synthetic")
     model = bsl.baselines.ials(data, dim=8, epochs=2, seed=3)
@@ -474,7 +474,8 @@ def test_costs_are_those_of_the_runs_that_are_most_alike():
 def test_a_sweep_that_wants_users_runs_again_what_lacks_them(at_once, tmp_path):
     path = tmp_path / "grid.jsonl"
     list(run_sweep(GRID, path=path))
-    with_users = replace(GRID, per_user=lambda trial: True)
+    plan = GRID.plan
+    with_users = replace(GRID, plan=lambda *now: [replace(t, users=True) for t in plan(*now)])
     assert all(record is None for _, record in status(with_users, path=path))
     assert len(to_do(with_users, path=path)[0]) == 6
 

@@ -31,7 +31,6 @@ def perform(
     *,
     device: str = "cpu",
     progress: bool | None = None,
-    per_user: bool = False,
     within: float = math.inf,
 ) -> dict[str, Any]:
     """Train or fit, look at test once, and give the record; nothing is written.
@@ -41,8 +40,8 @@ def perform(
     with these masked, too (``test masked``). ``exposure`` says who is in the lists of ``test``
     (:func:`bslutils.exposure.exposure`). Where the truth is known, ``truth`` says how far the
     ranking of the candidates of ``test`` agrees with it (:meth:`Truth.agreement`). A loss that
-    became NaN or infinite is recorded as ``stopped``, with 0 as its validation. With ``per_user``
-    the record keeps NDCG@20 of every user of ``test``, too
+    became NaN or infinite is recorded as ``stopped``, with 0 as its validation. Of a trial that
+    says so the record keeps NDCG@20 of every user of ``test``, too
     (:func:`bslutils.experiments.per_user.pack`).
 
     Raises:
@@ -87,7 +86,7 @@ def perform(
         "valid": trained.best.get(config.metric, 0.0),
         "test": means(of_users),
     }
-    if per_user:
+    if trial.users:
         record["users"] = {METRIC: pack(of_users[METRIC])}
     if noisy is not clean:
         record["test masked"] = means(test(noisy))

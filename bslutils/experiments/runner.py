@@ -29,7 +29,6 @@ class Sweep:
         what: one line on what it compares.
         plan: ``plan(size, records)`` gives the trials that are wanted as far as the records
             tell: first those that tune, and once these are recorded, those with what they chose.
-        per_user: whether the record of a trial is to keep a metric of every user.
         begun_on: ``begun_on(records)`` gives the kind of device of data whose runs are compared
             in pairs, and are made on that kind alone.
     """
@@ -37,7 +36,6 @@ class Sweep:
     name: str
     what: str
     plan: Callable[[str, Records], Iterable[Trial]]
-    per_user: Callable[[Trial], bool] = lambda trial: trial.users
     begun_on: Callable[[Records], dict[str, str]] = lambda records: {}
 
     def trials(self, size: str = "small", records: Records | None = None) -> list[Trial]:
@@ -57,7 +55,7 @@ class Sweep:
 
     def satisfied_by(self, trial: Trial, record: dict[str, Any] | None) -> bool:
         """Whether a record has all that is wanted of a trial."""
-        return record is not None and ("users" in record or not self.per_user(trial))
+        return record is not None and ("users" in record or not trial.users)
 
 
 def best(trials: Iterable[Trial], records: Records) -> Trial:
@@ -181,7 +179,6 @@ def run_sweep(
                                 perform,
                                 trial,
                                 within=budget.left(),
-                                per_user=sweep.per_user(trial),
                                 **options,
                             )
                             running[run] = trial

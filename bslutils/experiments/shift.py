@@ -174,7 +174,8 @@ class Runs:
     def doubled(self, loss: str, score: str, epochs: int | None = None) -> list[Trial]:
         """The first final run of what validation chose, and the same with twice the epochs."""
         epochs = self.split.config.epochs if epochs is None else epochs
-        return [self.final(loss, score, "validation", n * epochs)[0] for n in (1, 2)]
+        pair = [self.final(loss, score, "validation", n * epochs)[0] for n in (1, 2)]
+        return [replace(trial, users=False) for trial in pair]
 
     def added(self, loss: str, score: str, epochs: int) -> float:
         """What twice the epochs add to the validation of a loss, in parts."""
@@ -239,7 +240,8 @@ class Runs:
     def _long(self, trial: Trial, epochs: int | None = None) -> list[Trial]:
         config = replace(self.split.config, weight_decay=trial.config.weight_decay)
         config = replace(config, epochs=config.epochs if epochs is None else epochs)
-        return with_seeds(at(replace(trial, config=config), CLEAN), range(self.split.n_seeds))
+        trial = replace(at(replace(trial, config=config), CLEAN), users=True)
+        return with_seeds(trial, range(self.split.n_seeds))
 
 
 STAGES: tuple[Callable[[Runs], Iterator[Trial]], ...] = (
@@ -258,8 +260,3 @@ def shift(size: str, records: Records) -> Iterator[Trial]:
         runs = Runs(split, records)
         for stage in STAGES:
             yield from stage(runs)
-
-
-def is_final(settings: dict[str, Any]) -> bool:
-    """Whether a run is a final one, whose users are kept; the trials of a tuning are shorter."""
-    return settings["config"]["epochs"] not in {split.tuning_epochs for split in SPLITS}

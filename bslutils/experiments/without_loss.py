@@ -7,7 +7,7 @@ So test chooses nothing here, under either protocol.
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +96,7 @@ def tuning(data: str, method: Method) -> Walk:
     """The search for the settings of a method on a data set, on validation."""
 
     def trial(values: dict[str, float]) -> Trial:
-        return Trial(data, NO_LOSS, method.fixed | values, TrainConfig(), method.fit)
+        return Trial(data, NO_LOSS, method.fixed | values, TrainConfig(), method.fit, users=True)
 
     return Walk(method.start, method.knobs, trial, method.steps)
 
@@ -108,7 +108,7 @@ def final(data: str, method: Method, protocol: str, records: Records) -> list[Tr
         MissingRun: its tuning has not come to its end.
     """
     best, _ = tuning(data, method).best(records)
-    best = Trial(data, NO_LOSS, best.params, best.config, best.backbone, protocol=protocol)
+    best = replace(best, protocol=protocol, label="")
     return with_seeds(best, range(SEEDS if method.seeded else 1))
 
 
