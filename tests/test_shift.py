@@ -20,6 +20,7 @@ from bslutils.experiments.shift import (
     SPLITS,
     TAUS,
     Runs,
+    begun_on,
     shift,
 )
 from bslutils.experiments.shift_readings import (
@@ -133,6 +134,18 @@ def test_only_final_runs_keep_users_and_only_published_ones_see_test(finished):
         for t in Runs(split, records).as_published(x, s)
     }
     assert {t.id for t in order if t.protocol == "paper"} == published
+
+
+def test_a_split_goes_on_where_its_final_runs_were_begun(finished):
+    records, gpu = dict(finished[0]), {"hardware": "NVIDIA H200"}
+    final = {t.id for t in shift("full", records) if t.users and t.data == AMAZON.data}
+    tuned = {t.id for t in shift("full", records) if not t.users} & records.keys()
+    assert begun_on(records) == {split.data: "CPU" for split in SPLITS}
+    records |= {id: records[id] | gpu for id in tuned}
+    assert begun_on(records) == {split.data: "CPU" for split in SPLITS}  # whatever tuned
+    records |= {id: records[id] | gpu for id in final}
+    assert begun_on(records) == {AMAZON.data: "NVIDIA H200", GOWALLA.data: "CPU"}
+    assert begun_on({}) == {}
 
 
 def test_what_decides_is_run_first(finished):

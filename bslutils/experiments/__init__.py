@@ -62,6 +62,7 @@ SWEEPS: dict[str, Sweep] = {
         "shift",
         "a test that is shifted to unpopular items",
         shift.shift,
+        begun_on=shift.begun_on,
     ),
     "overall": Sweep("overall", "every loss at its best setting", accuracy.overall),
     "score": Sweep("score", "cosines or inner products", accuracy.score),

@@ -4,7 +4,6 @@ The sweep ``paper_noise``.
 """
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,6 @@ from functools import cache
 
 import numpy as np
 
-from ..provenance import device_kind
 from . import every_loss
 from .paper_benches import (
     BENCHES,
@@ -29,7 +27,7 @@ from .paper_benches import (
 )
 from .paper_trials import KNOBS, at, start, walk
 from .records import MissingRun, Records, lacks, recorded
-from .runner import with_seeds
+from .runner import device_of_most, with_seeds
 from .testbeds import INTERCEPT, measured
 from .trial import Trial
 from .verdicts import ADDED, METRIC
@@ -339,15 +337,6 @@ def paper_noise(size: str, records: Records) -> Iterator[Trial]:
 
 
 def begun_on(records: Records) -> dict[str, str]:
-    """Data -> the kind of device of most of its recorded final runs; none of data without one.
-
-    What is compared is paired, and runs of different kinds never are. So a bench goes on where it
-    was begun: on another kind its runs would be of no use beside those that are recorded.
-    """
-    found = {}
-    for each in BENCHES:
-        ids = {trial.id for trial in Runs(each, records).compared()}
-        kinds = Counter(device_kind(records[id]["hardware"]) for id in ids & records.keys())
-        if kinds:
-            found[each.data] = kinds.most_common(1)[0][0]
-    return found
+    """Data -> the kind of device of most of its recorded final runs; none of data without one."""
+    final = itertools.chain(*(Runs(each, records).compared() for each in BENCHES))
+    return device_of_most(final, records)

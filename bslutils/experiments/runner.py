@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, replace
@@ -56,6 +56,18 @@ class Sweep:
     def satisfied_by(self, trial: Trial, record: dict[str, Any] | None) -> bool:
         """Whether a record has all that is wanted of a trial."""
         return record is not None and ("users" in record or not trial.users)
+
+
+def device_of_most(trials: Iterable[Trial], records: Records) -> dict[str, str]:
+    """Data -> the kind of device that most of its trials were made on; none of data without one.
+
+    What is compared is paired, and runs of different kinds never are. So it goes on where it was
+    begun: on another kind its runs would be of no use beside those that are recorded.
+    """
+    kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for id in {trial.id for trial in trials} & records.keys():
+        kinds[records[id]["data"]][device_kind(records[id]["hardware"])] += 1
+    return {data: found.most_common(1)[0][0] for data, found in kinds.items()}
 
 
 def best(trials: Iterable[Trial], records: Records) -> Trial:

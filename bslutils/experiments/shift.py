@@ -57,7 +57,7 @@ from .paper_benches import CLEAN, FULL, ROWS
 from .paper_noise import TWICE
 from .paper_trials import at, walk
 from .records import MissingRun, Records, recorded
-from .runner import with_seeds
+from .runner import device_of_most, with_seeds
 from .trial import Trial
 from .verdicts import ADDED
 from .walk import Goal, Walk, valid
@@ -260,3 +260,9 @@ def shift(size: str, records: Records) -> Iterator[Trial]:
         runs = Runs(split, records)
         for stage in STAGES:
             yield from stage(runs)
+
+
+def begun_on(records: Records) -> dict[str, str]:
+    """Data -> the kind of device of most of its recorded final runs; none of data without one."""
+    final = (trial for trial in shift("full", records) if trial.users)
+    return device_of_most(final, records)

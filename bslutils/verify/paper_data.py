@@ -275,7 +275,12 @@ def _leads(how: Compared, compared: dict[str, Judged]) -> str:
 def _scope(data: str, cell: Cell) -> Scope:
     if not cell.compared:
         return Scope(data, "MF", 0)
-    level, unsettled, seeds = 0.0, "", min(x.seeds for x in cell.compared.values())
+    return scope_of(data, min(x.seeds for x in cell.compared.values()))
+
+
+def scope_of(data: str, seeds: int) -> Scope:
+    """What was seen on converged runs on a data set; the level is that of softmax loss."""
+    level, unsettled = 0.0, ""
     with suppress(MissingRun):
         clean = Runs(bench(data), records()).kept("softmax", CLEAN)
         level = float(measured(clean, records(), METRIC, "test").mean())

@@ -2,18 +2,18 @@
 
 from ..data import SOURCES
 from ..experiments import paper_falls
-from ..experiments.paper_benches import CLEAN, LOSSES, bench
-from ..experiments.paper_noise import Runs
-from ..experiments.testbeds import measured
-from ..experiments.verdicts import EQUAL, METRIC
+from ..experiments.paper_benches import LOSSES, bench
+from ..experiments.paper_noise import SEEDS, Runs
+from ..experiments.verdicts import EQUAL
+from ..plots import loss_style
 from .claim import Finding, claim, fails, holds
-from .recorded import best, found, low_ends, records
-from .scope import Scope
+from .paper_data import scope_of
+from .recorded import found, low_ends
 
 DATA = "ml-1m"
 LESS = ("mse", "bce")  # of those that pull harder, the ones that lose less than softmax loss here
 TUNED = ("softmax", "bilateral_softmax")
-NAMES = {"softmax": "SL", "bilateral_softmax": "BSL", "reweighted_softmax": "reweighted SL"}
+NAMES = {loss: loss_style(loss)["label"] for loss in LOSSES}
 
 
 @claim(
@@ -39,12 +39,12 @@ def doubt_converged():
     masked = {loss: read(paper_falls.less_masked, loss) for loss in less}
     over = {loss: read(paper_falls.kept_over_tuned, "mse", loss) for loss in TUNED}
     ranked = sorted(LOSSES, key=lambda loss: -falls[loss].mean)
-    changes = ", ".join(f"{_name(loss)} {100 * falls[loss].mean:+.1f} %" for loss in ranked)
+    changes = ", ".join(f"{NAMES[loss]} {100 * falls[loss].mean:+.1f} %" for loss in ranked)
     lines = "; ".join(
-        f"{_name(loss)} {x.percent(unit='points')}, masked {masked[loss].percent(unit='points')}"
+        f"{NAMES[loss]} {x.percent(unit='points')}, masked {masked[loss].percent(unit='points')}"
         for loss, x in less.items()
     )
-    levels = ", ".join(f"{_name(loss)} {x.percent()}" for loss, x in over.items())
+    levels = ", ".join(f"{NAMES[loss]} {x.percent()}" for loss, x in over.items())
     effect = (
         f"{SOURCES[DATA].title}, 40 % added: {changes}; less than softmax loss by: {lines}; MSE "
         f"with settings kept is above those tuned under the noise: {levels}"
@@ -61,15 +61,5 @@ def doubt_converged():
             holds("BPR masked, upper end", masked["bpr"].high, at_most=0),
             fails("MSE kept over SL and BSL tuned, lower end", low_ends(over.values()), at_least=0),
         ],
-        (_scope(),),
+        (scope_of(DATA, len(SEEDS)),),
     )
-
-
-def _name(loss: str) -> str:
-    return NAMES.get(loss, loss.upper())
-
-
-def _scope() -> Scope:
-    clean = found("paper_noise", lambda known: Runs(bench(DATA), known).kept("softmax", CLEAN))
-    level = float(measured(clean, records(), METRIC, "test").mean())
-    return Scope(DATA, "MF", len(clean), level, best(DATA))
