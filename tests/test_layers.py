@@ -18,7 +18,7 @@ FLOORS = (
     "adapters auc baselines batch checkpoint config evaluate exposure first_batch intervals optim"
     " rank recommend replay saved store told train updates",
     "experiments",
-    "examine glue interactive page plots",
+    "examine glue interactive page page_benches plots",
     "verify",
     "cli flags __main__",
 )
