@@ -31,7 +31,7 @@ VERSIONS_KEPT = 2  # of the library's source, as when one goes back and forth be
 # Above the trainer: a change there cannot change what is trained.
 ABOVE = (
     *("experiments", "examine", "verify", "cli", "flags", "__main__"),
-    *("plots", "page", "glue", "interactive", "store"),
+    *("plots", "page", "page_benches", "glue", "interactive", "store"),
 )
 
 

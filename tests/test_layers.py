@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bslutils import store
+
 PACKAGE = Path(__file__).parent.parent / "bslutils"
 
 # From the ground up. What stands in one line may import one another, but not in a circle.
@@ -77,3 +79,8 @@ def test_no_module_imports_itself_through_others():
         assert free, f"a circle among {', '.join(sorted(left))}"
         for name in free:
             del left[name]
+
+
+def test_a_change_above_the_trainer_trains_no_model_of_the_book_again():
+    above = {name for name, level in FLOOR_OF.items() if level > FLOOR_OF["train"]}
+    assert set(store.ABOVE) == above | {"store"}
