@@ -188,6 +188,11 @@ def _small_line(row: Row) -> str:
     return f"On {where}, {row.how}, {text}{'. T' if row.number == 3 else '; t'}{verdict}."
 
 
+def on_small(number: int) -> str:
+    """What softmax loss does on the small data beside other losses, of the claims 1 and 2."""
+    return _sides(number, on_small_data(number)) or MISSING
+
+
 def _sides(number: int, seen: dict[str, Interval]) -> str:
     """Which losses softmax loss is better than beyond the interval, and which it is not."""
     ahead = [label(name) for name, x in seen.items() if x.low > 0]
