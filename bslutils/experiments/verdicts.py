@@ -1,6 +1,6 @@
-"""How records become verdicts: the rules, written down before the runs of ``paper_noise``.
+"""How records become verdicts: the rules for the runs of ``paper_noise``.
 
-But for the rule of the second claim, which is younger (below).
+Their core was written down before these runs; the rule of the second claim is younger (below).
 
 * What counts: NDCG@20 of final runs on test, ranked among all items that are not in the clean
   training pairs. Every setting is chosen on validation, by Recall@20, as in the sweep ``field``
@@ -34,9 +34,12 @@ But for the rule of the second claim, which is younger (below).
   the setting that NDCG@20 chose: not the metric alone, the length of the trials moved it, too.
 * An interval has 95 % and covers both what other users and what other seeds would give
   (:func:`estimate`). Where there is one seed, the spread over seeds is that of the data sets with
-  several. Runs of different kinds of device are never paired.
+  several. Runs of different kinds of device are never paired. The interval of the second claim is
+  of the Gini index alone (:func:`below`): it covers other seeds, not other users, and leaves out
+  that the level of equal accuracy would move with the seed.
 * Of the comparisons of a claim, all data sets together, at most 5 % of those that are called
-  better or worse may be so by chance (Benjamini and Hochberg, :data:`CHANCE`).
+  better or worse may be so by chance (Benjamini and Hochberg, :data:`CHANCE`). Data sets arrive one
+  by one, and each is reckoned with those before it: so an early word may still change.
 * A difference is *equal* if its interval lies within ± 2 % (:data:`EQUAL`) or, of the Gini index,
   within ± 0.02, else *better* or *worse* if it is beyond chance and its interval leaves out 0,
   else *undecided*. Until 2026-11-30 the chance was reckoned with normal tails, which are too thin
