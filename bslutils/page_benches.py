@@ -172,12 +172,15 @@ def verdicts_on(
         level: where settings were tuned.
     """
     rows: list[dict[str, str]] = []
+    losses = tuple(losses)
     benches = {SOURCES[bench.data].title: bench for bench in BENCHES}
     for row in lines(judged, records, losses, by_ndcg or {}, at_length or {}):
         for name, goal in (("difference (%)", valid), ("tuned for NDCG@20 (%)", valid_ndcg)):
             if "seeds" in row and name in row:
                 runs = Runs(benches[row["data"]], records, goal)
                 row[name] += " (edge)" * ends_at_edge(runs, row["loss"], level)
+        if "seeds" in row and "verdict" in row and len(losses) > 1:
+            row["verdict"] += f", on all {len(losses)}"  # not on the loss of this line alone
         row = row | {"loss": label(row["loss"])}
         alike = ("data", "difference (%)")
         if "seeds" not in row and rows and all(rows[-1][x] == row[x] for x in alike):
