@@ -31,11 +31,11 @@ def _leads(budget: str, model: str = "") -> list[leads.Row]:
     "Softmax loss recommends better than the best of BPR, MSE and BCE.",
     source="this book, of what figures and tables of losses suggest",
     verdict="holds under conditions",
-    conditions="on Yelp2018, by less than half of what was published (one run of each loss), and "
-    "over BPR on graph models trained on cosines; with matrix factorisation not on MovieLens-1M, "
-    "and on Amazon-Electronics not clearly in Recall@20 and not in NDCG@20, once each loss has its "
-    "score and 30 epochs: in NDCG@20 it is behind on both, on MovieLens-1M after a second try "
-    "of softmax loss, because of how that had come out",
+    conditions="with matrix factorisation on one of three data sets, Yelp2018, by less than half "
+    "of what was published (one run of each loss); and over BPR on graph models trained on "
+    "cosines. Not on MovieLens-1M, and on Amazon-Electronics not clearly in Recall@20 and not in "
+    "NDCG@20, once each loss has its score and 30 epochs: in NDCG@20 it is behind on both, on "
+    "MovieLens-1M after a second try of softmax loss, because of how that had come out",
     records=("field", "backbones", "published"),
 )
 def lead():

@@ -105,9 +105,10 @@ ROWS = (
             "dro-false-negatives": "it therefore plays false negatives down",
         },
         "trained-negatives",
-        f"with false negatives drawn {NEGATIVE.levels[-1]:g} times as often and settings kept",
+        f"with false negatives drawn {NEGATIVE.levels[-1]:g} times as often as others and settings "
+        "kept",
         "how much less SL falls",
-        f"under {NEGATIVE.levels[-1]:g} times the false negatives",
+        f"false negatives at weight {NEGATIVE.levels[-1]:g}",
         "than ",
         "points",
         "If negatives may be false, raise a low τ before you change the loss; to tune a high one "
@@ -258,7 +259,7 @@ def on_paper(number: int) -> str:
 def _said(number: int, data: str, cell: Cell) -> str:
     """What the comparisons say that carry a verdict, and with settings tuned for NDCG@20."""
     if number in SAID:
-        text = f", where {in_words(number, cell.compared)}"
+        text = f", where {in_words(number, cell.compared)}{_against(cell)}"
         again = in_words(number, cell.beside) if cell.beside else ""
     else:
         text, again = (
@@ -269,6 +270,14 @@ def _said(number: int, data: str, cell: Cell) -> str:
     text += f"; {on_test(cell)}" if cell.on_test else ""
     text += f"; {TUNED_FOR_NDCG}, {again}" if again else ""
     return text + (_with_softmax_by_ndcg(data) if number == 3 else "")
+
+
+def _against(cell: Cell) -> str:
+    """How many comparisons go against a claim that is mixed; empty if it is not."""
+    if cell.word != "mixed":
+        return ""
+    against = sum(x.word == "worse" for x in cell.compared.values())
+    return f", so that {against} of {len(cell.compared)} comparisons go against it"
 
 
 def _with_softmax_by_ndcg(data: str) -> str:

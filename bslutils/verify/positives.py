@@ -270,7 +270,7 @@ def _gain(noise):
     about=3,
     conditions="true bilateral loss with 8 positives in a row, movielens-small, both at the "
     "same τ₂; without noise the same τ₁ costs accuracy. Against SL at its own best temperature "
-    "see the chapter on BSL",
+    "the lead is far smaller: see the claims at a glance",
     long=True,
 )
 def noisy_positives():

@@ -291,8 +291,8 @@ def _without(testbed: Testbed) -> list[tuple[str, float]]:
     source=f"read into {WU_2}",
     verdict="does not hold",
     about=2,
-    conditions="on planted preferences its lists are more popular than the true ones; those of "
-    "BCE are more so, those of BPR less",
+    conditions="on planted preferences, the one data set where taste is known, its lists are more "
+    "popular than the true ones; those of BCE are more so, those of BPR less",
     records=("fairness",),
 )
 def gap():

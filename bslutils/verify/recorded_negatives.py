@@ -142,8 +142,8 @@ def temperature():
     [planted] = (b.title for b in dense() if b.data == "synthetic")
     effect = "; ".join(
         f"{data}: times {test[data].text()}, by validation {valid[data].text()}; chosen again "
-        f"under the noise it brings {once[data].percent()} by one run of each setting and "
-        f"{mean[data].percent()} by the mean over seeds"
+        f"under the noise it brings {_brings(once[data])} by one run of each setting and "
+        f"{_brings(mean[data])} by the mean over seeds"
         for data in test
     )
     return Finding(
@@ -162,6 +162,11 @@ def temperature():
         ],
         scopes(dense(), at_best_tau),
     )
+
+
+def _brings(gain: Interval) -> str:
+    """A gain in per cent; an interval of zeros is no estimate, but the same setting."""
+    return gain.percent() if any(gain) else "nothing, being the same setting,"
 
 
 def _tuned_again(testbed: Testbed) -> Interval:

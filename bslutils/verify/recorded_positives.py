@@ -91,8 +91,8 @@ def _gains(testbed: Testbed, fraction: float, positives: int, view: str = "test"
     source=f"{WU_3}, where the pooling is real",
     verdict="holds under conditions",
     about=3,
-    conditions="without noise it gains nothing; too much optimism (τ₁ = 0.1) forgets what is "
-    "true, and loses",
+    conditions="most of the gain a higher τ of softmax loss gives, too; without noise it gains "
+    "nothing; too much optimism (τ₁ = 0.1) forgets what is true, and loses",
     records=("bilateral",),
 )
 def optimism():
