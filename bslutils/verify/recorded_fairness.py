@@ -108,9 +108,9 @@ def fairer():
     mse, with_it = (less[small.title, loss] for loss in ("mse", INTERCEPT))
     near = less_unequal(small, INTERCEPT, share=0.97)
     effect = (
-        f"at equal validation accuracy its Gini index is lower beyond the interval than that of "
-        f"BPR, BCE, MSE and CCL in {_counts(named)} on real data; with all losses of the sweep, "
-        f"and planted preferences, in {_counts(every)}; below that of BCE without an intercept by "
+        f"at equal validation accuracy on real data its Gini index is lower beyond the interval "
+        f"than that of BPR, BCE, MSE or CCL in {_counts(named)}; with all losses of the sweep, and "
+        f"planted preferences, in {_counts(every)}; below that of BCE without an intercept by "
         f"{', '.join(x.text(3) for x in bce)}; below that of BCE with one on the small MovieLens "
         f"by {with_it.text(3)}, and at 97 % of the accuracy by {near.text(3)}; above that of MSE "
         f"there by {Interval(-mse.mean, -mse.high, -mse.low).text(3)}"

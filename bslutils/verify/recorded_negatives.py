@@ -68,9 +68,10 @@ def negatives():
     open_ = len(kept) - beyond - worse
     effect = (
         f"settings kept: it falls less beyond the interval in {beyond} of {len(kept)} "
-        f"comparisons, more in {worse}, and {open_} leave it open; tuned again at r = 10: it "
-        f"falls less beyond it than {', '.join(ahead)}, more than {', '.join(behind)}, and "
-        f"{len(again) - len(ahead) - len(behind)} of {len(again)} leave it open"
+        f"comparisons, more in {worse}, and {open_} leave it open; tuned again at r = 10: "
+        f"beyond the interval it falls less than {' and '.join(ahead)}, and more than "
+        f"{' and '.join(behind)}; {len(again) - len(ahead) - len(behind)} of {len(again)} leave it "
+        "open"
     )
     return Finding(
         effect,
