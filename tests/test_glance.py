@@ -122,6 +122,8 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     first, second, third = (glance.lines(row)[2] for row in ROWS)
     assert "; equal in validation Recall@20; in test NDCG@20 SL is " in second
     assert "the claim is mixed on MovieLens-1M, where SL loses less than BPR" in first
+    assert re.search(r", so that \d of 4 comparisons go against it; ", first)
+    assert "go against it" not in third
     assert "; no converged runs yet on Amazon-Electronics and Gowalla" in first
     assert "the claim holds on MovieLens-1M, where the lead of BSL is +28.6 % (" in third
     assert "and Yelp2018, where the lead of BSL is +28.6 % (" in third
