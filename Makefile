@@ -53,7 +53,7 @@ coverage: $(INSTALLED)  ## the tests of make test, at half the speed, and the li
 	$(PYTEST) --dist loadfile --cov --cov-report=term -q
 
 test-slow: $(INSTALLED) book  ## what takes minutes: the rendered pages in a browser, full-size data
-	$(PYTEST) -m slow -q
+	$(PYTEST) --dist worksteal -m slow -q
 
 gpu: $(INSTALLED)  ## with a GPU: the runs that want one, for MINUTES=25
 	$(BIN)/python -m bslutils sweep $(GPU_SWEEPS) --size full --device cuda --minutes $(MINUTES)

@@ -1,6 +1,7 @@
 """Published figures beside records: what may be compared, and what is said to be missing."""
 
 import random
+import shutil
 import sys
 import types
 from copy import deepcopy
@@ -189,6 +190,8 @@ def test_the_page_is_made_with_records_missing(share, monkeypatch, tmp_path):
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if rng.random() >= share]
         (tmp_path / file.name).write_text("".join(kept), encoding="utf-8")
+    for file in files.FOLDER.glob("*.json"):  # facts and times, which are no records of runs
+        shutil.copy(file, tmp_path)
     monkeypatch.setattr(files, "FOLDER", tmp_path)
     matplotlib.use("Agg")
     monkeypatch.chdir(BOOK)
