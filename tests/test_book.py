@@ -115,8 +115,8 @@ def weight(tab, site):
     return sum(sent(HTML / unquote(path.removeprefix("/"))) for path in paths)
 
 
-# Of every kind one, which axe reads in dark, too, and with all colours: these take most of its time,
-# and come from the styles that all pages share.
+# Of every kind one, which axe reads in dark, too, and with all colours: these take most of its
+# time, and come from the styles that all pages share.
 SAMPLE = {
     "intro",
     "book/04-robust-loss",
