@@ -236,15 +236,19 @@ def _paper_line(row: Row) -> str:
     return f"{'; '.join(filter(None, parts))}."
 
 
-def on_paper(number: int) -> str:
+def on_paper(number: int, *, brief: bool = False) -> str:
     """The paper's data sets by what the rules say on them of a claim; with its comparisons in words
     where they differ, and what is begun with what is in so far.
+
+    Args:
+        number: of the claim.
+        brief: name the losses, without sizes and without readings that decide nothing.
     """
     by_word: dict[str, list[str]] = {}
     for data, cell in on_paper_data(number).items():
         title = SOURCES[data].title
         if cell.compared and cell.word in DECIDED:
-            title += _said(number, data, cell)
+            title += _briefly(number, cell) if brief else _said(number, data, cell)
         elif cell.word == "begun":
             title += f", where {_so_far(number, cell)}"
         by_word.setdefault(cell.word, []).append(title)
@@ -270,6 +274,11 @@ def _said(number: int, data: str, cell: Cell) -> str:
     text += f"; {on_test(cell)}" if cell.on_test else ""
     text += f"; {TUNED_FOR_NDCG}, {again}" if again else ""
     return text + (_with_softmax_by_ndcg(data) if number == 3 else "")
+
+
+def _briefly(number: int, cell: Cell) -> str:
+    """What the comparisons say that carry a verdict, without sizes."""
+    return f", where {in_words(number, cell.compared, sizes=False)}" if number in SAID else ""
 
 
 def _against(cell: Cell) -> str:

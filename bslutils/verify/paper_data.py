@@ -186,12 +186,13 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def in_words(number: int, compared: dict[str, Judged]) -> str:
+def in_words(number: int, compared: dict[str, Judged], *, sizes: bool = True) -> str:
     """Which losses softmax loss is better than, and which it is worse than, and by how much.
 
     Args:
         number: of the claim, 1 or 2.
         compared: loss -> its comparison.
+        sizes: whether to say by how much.
 
     Example:
         >>> from bslutils.experiments.verdicts import Estimate
@@ -204,6 +205,10 @@ def in_words(number: int, compared: dict[str, Judged]) -> str:
         'SL is as fair as CCL (0.009 apart)'
         >>> in_words(2, {"ccl": judged(-0.015, "equal")})
         'SL is less fair than CCL (by 0.015, which the rule counts as equal)'
+        >>> in_words(2, {"ccl": judged(-0.015, "equal")}, sizes=False)
+        'SL is less fair than CCL (which the rule counts as equal)'
+        >>> in_words(1, worse, sizes=False)
+        'SL loses more than BPR and MSE'
     """
     groups: dict[tuple[str, str], dict[str, Interval]] = {}
     for loss, x in compared.items():
@@ -215,10 +220,14 @@ def in_words(number: int, compared: dict[str, Judged]) -> str:
     parts = []
     for word, way in sorted(groups, key=lambda pair: [*map(order.index, pair)]):
         found = groups[word, way]
-        by = COMPARED[number].sizes(found.values())
-        by = f"by {by}" if way in ("better", "worse") else f"{by} apart"
-        by += ", which the rule counts as equal" if word != way else ""
-        parts.append(f"{SAID[number][way]} {listed(map(str.upper, found))} ({by})")
+        said = []
+        if sizes:
+            by = COMPARED[number].sizes(found.values())
+            said.append(f"by {by}" if way in ("better", "worse") else f"{by} apart")
+        if word != way:
+            said.append("which the rule counts as equal")
+        more = f" ({', '.join(said)})" if said else ""
+        parts.append(f"{SAID[number][way]} {listed(map(str.upper, found))}{more}")
     return f"{SUBJECT[number]} {listed(parts)}"
 
 
