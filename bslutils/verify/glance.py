@@ -14,7 +14,7 @@ from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
 from .glance_readings import FALSE_TOO, OTHER_HALF, READINGS, WHEN, short
-from .paper_better import SMALL, STATES, better_on_clean, grid, verdict_on_better
+from .paper_better import SMALL, verdict_on_better
 from .paper_data import (
     COMPARED,
     DECIDED,
@@ -168,7 +168,10 @@ def label(name: str) -> str:
 
 
 def lines(row: Row) -> list[str]:
-    """Three sentences on a claim: in theory, on the small data, on the paper's data."""
+    """Three sentences on a claim: in theory, on the small data, on the paper's data.
+
+    Numbers are in :func:`table`.
+    """
     theory = "; ".join(f"that {said} {CLAIMS[x].verdict}" for x, said in row.theory.items())
     return [f"{theory[0].upper()}{theory[1:]}.", _small_line(row), _paper_line(row)]
 
@@ -178,15 +181,27 @@ def _small_line(row: Row) -> str:
     if not seen:
         return f"On {where}: {MISSING}."
     if row.number == 3:
-        said = "; ".join(f"{x.percent()} {WHEN[name]}" for name, x in seen.items())
-        text = f"the lead of BSL over SL is: {said}"
+        other = {
+            f"with {FALSE_TOO} and settings kept from clean data": x for x in _other(3).values()
+        }
+        text = f"BSL {_when({WHEN[name]: x for name, x in seen.items()} | other)}"
     else:
         text = f"SL {_sides(row.number, seen)}"
-    lacking = len(READINGS[row.number]) - len(seen)
-    text += f" {MISSING}" if lacking else ""
-    text += _other_half(row.number)
-    verdict = f"he ledger's verdicts on training, with other data: {row.verdict}"
-    return f"On {where}, {row.how}, {text}{'. T' if row.number == 3 else '; t'}{verdict}."
+        if other := _other(row.number):
+            text += f"; tuned under the noise instead, SL {_sides(row.number, other)}"
+    text += f" {MISSING}" if len(seen) < len(READINGS[row.number]) else ""
+    verdict = f"the ledger's verdicts on training, with other data: {row.verdict}"
+    return f"On {where}, {row.how}, {text}; {verdict}."
+
+
+def _when(seen: dict[str, Interval]) -> str:
+    """When the bilateral loss is above softmax loss beyond the interval, and when it is not."""
+    groups = {
+        "is above SL": [when for when, x in seen.items() if x.low > 0],
+        "is below SL": [when for when, x in seen.items() if x.high < 0],
+        "cannot be told from SL": [when for when, x in seen.items() if x.low <= 0 <= x.high],
+    }
+    return "; it ".join(f"{said} {listed(when)}" for said, when in groups.items() if when)
 
 
 def on_small(number: int) -> str:
@@ -206,16 +221,11 @@ def _sides(number: int, seen: dict[str, Interval]) -> str:
     return listed(parts)
 
 
-def _other_half(number: int) -> str:
+def _other(number: int) -> dict[str, Interval]:
     """The same with settings tuned under the noise where they are kept, and the reverse."""
     with suppress(MissingRun):
-        seen = {name: read() for name, read in OTHER_HALF.get(number, {}).items()}
-        if number == 1:
-            return f"; tuned under the noise instead, SL {_sides(number, seen)}"
-        said = [x.percent() for x in seen.values()]
-        if said:
-            return f"; with {FALSE_TOO} and settings kept from clean data, {listed(said)}"
-    return ""
+        return {name: read() for name, read in OTHER_HALF.get(number, {}).items()}
+    return {}
 
 
 WORDS = {
@@ -225,14 +235,7 @@ WORDS = {
 
 
 def _paper_line(row: Row) -> str:
-    parts = [f"On the paper's data: {on_paper(row.number)}", short(row.number)]
-    if row.number == 3:
-        wanted = [cell for cell in grid() if cell[0] != SMALL]
-        seen = [x.word for cell, x in better_on_clean().items() if cell in wanted]
-        counts = listed(f"{seen.count(word)} {word}" for word in STATES if word in seen)
-        text = f"without any noise, of {len(wanted)} planned pairs of data and model {len(seen)} "
-        verb = "is" if len(seen) == 1 else "are"
-        parts.append(f"{text}{verb} run in chapter 15" + (f" (BSL: {counts})" if seen else ""))
+    parts = [f"On the paper's data: {on_paper(row.number, brief=True)}", short(row.number)]
     return f"{'; '.join(filter(None, parts))}."
 
 
@@ -248,7 +251,7 @@ def on_paper(number: int, *, brief: bool = False) -> str:
     for data, cell in on_paper_data(number).items():
         title = SOURCES[data].title
         if cell.compared and cell.word in DECIDED:
-            title += _briefly(number, cell) if brief else _said(number, data, cell)
+            title += _briefly(number, data, cell) if brief else _said(number, data, cell)
         elif cell.word == "begun":
             title += f", where {_so_far(number, cell)}"
         by_word.setdefault(cell.word, []).append(title)
@@ -276,9 +279,18 @@ def _said(number: int, data: str, cell: Cell) -> str:
     return text + (_with_softmax_by_ndcg(data) if number == 3 else "")
 
 
-def _briefly(number: int, cell: Cell) -> str:
-    """What the comparisons say that carry a verdict, without sizes."""
-    return f", where {in_words(number, cell.compared, sizes=False)}" if number in SAID else ""
+def _briefly(number: int, data: str, cell: Cell) -> str:
+    """What the comparisons say that carry a verdict, and what speaks against them, in few words."""
+    if number not in SAID:
+        [lead] = cell.compared.values()
+        text = f", where the lead of BSL is {COMPARED[number].text(lead.estimate.interval)}"
+        with suppress(MissingRun):
+            if over_softmax_by_ndcg(data).low <= 0:
+                text += f" (open, if SL is {TUNED_FOR_NDCG})"
+        return text
+    text = f", where {in_words(number, cell.compared, sizes=False)}"
+    below = [label(loss) for loss, x in cell.on_test.items() if x < 0]
+    return text + (f", while its test NDCG@20 is below that of {listed(below)}" if below else "")
 
 
 def _against(cell: Cell) -> str:
