@@ -87,8 +87,9 @@ def false_negatives():
     source=f"{PSL}, section 3",
     verdict="holds exactly",
     about=1,
-    conditions="the more so the lower τ, as long as g stands out at it: a higher temperature "
-    "is what protects",
+    conditions="exact is the formula; that a larger radius does not protect in training was "
+    "measured (`trained-radius`). The more so the lower τ, as long as g stands out at it: a higher "
+    "temperature is what protects",
 )
 def influence():
     """How a little contamination at a score g moves the loss: an exponential of g."""
