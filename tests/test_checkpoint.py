@@ -300,7 +300,7 @@ def test_the_command_goes_on(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [25])
+@pytest.mark.parametrize("kills", [50])
 def test_kill_at_any_moment(tmp_path, kills):
     """kill -9 and SIGTERM in turn, until it is through: the same weights and history."""
     code = """

@@ -215,7 +215,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [6])
+@pytest.mark.parametrize("kills", [12])
 def test_a_sweep_of_two_workers_survives_kills(tmp_path, kills):
     """kill -9: no record lost, none twice, no worker left, and all as if nothing had been."""
     program, path, whole = (
