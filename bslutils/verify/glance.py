@@ -111,7 +111,7 @@ ROWS = (
         f"false negatives at weight {NEGATIVE.levels[-1]:g}",
         "than ",
         "points",
-        "If negatives may be false, raise a low τ before you change the loss; to tune a high one "
+        "If negatives may be false, raise a low τ first, then try another loss; to tune a high τ "
         "again under the noise brought little or nothing on small data; if users meet other "
         "negatives than training draws, expect a lower τ, and measure.",
         "trained-temperature",
