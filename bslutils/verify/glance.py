@@ -196,12 +196,9 @@ def _small_line(row: Row) -> str:
 
 def _when(seen: dict[str, Interval]) -> str:
     """When the bilateral loss is above softmax loss beyond the interval, and when it is not."""
-    groups = {
-        "is above SL": [when for when, x in seen.items() if x.low > 0],
-        "is below SL": [when for when, x in seen.items() if x.high < 0],
-        "cannot be told from SL": [when for when, x in seen.items() if x.low <= 0 <= x.high],
-    }
-    return "; it ".join(f"{said} {listed(when)}" for said, when in groups.items() if when)
+    said = ("is above SL", "is below SL", "cannot be told from SL")
+    groups = zip(said, _split(seen), strict=True)
+    return "; it ".join(f"{x} {listed(when)}" for x, when in groups if when)
 
 
 def on_small(number: int) -> str:
@@ -211,14 +208,18 @@ def on_small(number: int) -> str:
 
 def _sides(number: int, seen: dict[str, Interval]) -> str:
     """Which losses softmax loss is better than beyond the interval, and which it is not."""
-    ahead = [label(name) for name, x in seen.items() if x.low > 0]
-    behind = [label(name) for name, x in seen.items() if x.high < 0]
-    unclear = [label(name) for name, x in seen.items() if x.low <= 0 <= x.high]
-    better, worse = WORDS[number]
-    parts = [f"{better} {listed(ahead)}"] if ahead else []
-    parts += [f"{worse} {listed(behind)}"] if behind else []
-    parts += [f"cannot be told from {listed(unclear)}"] if unclear else []
-    return listed(parts)
+    said = (*WORDS[number], "cannot be told from")
+    groups = zip(said, _split(seen), strict=True)
+    return listed(f"{x} {listed(map(label, names))}" for x, names in groups if names)
+
+
+def _split(seen: dict[str, Interval]) -> tuple[list[str], list[str], list[str]]:
+    """What is above zero beyond the interval, what is below, and what cannot be told."""
+    return (
+        [name for name, x in seen.items() if x.low > 0],
+        [name for name, x in seen.items() if x.high < 0],
+        [name for name, x in seen.items() if x.low <= 0 <= x.high],
+    )
 
 
 def _other(number: int) -> dict[str, Interval]:
@@ -285,7 +286,8 @@ def _briefly(number: int, data: str, cell: Cell) -> str:
         [lead] = cell.compared.values()
         text = f", where the lead of BSL is {COMPARED[number].text(lead.estimate.interval)}"
         with suppress(MissingRun):
-            if over_softmax_by_ndcg(data).low <= 0:
+            other = over_softmax_by_ndcg(data)
+            if other.low <= 0 <= other.high:
                 text += f" (open, if SL is {TUNED_FOR_NDCG})"
         return text
     text = f", where {in_words(number, cell.compared, sizes=False)}"
