@@ -13,7 +13,10 @@ from pathlib import Path
 try:
     import jupytext
 except ModuleNotFoundError:
-    sys.exit("error: this program needs jupytext: pip install jupytext")
+    sys.exit(
+        "error: this program needs jupytext, which .venv/bin/python has after make; elsewhere: "
+        "pip install jupytext"
+    )
 import nbformat
 from nbformat import NotebookNode
 

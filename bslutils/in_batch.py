@@ -6,6 +6,8 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from .checks import check_positive
+
 
 class LogQ:
     r"""What to take off the score of an item that a batch brings along as a negative.
@@ -46,7 +48,12 @@ class LogQ:
 
         With ``live``, the mask of the negatives ``(B, N)``, for a loss that takes a mean over them:
         the mean is then on average the sum over all items, divided by their number.
+
+        Raises:
+            ValueError: a temperature that is not a positive finite number.
         """
+        if not isinstance(tau, Tensor):  # one that is learned is looked at by the loss
+            check_positive(tau=tau)
         log_count = self.log_share[items] + math.log(max(rows - 1, 1))  # (N,)
         if live is not None:
             met = live.sum(1, keepdim=True).clamp(min=1)  # (B, 1)

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 
 from .intervals import Interval, mean_interval, t_interval
+
+if TYPE_CHECKING:  # the names of the losses are wanted where it is not installed
+    from matplotlib.axes import Axes
 
 # A variable of the environment that the book's Sphinx extension sets.
 BOOK = "BSLUTILS_BOOK"
@@ -64,10 +66,13 @@ def use_style() -> None:
     and one that its reader has not trusted yet shows no SVG. The book keeps PNG for that, too.
 
     Example:
+        >>> import matplotlib
         >>> use_style()
         >>> matplotlib.rcParams["savefig.transparent"]
         False
     """
+    import matplotlib
+
     in_book = BOOK in os.environ
     ground = "none" if in_book else "white"
     matplotlib.rcParams.update(
@@ -103,7 +108,7 @@ def use_style() -> None:
 
 
 def band(
-    ax: Axes,
+    ax: "Axes",
     x: Sequence[float],
     runs: np.ndarray,
     *,
@@ -139,7 +144,7 @@ def band(
 MARKERS = ("o", "s", "^", "D", "v")
 
 
-def dots(ax: Axes, rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequence[str]) -> None:
+def dots(ax: "Axes", rows: Mapping[str, Mapping[str, np.ndarray]], groups: Sequence[str]) -> None:
     """A line for every loss, a marker with its 95 % interval by Student for every group.
 
     Made for a slide: the losses can be read from the labels, the groups from the markers.

@@ -95,7 +95,7 @@ def embeddings(model: nn.Module, data: Interactions) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"the model has {len(users)} users and {len(items)} items, "
             f"{data.name} has {data.n_users} and {data.n_items}: train a new one on it, or "
-            "load the data that it was trained on"
+            "leave out the rows of users and items that are not in the data it was trained on"
         )
     trained_on = getattr(model, "numbering", None)
     if trained_on is not None and data.numbering not in (None, trained_on):

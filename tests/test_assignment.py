@@ -199,4 +199,7 @@ def test_a_missing_jupytext_is_said_in_a_line():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == 1
-    assert ran.stderr == "error: this program needs jupytext: pip install jupytext\n"
+    assert ran.stderr == (
+        "error: this program needs jupytext, which .venv/bin/python has after make; elsewhere: "
+        "pip install jupytext\n"
+    )

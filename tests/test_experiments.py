@@ -383,6 +383,10 @@ def test_no_run_is_begun_that_would_not_end_in_time(at_once, tmp_path, capsys, m
     assert "grid: 3 runs are missing so far, about 6 min" in said and "about 2.0 min" in said
     assert "no run was made: none is missing that would end within 1 min" in said
     assert len(read_records(other)) == 1
+    assert main([*command[:4], "--minutes", "100"]) == 0
+    assert main([*command[:4], "--minutes", "100"]) == 0  # and again, with all of them there
+    said = capsys.readouterr().out
+    assert "no run was made" not in said and said.endswith("grid: nothing is missing\n")
     for bad in ("0", "-1", "nan"):
         assert main([*command[:-1], bad]) == 2
         assert "--minutes must be positive" in capsys.readouterr().err

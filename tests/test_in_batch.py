@@ -146,3 +146,10 @@ def test_a_loss_of_ones_own_says_where_its_temperature_is(synthetic):
 def test_settings_that_do_not_go_together(change, message):
     with pytest.raises(ValueError, match=message):
         settings(**change)
+
+
+@pytest.mark.parametrize("tau", [0, -1.0, math.nan, "0.1"])
+def test_a_temperature_that_is_none_is_refused(tau):
+    log_q = LogQ(TRAIN)
+    with pytest.raises(ValueError, match="tau must be a positive finite number, got"):
+        log_q.taken_off(torch.tensor([0, 1]), 3, tau=tau)

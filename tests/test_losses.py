@@ -893,6 +893,9 @@ def test_bad_masks_and_reductions(name, params):
     pos, neg = scores()
     with pytest.raises(ValueError, match=r"pos_mask must be bool \(5, 3\)"):
         f(name)(pos, neg, **params, pos_mask=torch.ones(5, 2, dtype=torch.bool))
+    theirs = torch.ones(neg.shape, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"pos_mask must be bool .*\(neg_mask=… is the mask of"):
+        f(name)(pos, neg, **params, pos_mask=theirs)
     with pytest.raises(ValueError, match=r"neg_mask must be bool .*float32"):
         f(name)(pos, neg, **params, neg_mask=torch.ones(5, 7))
     with pytest.raises(ValueError, match="reduction must be one of none, mean, sum, got 'avg'"):

@@ -238,6 +238,11 @@ def test_lists_stay_lists(tmp_path):
         ("1,2,3\n", {"columns": ("user", "item", "stars")}, "unknown role 'stars'"),
         ("1,2,3\n", {"columns": {"user": 0, "item": 3}}, "no column 3 for 'item'.*0 to 2"),
         ("1,2,3\n", {"columns": {"user": "u", "item": 1}}, "no column 'u' for 'user'"),
+        (
+            "user,sku\n1,2\n",
+            {"columns": {"user": "user", "item": "id"}},
+            "user, sku; give one of t",
+        ),
         ("1,2\n", {"columns": "user item"}, "columns must be roles in order"),
         ("1,2\n", {"sep": "1"}, "sep must be one of"),
         ("1,2\n", {"split": "temporal"}, "unknown split 'temporal'; choose one of random, last"),

@@ -20,7 +20,7 @@ BLOCK = re.compile(
 )
 # What ends a cell, shows no table, and is not a name or a tuple: text, or a check that passes.
 SAYS = re.compile(
-    r"(print|Markdown|Text|glue|close|same|pd\.set_option|torch\.testing\.\w+|\w+\.(say|sure))\("
+    r"(print|Markdown|Text|glue|close|same|pd\.set_option|torch\.testing\.\w+|\w+\.(say|sure|to_csv))\("
 )
 
 
@@ -194,6 +194,19 @@ def test_a_page_says_what_one_needs_and_what_one_takes_away(name):
     said = re.findall(r"\*\*(.*?)\*\*", box)
     assert said == ["You need", "You will be able to", "It takes"]
     assert text.index(box) < text.index("{code-cell}")
+
+
+def minutes(name: str) -> float:
+    """To read what is in sight: text with formulas and numbers at 130 words a minute, and half a
+    minute for a figure or a table. Exercises and what is folded come on top."""
+    return sum(map(words, prose(name))) / 130 + len(in_sight(name)) / 2
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "30-loss-cards"])
+def test_the_minutes_that_a_page_takes_are_those_of_its_words(name):
+    text = (BOOK / f"{name}.md").read_text(encoding="utf-8")
+    said = int(re.search(r"\*\*It takes\*\* (\d+) minutes to read", text)[1])
+    assert abs(said - minutes(name)) <= 2
 
 
 QUESTION = re.compile(

@@ -37,7 +37,8 @@ BESIDE = (
 CHANGES = (
     "*The text keeps the numbers of the book's run: what you change shows in the outputs of cells, "
     "and not in the text. An `AssertionError` then says that something which the text states does "
-    "not hold for your numbers; go on with the cell after it.*"
+    "not hold for your numbers; go on with the cell after it (from a terminal, with "
+    "`jupyter execute --allow-errors`).*"
 )
 # Stands at the head of every list of sources, as in the bibliography.
 HELD = (
@@ -70,7 +71,10 @@ def install(address: str) -> list[NotebookNode]:
     """The first cells: what the notebook needs and, where there is a repository, its install."""
     needs = f"This notebook needs Python 3.11 or later and the package `{EXTRA}` of the book. "
     if not address:
-        here = "In the folder of the book's source: `pip install '.[notebooks]'`. "
+        here = (
+            "In the folder of the book's source: `pip install '.[notebooks]'`. If you were given a "
+            "wheel: `pip install './bslutils-….whl[notebooks]'`, with its name. "
+        )
         return [new_markdown_cell(f"*{needs}{here}{BESIDE}*\n\n{CHANGES}")]
     code = (
         "import importlib.util\n\n"

@@ -102,21 +102,26 @@ def _sweep(args: argparse.Namespace) -> None:
             count = f"{done} of {wanted}, {left / 60:.0f} min left"
             print(f"{_result_line(record['label'], record)}  {count}", flush=True)
         if not made and args.minutes == math.inf:
-            print(_what_is_left(chosen, args))
+            print(_told(chosen, *_left(chosen, args)))
         total += made
     if args.minutes < math.inf:
-        if not total:
+        states = [_left(chosen, args) for chosen in sweeps]
+        if not total and any(left for left, _ in states):
             said = f"none is missing that would end within {args.minutes:g} min"
             print(f"no run was made: {said}, as far as is known")
-        for chosen in sweeps:
-            print(_what_is_left(chosen, args))
+        for chosen, state in zip(sweeps, states, strict=True):
+            print(_told(chosen, *state))
 
 
-def _what_is_left(chosen, args: argparse.Namespace) -> str:
+def _left(chosen, args: argparse.Namespace) -> tuple[list, dict]:
+    """What is missing of a sweep here, with expected seconds, and how much of it elsewhere."""
     from ..experiments import to_do
 
     how = {"size": args.size, "path": args.file, "only": args.only, "device": args.device}
-    left, elsewhere = to_do(chosen, **how)
+    return to_do(chosen, **how)
+
+
+def _told(chosen, left: list, elsewhere: dict) -> str:
     lines = [f"{chosen.name}: nothing is missing{' that goes on here' if elsewhere else ''}"]
     if left:
         trial, seconds = left[0]

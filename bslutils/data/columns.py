@@ -89,7 +89,8 @@ class Table:
                     what = "finite number"
                 raise ValueError(
                     f"{self.where(column.row(k))}: the {role} {short(token)} is no {what}; correct "
-                    "it, or leave the column out: columns={'user': …, 'item': …}"
+                    "it, take out rows without one, or leave the column out: columns={'user': …, "
+                    "'item': …}"
                 )
         return values[column.codes]
 
@@ -176,9 +177,12 @@ def _place(role: Any, name: Any, names: Sequence | None, width: int, source: str
     if names is None or list(names).count(name) != 1:
         there = "there is no header" if names is None else f"there are {', '.join(map(str, names))}"
         twice = names is not None and name in names
+        choose = "give its position, from 0"
+        if names is not None and not twice:
+            choose = "give one of these, or its position, from 0"
         raise ValueError(
             f"{source}: {'more than one' if twice else 'no'} column {name!r} for {role!r}: "
-            f"{there}; give its position, from 0"
+            f"{there}; {choose}"
         )
     return list(names).index(name)
 

@@ -99,7 +99,10 @@ def load_files(
     sources = {"train": train, "valid": valid, "test": test}
     sources = {what: x for what, x in sources.items() if x is not None or what == "train"}
     if split != "random" and test is not None:
-        raise ValueError(f"split={split!r} splits train by time, but there is a test")
+        raise ValueError(
+            f"split={split!r} splits train by time, but there is a test; without test, split='cut' "
+            "takes validation and test from the end of the table"
+        )
     texts = {}
     for what, source in sources.items():
         if isinstance(source, str | os.PathLike) and str(source):

@@ -37,7 +37,10 @@ def check_scores(
         )
     for name, mask, scores in (("pos_mask", pos_mask, pos), ("neg_mask", neg_mask, neg)):
         if mask is not None:
-            check_mask(name, mask, scores.shape, "a score counts")
+            counts = "a score counts"
+            if name == "pos_mask" and getattr(mask, "shape", None) == neg.shape != scores.shape:
+                counts += " (neg_mask=… is the mask of the negatives)"
+            check_mask(name, mask, scores.shape, counts)
     if pos_mask is None and neg_mask is None:
         return pos, neg, None, None, None
     live = torch.ones(pos.shape[0], dtype=torch.bool, device=pos.device)  # (B,)

@@ -122,6 +122,7 @@ ROWS = (
         {
             "variance-second": "SL penalises the variance of predictions",
             "variance-only-sl": "other losses leave variance alone",
+            "variance-least": "the predictions of models trained with SL vary least",
         },
         "trained-fairness",
         "at equal validation accuracy and for BCE without an intercept",
@@ -146,8 +147,8 @@ ROWS = (
         "",
         "with ",
         "%",
-        "If positives are noisy, tune τ with the noise in training; then try reweighted SL, then "
-        "BSL with 8 to 16 positives of a user in a row and τ₁ = 1.",
+        "If positives are noisy, tune τ with the noise in training; then try reweighted SL, and "
+        "MSE on inner products; then BSL with 8 to 16 positives of a user in a row and τ₁ = 1.",
         "trained-optimism",
     ),
 )
@@ -288,7 +289,7 @@ def _briefly(number: int, data: str, cell: Cell) -> str:
         with suppress(MissingRun):
             other = over_softmax_by_ndcg(data)
             if other.low <= 0 <= other.high:
-                text += f" (open, if SL is {TUNED_FOR_NDCG})"
+                text += f" (no clear one if SL is {TUNED_FOR_NDCG})"
         return text
     text = f", where {in_words(number, cell.compared, sizes=False)}"
     below = [label(loss) for loss, x in cell.on_test.items() if x < 0]
@@ -307,7 +308,7 @@ def _with_softmax_by_ndcg(data: str) -> str:
     """The lead of BSL where SL alone is tuned for NDCG@20; empty where it is not recorded."""
     with suppress(MissingRun):
         ahead = over_softmax_by_ndcg(data)
-        unclear = ", which leaves it open" if ahead.low <= 0 <= ahead.high else ""
+        unclear = ", no clear lead" if ahead.low <= 0 <= ahead.high else ""
         return f"; with only SL so tuned, {COMPARED[3].text(ahead)}{unclear}"
     return ""
 
