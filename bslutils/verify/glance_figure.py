@@ -13,8 +13,9 @@ from ..data import SOURCES
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance import MISSING, NOISE, ROWS, Row, label, lines, on_small_data
+from .glance import MISSING, label, lines, on_small_data
 from .glance_readings import BSL, READINGS
+from .glance_rows import NOISE, ROWS, Row
 from .paper_better import SMALL
 from .paper_data import Cell, on_paper_data
 
