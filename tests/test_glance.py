@@ -142,9 +142,10 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     assert "Yelp2018 **holds**: BSL +28.6 % (" in rows[2]
     assert "| with 30 % of the negatives false: MovieLens-1M **mixed**" in rows[0]
     assert "| with 40 % false positives: MovieLens-1M" in rows[2]
-    panels, _ = figure()
-    names = ["MovieLens-1M\nmixed", "Amazon-Electronics\nnot run", "Yelp2018\nmixed"]
-    assert panels["paper1"] == ([*names, "Gowalla\nnot run"], 2 * len(COMPARED[1].losses))
+    panels, texts = figure()
+    names = ["MovieLens-1M\nmixed", "Yelp2018\nmixed"]
+    assert panels["paper1"] == (names, 2 * len(COMPARED[1].losses))
+    assert "Amazon-Electronics and Gowalla: no converged runs yet. What to do: " in texts
     assert panels["paper2"][1] == 2 * len(COMPARED[2].losses) and panels["paper3"][1] == 2
     assert [panels[f"small{k}"][1] for k in (1, 2, 3)] == [4, 4, 4]
 

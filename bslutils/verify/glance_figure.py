@@ -13,16 +13,17 @@ from ..data import SOURCES
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance import MISSING, label, lines, on_small_data
+from .glance import MISSING, NOT_RUN, label, lines, on_small_data
 from .glance_readings import BSL, READINGS
 from .glance_rows import NOISE, ROWS, Row
 from .paper_better import SMALL
-from .paper_data import Cell, on_paper_data
+from .paper_data import Cell, listed, on_paper_data
 
 WIDTH = 70  # letters in a line of text
 NAME = 25  # and of a name beside a panel
 LINE, SMALL_ROW, PAPER_ROW = 0.17, 0.23, 0.42  # inches of a line of text, of a row of a panel
-AROUND = 0.56  # of a panel, for what is written at its axis
+TITLE = 0.2
+AROUND = 0.62  # of a panel, for what is written at its axis
 
 
 def draw() -> Figure:
@@ -34,7 +35,7 @@ def draw() -> Figure:
     panels = 0
     for row in ROWS:
         k, cells = row.number, on_paper_data(row.number)
-        run = any(cell.compared for cell in cells.values())
+        run = {data: cell for data, cell in cells.items() if cell.compared}
         theory = "; ".join(f"{said}: {CLAIMS[x].verdict}" for x, said in row.theory.items())
         training = f"In training, over several data sets: {row.verdict}."
         head = f"In theory: {theory}.", training, f"The dots: {SOURCES[SMALL].title}."
@@ -44,15 +45,27 @@ def draw() -> Figure:
         high = SMALL_ROW + LINE * max(name.count("\n") for name in names)
         parts[f"small{k}"] = high * len(names), partial(_small, row=row, names=names)
         if run:
-            parts[f"paper{k}"] = PAPER_ROW * len(cells), partial(_paper, row=row, cells=cells)
-        parts[f"do{k}"] = _text(do) if run else _text(lines(row)[2], do)
-        panels += 1 + run
+            high = PAPER_ROW * len(run) + TITLE
+            parts[f"paper{k}"] = high, partial(_paper, row=row, cells=run)
+        below = _without(cells) if run else [lines(row)[2]]
+        parts[f"do{k}"] = _text(*below, do)
+        panels += 1 + bool(run)
     heights = [height for height, _ in parts.values()]
     size = 5.1, sum(heights) + AROUND * panels
     fig, axes = plt.subplot_mosaic([[x] for x in parts], figsize=size, height_ratios=heights)
     for name, (_, write) in parts.items():
         write(axes[name])
     return fig
+
+
+def _without(cells: Mapping[str, Cell]) -> list[str]:
+    """What is said of the data sets that have nothing to draw."""
+    titles: dict[str, list[str]] = {}
+    for data, cell in cells.items():
+        if not cell.compared:
+            titles.setdefault(cell.word, []).append(SOURCES[data].title)
+    said = {"not run": NOT_RUN}
+    return [f"{listed(names)}: {said.get(word, word)}." for word, names in titles.items()]
 
 
 def _text(*texts: str, title: str = "") -> tuple[float, Callable[[Axes], None]]:
