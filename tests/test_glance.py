@@ -20,8 +20,8 @@ from bslutils.experiments.verdicts import Estimate
 from bslutils.intervals import Interval
 from bslutils.verify import CLAIMS, glance, glance_figure, recorded
 from bslutils.verify.claim import claim
-from bslutils.verify.glance_rows import ROWS
 from bslutils.verify.glance_readings import FALSE_TOO, OTHER_HALF, READINGS, short
+from bslutils.verify.glance_rows import ROWS
 from bslutils.verify.paper_better import verdict_on_better
 from bslutils.verify.paper_data import COMPARED, TUNED_FOR_NDCG, Cell
 
