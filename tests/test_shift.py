@@ -164,6 +164,10 @@ def test_the_best_temperature_moves_as_the_records_have_it(finished):
     runs = Runs(AMAZON, finished[0])
     assert [t.params["tau"] for t, *_ in runs.over_tau()] == list(TAUS)
     assert moved(runs) == pytest.approx([0.5, 0.5, 0.5])
+    length = runs.split.config.epochs
+    assert moved(runs, length) == pytest.approx([0.5, 0.5, 0.5])
+    with pytest.raises(MissingRun, match=f"{8 * length} epochs"):
+        moved(runs, 8 * length)
     mean, low, high = moved_interval(moved(runs))
     assert low <= mean <= high and mean == pytest.approx(0.5)
     with pytest.raises(ValueError):

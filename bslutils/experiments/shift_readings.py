@@ -59,22 +59,25 @@ def _settled(
     return Settled(epochs, trials_at(epochs))
 
 
-def curves(runs: Runs) -> dict[str, np.ndarray]:
+def curves(runs: Runs, epochs: int | None = None) -> dict[str, np.ndarray]:
     """Recall@20 of softmax loss on cosines over ``TAUS``, on validation and on the shifted test.
+
+    Args:
+        epochs: of runs of another length than the rule asks for.
 
     Returns:
         ``"validation"`` and ``"test"`` -> ``(n_seeds, n_taus)``.
     """
-    settings = over_tau(runs).trials
+    settings = over_tau(runs).trials if epochs is None else runs.over_tau(epochs)
     return {
         "validation": columns(settings, runs.records, "valid"),
         "test": columns(settings, runs.records, "recall@20", "test"),
     }
 
 
-def moved(runs: Runs) -> np.ndarray:
+def moved(runs: Runs, epochs: int | None = None) -> np.ndarray:
     """The best temperature on the shifted test over the best one on validation, by seed."""
-    found = curves(runs)
+    found = curves(runs, epochs)
     return summits(TAUS, found["test"]) / summits(TAUS, found["validation"])
 
 

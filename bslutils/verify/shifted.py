@@ -267,6 +267,15 @@ def _fall(runs: Runs) -> tuple[np.ndarray, str]:
     return shift_readings.moved(runs), shift_readings.move_is_preliminary(runs)
 
 
+def _with_twice_the_epochs(runs: Runs) -> str:
+    """The same ratio from longer runs; empty where these are not recorded."""
+    twice = 2 * shift_readings.over_tau(runs).epochs
+    with suppress(MissingRun):
+        longer = shift_readings.moved_interval(shift_readings.moved(runs, twice))
+        return f" (with twice the epochs {longer.text(2)})"
+    return ""
+
+
 @claim(
     "shift-temperature",
     "When the test is shifted to unpopular items, the best temperature of softmax loss falls.",
@@ -292,7 +301,8 @@ def temperature():
             interval = shift_readings.moved_interval(ratios)
             words.append("undecided" if why else word_of(interval))
             word = f"{words[-1]} ({why})" if why else words[-1]
-            texts.append(f"{SOURCES[split.data].title}: times {interval.text(2)}, {word}")
+            said = f"{SOURCES[split.data].title}: times {interval.text(2)}, {word}"
+            texts.append(said + _with_twice_the_epochs(runs))
         else:
             texts.append(f"{SOURCES[split.data].title}: times {ratios[0]:.2f}, one seed")
         scopes.append(_scope(runs, lambda r=runs: shift_readings.over_tau(r).trials))
