@@ -62,7 +62,8 @@ class Page:
         for name in self.trials:
             if n := len(self._lacking(name)):
                 runs = "a run is" if n == 1 else f"{n} runs are"
-                lines.append(f"* {runs} missing: `python -m bslutils sweep {name}{option}`")
+                what = f"{runs} missing of those planned so far"
+                lines.append(f"* {what}: `python -m bslutils sweep {name}{option}`")
         return lines
 
     def _lacking(self, name: str) -> list[Trial]:

@@ -190,7 +190,8 @@ def test_in_few_words_a_claim_that_holds_says_what_speaks_against_it(monkeypatch
         f"{said}SL is fairer than BPR, while its test NDCG@20 is below that of BPR"
     )
     assert glance.on_paper(3, brief=True) == (
-        f"{said}the lead of BSL is +5.0 % (+4.0 to +6.0) (no clear one if SL is {TUNED_FOR_NDCG})"
+        f"{said}the lead of BSL is +5.0 % (+4.0 to +6.0) (no clear one if only SL is "
+        f"{TUNED_FOR_NDCG})"
     )
 
 

@@ -101,7 +101,9 @@ def test_a_run_without_the_users_that_are_wanted_is_missing(complete, said, monk
     page = Page("published")
     assert page.missing == complete.trials["published"] and not page.complete
     n = len(page.missing)
-    assert page.origins()[1:] == [f"* {n} runs are missing: `python -m bslutils sweep published`"]
+    assert page.origins()[1:] == [
+        f"* {n} runs are missing of those planned so far: `python -m bslutils sweep published`"
+    ]
     page.say("it", lost)  # is no bug, then
     assert page.gaps == {"it": RUN}
 
@@ -110,7 +112,10 @@ def test_a_page_says_which_sweep_lacks_a_run(partial):
     where, lacking = partial.origins()
     n = len(partial.trials["published"])
     assert f"published`: {n - 1} of {n} runs" in where
-    assert lacking == "* a run is missing: `python -m bslutils sweep published`"
+    assert (
+        lacking
+        == "* a run is missing of those planned so far: `python -m bslutils sweep published`"
+    )
 
 
 def test_what_is_read_is_said(said, complete):

@@ -167,7 +167,7 @@ def _briefly(number: int, data: str, cell: Cell) -> str:
         with suppress(MissingRun):
             other = over_softmax_by_ndcg(data)
             if other.low <= 0 <= other.high:
-                text += f" (no clear one if SL is {TUNED_FOR_NDCG})"
+                text += f" (no clear one if only SL is {TUNED_FOR_NDCG})"
         return text
     text = f", where {in_words(number, cell.compared, sizes=False)}"
     below = [label(loss) for loss, x in cell.on_test.items() if x < 0]
@@ -243,7 +243,10 @@ def _cells(row: Row) -> list[str]:
             ", ".join(f"{label(x)} {row.text(y.estimate.interval)}" for x, y in found.items())
             for found in (cell.compared, cell.beside)
         )
-        again = f" ({TUNED_FOR_NDCG}: {again})" if again else ""
+        if again and row.number == 3:
+            again = f" (both {TUNED_FOR_NDCG}: {again}{_with_softmax_by_ndcg(data)})"
+        elif again:
+            again = f" ({TUNED_FOR_NDCG}: {again})"
         if leads:
             said.append(f"{title} **{cell.word}**: {leads}{again}")
         else:

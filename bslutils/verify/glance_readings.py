@@ -49,9 +49,9 @@ FALSE_TOO = f"{100 * FALSE:g} % false positives"
 TEST_PREFERS = f"{100 * FALSE:g} %, SL at the τ that test prefers"
 WHEN = {
     FALSE_TOO: f"with {FALSE_TOO}",
-    TEST_PREFERS: f"with {FALSE_TOO} against SL at the τ that test prefers",
+    TEST_PREFERS: "against SL at the τ that test prefers, too",
     "no noise": "without noise",
-    "no noise, chapter 15": "without noise in chapter 15, which trains and tunes in another way",
+    "no noise, chapter 15": "without noise in chapter 15, with other training and tuning",
 }
 
 # Claim -> what is compared on the small data. A name is the loss that softmax loss is compared

@@ -203,8 +203,8 @@ def bilateral_trial():
     verdict="does not hold",
     conditions="BPR and MSE do, on both data sets; BCE does on planted preferences; on MovieLens "
     "it loses less than softmax loss with settings kept and false positives among the candidates, "
-    "cannot be told from it where one of the two is otherwise, and loses more where settings are "
-    "tuned under the noise and false positives masked",
+    "cannot be told from it where only one of the two is changed, and loses more where settings "
+    "are tuned under the noise and false positives masked",
     records=("positive_noise",),
 )
 def doubt():

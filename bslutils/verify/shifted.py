@@ -269,8 +269,8 @@ def _fall(runs: Runs) -> tuple[np.ndarray, str]:
 
 def _with_twice_the_epochs(runs: Runs) -> str:
     """The same ratio from longer runs; empty where these are not recorded."""
-    twice = 2 * shift_readings.over_tau(runs).epochs
     with suppress(MissingRun):
+        twice = 2 * shift_readings.over_tau(runs).epochs
         longer = shift_readings.moved_interval(shift_readings.moved(runs, twice))
         return f" (with twice the epochs {longer.text(2)})"
     return ""
