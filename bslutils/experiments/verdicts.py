@@ -11,8 +11,9 @@ Their core was written down before these runs; the rule of the second claim is y
 * Its second claim, on a data set: at equal accuracy softmax loss shows items more equally than
   BPR, BCE, MSE and CCL. The settings on the frontier of a loss's tuning on clean data, which no
   other of its trials beats in both validation and Gini index, are trained at the length of the
-  bench (seed 0). Each loss may mix them, and is as fair as it can be at the best validation of the
-  weaker one of the two (:func:`bslutils.experiments.fairness.at_equal_accuracy`). What counts is
+  bench (seed 0). Both losses are taken at the best validation that both of them reach, where each
+  may mix the settings of its frontier, to the lowest Gini index that it can have there
+  (:func:`bslutils.experiments.fairness.at_equal_accuracy`). What counts is
   by how much the Gini index of softmax loss is :func:`below` that of the other, both of test
   lists. The interval rests on the spread of the index over seeds of the final clean runs, pooled
   over all losses on that data; a difference is equal within ± 0.02 of the index
@@ -57,15 +58,14 @@ What the ledger makes of these words stands in :mod:`bslutils.verify.paper_data`
 younger than the rules above, and older than the first run under noise that they judge; runs
 without noise were known when it was written:
 
-* Over the data sets the first of these words that is found on any of them decides: *holds*, which
-  makes *holds under conditions* in the ledger; then *mixed*; then *does not hold*. If none of them
-  is found, the claim is *undecided*. Only a data set
-  with every comparison, on a bench that is not preliminary, counts. Until 2026-11-30 a claim that
-  is mixed on one data set was said to hold under conditions, even where most of its comparisons
-  there are worse.
-* That BSL is better *without* noise is put together in the same way, of the data sets and models
-  one by one: one that is better holds, one that is worse or equal does not hold. So a single one
-  that is equal, with none that is better, is a claim that does not hold. The lead is relative, in
+* If the claim *holds* on any data set, the ledger says *holds under conditions*. If not, but it is
+  *mixed* on any, it says *mixed*; if neither, but it *does not hold* on any, *does not hold*; else
+  *undecided*. Only a data set with every comparison, on a bench that is not preliminary, counts.
+  Until 2026-11-30 a claim that is mixed on one data set was said to hold under conditions, even
+  where most of its comparisons there are worse.
+* That BSL is better *without* noise is judged for each data set with each model. One where it is
+  better makes the claim hold under conditions. Else a single one where it is equal or worse is
+  enough for *does not hold*. The lead is relative, in
   NDCG@20. Its interval is over seeds alone, unlike those above. The small data are among the
   comparisons when chance is reckoned, and decide nothing.
 """

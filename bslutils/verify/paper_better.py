@@ -166,7 +166,7 @@ def _estimate(lead: Interval, seeds: int) -> Estimate:
     conditions="without noise; our own runs on the paper's data decide, as they arrive; the small "
     "data, and other settings of softmax loss, are shown beside and decide nothing; a lead is in "
     "test NDCG@20, of BSL as its formula says, with an interval over seeds alone; equal is within "
-    "2 %, a margin of this book, and one pair that is equal or worse decides while none is better",
+    "2 %, a margin of this book; as long as no pair is better, one that is equal or worse decides",
     records=("overall", "field"),
 )
 def better():
