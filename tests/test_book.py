@@ -2,7 +2,6 @@
 
 import functools
 import gzip
-import itertools
 import re
 import shutil
 import threading
@@ -191,16 +190,9 @@ NOWHERE = """() => [...document.querySelectorAll("article a.reference.internal")
     .filter((target) => document.querySelectorAll(`[id="${target.slice(1)}"]`).length != 1)"""
 
 
-# Widths do not hang on colours, so that two of the four show all of most pages.
-@pytest.mark.parametrize(
-    "page, screen, theme",
-    [
-        (page, screen, theme)
-        for page in PAGES
-        for screen, theme in itertools.product(SCREENS, ["light", "dark"])
-        if page in SAMPLE or (screen, theme) in SHOWN
-    ],
-)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("page", PAGES)
 def test_pages_as_a_person_sees_them(browser, site, page, screen, theme):
     tab, wrong = open_page(browser, site, page, screen=screen, theme=theme)
     if (screen, theme) in SHOWN:

@@ -193,6 +193,8 @@ def test_in_few_words_a_claim_that_holds_says_what_speaks_against_it(monkeypatch
         f"{said}the lead of BSL is +5.0 % (+4.0 to +6.0) (no clear one if only SL is "
         f"{TUNED_FOR_NDCG})"
     )
+    monkeypatch.setattr(glance, "over_softmax_by_ndcg", lambda data: Interval(-0.02, -0.03, -0.01))
+    assert f"(behind SL if only SL is {TUNED_FOR_NDCG})" in glance.on_paper(3, brief=True)
 
 
 def test_short_runs_are_named_where_they_are_recorded(recorded_here, use):

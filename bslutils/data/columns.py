@@ -177,12 +177,12 @@ def _place(role: Any, name: Any, names: Sequence | None, width: int, source: str
     if names is None or list(names).count(name) != 1:
         there = "there is no header" if names is None else f"there are {', '.join(map(str, names))}"
         twice = names is not None and name in names
-        choose = "give its position, from 0"
+        advice = "give its position, from 0"
         if names is not None and not twice:
-            choose = "give one of these, or its position, from 0"
+            advice = "give one of these, or its position, from 0"
         raise ValueError(
             f"{source}: {'more than one' if twice else 'no'} column {name!r} for {role!r}: "
-            f"{there}; {choose}"
+            f"{there}; {advice}"
         )
     return list(names).index(name)
 

@@ -3,6 +3,7 @@
 Of records alone: verdicts on theory are those of the ledger, and no program of a claim is run.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ..data import SOURCES
@@ -166,8 +167,9 @@ def _briefly(number: int, data: str, cell: Cell) -> str:
         text = f", where the lead of BSL is {COMPARED[number].text(lead.estimate.interval)}"
         with suppress(MissingRun):
             other = over_softmax_by_ndcg(data)
-            if other.low <= 0 <= other.high:
-                text += f" (no clear one if only SL is {TUNED_FOR_NDCG})"
+            if other.low <= 0:
+                lead = "behind SL" if other.high < 0 else "no clear one"
+                text += f" ({lead} if only SL is {TUNED_FOR_NDCG})"
         return text
     text = f", where {in_words(number, cell.compared, sizes=False)}"
     below = [label(loss) for loss, x in cell.on_test.items() if x < 0]
@@ -236,8 +238,8 @@ def table() -> str:
 
 def _cells(row: Row) -> list[str]:
     """What the rules say on each data set with its comparisons; those without one together."""
-    said, without = [], {}
-    for data, cell in on_paper_data(row.number).items():
+    said, cells = [], on_paper_data(row.number)
+    for data, cell in cells.items():
         title = SOURCES[data].title
         leads, again = (
             ", ".join(f"{label(x)} {row.text(y.estimate.interval)}" for x, y in found.items())
@@ -249,12 +251,17 @@ def _cells(row: Row) -> list[str]:
             again = f" ({TUNED_FOR_NDCG}: {again})"
         if leads:
             said.append(f"{title} **{cell.word}**: {leads}{again}")
-        else:
-            without.setdefault(cell.word, []).append(title)
-    names = {"not run": NOT_RUN}
-    return said + [
-        f"**{names.get(word, word)}**: {', '.join(titles)}" for word, titles in without.items()
-    ]
+    return said + [f"**{word}**: {', '.join(titles)}" for word, titles in uncompared(cells).items()]
+
+
+def uncompared(cells: Mapping[str, Cell]) -> dict[str, list[str]]:
+    """The data sets without a comparison, by what is said of them."""
+    titles: dict[str, list[str]] = {}
+    for data, cell in cells.items():
+        if not cell.compared:
+            word = NOT_RUN if cell.word == "not run" else cell.word
+            titles.setdefault(word, []).append(SOURCES[data].title)
+    return titles
 
 
 BEGIN, END = "<!-- The claims at a glance -->\n\n", "\n\n<!-- written by: python -m bslutils verify"

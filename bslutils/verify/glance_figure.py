@@ -13,7 +13,7 @@ from ..data import SOURCES
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
-from .glance import MISSING, NOT_RUN, label, lines, on_small_data
+from .glance import MISSING, label, lines, on_small_data, uncompared
 from .glance_readings import BSL, READINGS
 from .glance_rows import NOISE, ROWS, Row
 from .paper_better import SMALL
@@ -47,7 +47,8 @@ def draw() -> Figure:
         if run:
             high = PAPER_ROW * len(run) + TITLE
             parts[f"paper{k}"] = high, partial(_paper, row=row, cells=run)
-        below = _without(cells) if run else [lines(row)[2]]
+        below = [f"{listed(names)}: {word}." for word, names in uncompared(cells).items()]
+        below = below if run else [lines(row)[2]]
         parts[f"do{k}"] = _text(*below, do)
         panels += 1 + bool(run)
     heights = [height for height, _ in parts.values()]
@@ -56,16 +57,6 @@ def draw() -> Figure:
     for name, (_, write) in parts.items():
         write(axes[name])
     return fig
-
-
-def _without(cells: Mapping[str, Cell]) -> list[str]:
-    """What is said of the data sets that have nothing to draw."""
-    titles: dict[str, list[str]] = {}
-    for data, cell in cells.items():
-        if not cell.compared:
-            titles.setdefault(cell.word, []).append(SOURCES[data].title)
-    said = {"not run": NOT_RUN}
-    return [f"{listed(names)}: {said.get(word, word)}." for word, names in titles.items()]
 
 
 def _text(*texts: str, title: str = "") -> tuple[float, Callable[[Axes], None]]:
