@@ -43,7 +43,8 @@ def stepper(
     def step() -> None:
         draw = {"generator": generator, "device": config.device}
         user = torch.randint(n_users, (config.batch_size,), **draw)
-        made(user, torch.randint(n_items, (config.batch_size, 1), **draw), None)
+        pos = torch.randint(n_items, (config.batch_size, config.positives), **draw)
+        made(user, pos, None)
 
     with row_updates(model, optimizer):
         yield step

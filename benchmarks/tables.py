@@ -10,13 +10,12 @@ import torch
 import bslutils as bsl
 from bslutils.graph import normalised_adjacency, spread
 from bslutils.models import MatrixFactorization, make_model
-from bslutils.optim import RowAdam
 from bslutils.rank import CHUNK
 from bslutils.sampling import batches
-from bslutils.scoring import ready, soft_maximum
 
 from .engine import BATCH, DIM, NEGATIVES, TAU, stepper
 from .frontier import frontier
+from .parts import parts_of_step
 from .reference import ReferenceTrainer, reference_evaluate
 from .streaming import stream
 from .timing import compare, in_own_process, product_rate
@@ -66,67 +65,33 @@ def step() -> dict:
         "flops": flops,
         "floor_seconds": floor,
         "peak_flops_per_second": product_rate(),
-        "parts": _parts(data, model),
+        "parts": parts_of_step(data),
         "rows": rows,
     }
 
 
-def _parts(data: bsl.Interactions, model: MatrixFactorization) -> list[dict]:
-    """Seconds of the parts of a fast step, each timed by itself."""
-    generator = torch.Generator().manual_seed(0)
-    user = torch.randint(data.n_users, (BATCH,), generator=generator)
-    pos = torch.randint(data.n_items, (BATCH,), generator=generator)
-    neg = torch.randint(data.n_items, (NEGATIVES,), generator=generator)
-    users, items = (torch.randn(n, DIM, generator=generator) for n in (BATCH, NEGATIVES))
-    users, items = ready(users, "cosine"), ready(items, "cosine")
-    leaves = users.clone().requires_grad_(), items.clone().requires_grad_()
-
-    def maximum() -> None:
-        soft_maximum(*leaves, tau=TAU).sum().backward()
-
-    def products() -> None:
-        scores = users @ items.T
-        scores @ items
-        scores.T @ users
-
-    tables = [torch.nn.Parameter(table.detach().clone()) for table in model.parameters()]
-    optimizer = RowAdam(tables)
-    ids = user, torch.cat([pos, neg])
-    for table, rows in zip(tables, ids, strict=True):
-        values = torch.randn(len(rows), DIM, generator=generator)
-        table.grad = torch.sparse_coo_tensor(
-            rows[None], values, table.shape, check_invariants=False
-        )
-
-    def rows_updated() -> None:
-        for table, rows in zip(tables, ids, strict=True):
-            optimizer.catch_up(table, rows)
-        optimizer.step()
-
-    def gather() -> None:
-        found = torch.nn.functional.embedding(ids[0], tables[0], sparse=True)
-        found = torch.nn.functional.dropout(found, 0.1)
-        both = (
-            ready(found, "cosine"),
-            ready(torch.nn.functional.embedding(ids[1], tables[1], sparse=True), "cosine"),
-        )
-        grads = [torch.ones_like(x) for x in both]
-        kept = [table.grad for table in tables]
-        torch.autograd.backward(both, grads)
-        for table, grad in zip(tables, kept, strict=True):
-            table.grad = grad
-
-    seconds = compare(
-        {
-            "products alone": products,
-            "soft maximum, both ways": maximum,
-            "gather, dropout, norms, both ways": gather,
-            "row-wise Adam": rows_updated,
-        },
-        rounds=9,
-        calls=30,
+def positives() -> dict:
+    """One training step on MovieLens-1M, rows of 16 positives, with either Adam."""
+    data = bsl.load("ml-1m")
+    sizes = {"n_users": data.n_users, "n_items": data.n_items}
+    shape = {"batch": 256, "positives": 16, "negatives": 256}
+    config = bsl.TrainConfig(
+        batch_size=shape["batch"], positives=shape["positives"], n_negatives=shape["negatives"]
     )
-    return [{"part": name, "seconds": value} for name, value in seconds.items()]
+    ways = {}
+    with ExitStack() as stack:
+        for name, optimizer in (("dense Adam", "adam"), ("row-wise Adam", "row-adam")):
+            model = MatrixFactorization(**sizes, dim=DIM, user_dropout=0.1)
+            one = stepper(model, replace(config, optimizer=optimizer), **sizes)
+            ways[name] = stack.enter_context(one)
+        seconds = compare(ways, rounds=9, calls=50)
+    return {
+        **shape,
+        "dim": DIM,
+        "steps_of_an_epoch": int(-(-(-(-data.user_degree // 16)).sum() // shape["batch"])),
+        "parts": parts_of_step(data, **shape),
+        "rows": [{"way": name, "seconds": value} for name, value in seconds.items()],
+    }
 
 
 def epoch() -> dict:
@@ -346,10 +311,5 @@ def gpu() -> dict:
     }
 
 
-TABLES = {
-    table.__name__: table
-    for table in (
-        *(step, epoch, evaluation, catalogue, full, negatives, lists, graph, frontier, stream),
-        gpu,
-    )
-}
+ON_CPU = (step, positives, epoch, evaluation, catalogue, full, negatives, lists, graph)
+TABLES = {table.__name__: table for table in (*ON_CPU, frontier, stream, gpu)}

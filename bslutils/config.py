@@ -77,7 +77,7 @@ class TrainConfig:
             is, in ``SoftmaxLoss(pos_in_denominator=True)`` too.
         optimizer: ``"adam"`` updates every parameter in every step; ``"row-adam"`` does the same
             row by row when a row is read, at a cost that does not grow with the tables
-            (:class:`bslutils.optim.RowAdam`).
+            (:class:`bslutils.optim.RowAdam`). With ``weight_decay`` the two train differently.
         lr: learning rate.
         schedule: ``"constant"``, or ``"cosine"``: from ``lr`` to 0 over all ``epochs``.
         weight_decay: L2 term of Adam on all embeddings, of row-wise Adam on those of the batch.

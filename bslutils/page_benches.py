@@ -97,8 +97,8 @@ def bench_facts(testbeds: Iterable[Testbed], records: Records) -> str:
             continue
         found.append(
             f"{title}: {row['users']} users, {row['items']} items, {row['model']}, "
-            f"{row['epochs']} epochs, level {row['level (%)'].replace(' of', ' % of')}, "
-            f"twice as many add {row['twice adds (%)']} %."
+            f"{row['epochs']} epochs; softmax loss at {row['level (%)'].replace(' of', ' % of')}; "
+            f"twice the epochs add to validation {row['twice adds (%)']} %."
         )
     return " ".join(found)
 

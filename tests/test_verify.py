@@ -1101,7 +1101,7 @@ def test_a_verdict_stands_on_every_check():
     seen = trial("holds exactly", good, scope=(Scope("synthetic", "MF", 1, 0.2, 0.25),))
     assert verify.ledger_line(seen).endswith(
         "\n  Seen on: planted preferences, 500 users, 800 items, MF, 1 seed; level 0.200, "
-        "80 % of the best recorded (preliminary)."
+        "80.0 % of the best recorded (preliminary)."
     )
     assert str(Scope("ml-1m", "NGCF", 2)).endswith("3,043 items, NGCF, 2 seeds; level not known")
 

@@ -29,7 +29,7 @@ from .paper_data import (
 
 MISSING = "(a run is missing)"
 NOT_RUN = "no converged runs yet"
-OTHER_DATA = "the ledger, with other data"
+OVER_ALL = "Over several data sets the ledger says:"
 POINTS = "points: a fall is in per cent of the loss's own NDCG@20 without noise"
 
 
@@ -62,7 +62,7 @@ def _small_line(row: Row) -> str:
         return f"On {where}: {MISSING}."
     if row.number == 3:
         other = {
-            f"with {FALSE_TOO} and settings kept from clean data": x for x in _other(3).values()
+            f"with settings kept from clean data under {FALSE_TOO}": x for x in _other(3).values()
         }
         text = f"BSL {_when({WHEN[name]: x for name, x in seen.items()} | other)}"
     else:
@@ -70,8 +70,7 @@ def _small_line(row: Row) -> str:
         if other := _other(row.number):
             text += f"; tuned under the noise instead, SL {_sides(row.number, other)}"
     text += f" {MISSING}" if len(seen) < len(READINGS[row.number]) else ""
-    verdict = f"the ledger's verdicts on training, with other data: {row.verdict}"
-    return f"On {where}, {row.how}, {text}; {verdict}."
+    return f"On {where}, {row.how}, {text}. {OVER_ALL} {row.verdict}."
 
 
 def _when(seen: dict[str, Interval]) -> str:
@@ -231,7 +230,7 @@ def table() -> str:
         if row.number in NOISE and any(x.compared for x in on_paper_data(row.number).values()):
             paper = f"{NOISE[row.number]}: {paper}"
         measured = f"{row.measured} ({POINTS})" if row.unit == "points" else row.measured
-        small = f"{row.how}: {measured} {small}; {OTHER_DATA}: **{row.verdict}**"
+        small = f"{row.how}: {measured} {small}. {OVER_ALL} **{row.verdict}**"
         rows.append((f"{row.number}. {row.title}", theory, small, paper, row.advice))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 

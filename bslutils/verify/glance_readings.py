@@ -51,7 +51,7 @@ WHEN = {
     FALSE_TOO: f"with {FALSE_TOO}",
     TEST_PREFERS: "against SL at the τ that test prefers, too",
     "no noise": "without noise",
-    "no noise, chapter 15": "without noise in chapter 15, with other training and tuning",
+    "no noise, chapter 15": "without noise as chapter 15 trains and tunes",
 }
 
 # Claim -> what is compared on the small data. A name is the loss that softmax loss is compared

@@ -60,12 +60,7 @@ class Row:
         """Those of the ledger on training, of each part of a claim, with the main condition."""
         verdict = CLAIMS[self.training].verdict
         if self.number == 2:
-            push, pull = (CLAIMS[f"trained-price{x}"].verdict for x in ("-push", ""))
-            verdict = (
-                f"fairer: {verdict} (against BCE); by its price of variance: {push} per unit of "
-                f"push on negatives (real data, mostly short runs), {pull} per unit of pull on a "
-                "positive"
-            )
+            verdict = f"{verdict} (against BCE)"
         if self.number == 3:
             better = verdict_on_better()
             verdict = f"robust: {verdict} (tuned at the noise); better without noise: {better}"
@@ -117,8 +112,8 @@ ROWS = (
             "bsl-optimism": "this line is optimism about the positives",
         },
         "trained-bilateral",
-        "with both losses tuned on the same data, but where it says otherwise, and false positives "
-        "among the candidates",
+        "with false positives among the candidates, and both losses tuned on the same data but "
+        "where it says otherwise",
         "lead of BSL over SL",
         "",
         "with ",

@@ -225,8 +225,8 @@ def coverage():
         times.append(dro.radius_of_tau(f, tau=0.2) / radius)
     return Finding(
         f"of {SAMPLES:,} samples of 128 and 512 negatives the ball holds the mean in "
-        f"{held[0]:.1%} and {held[1]:.1%}; at τ = 0.2 softmax loss has {times[0]:.0f} and "
-        f"{times[1]:.0f} times its radius",
+        f"{held[0]:.1%} and {held[1]:.1%}; for one person, at τ = 0.2, softmax loss has "
+        f"{times[0]:.0f} and {times[1]:.0f} times its radius",
         [
             holds("coverage", held, at_least=0.93),
             holds("coverage, from above", held, at_most=0.96),

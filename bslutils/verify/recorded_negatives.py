@@ -92,7 +92,7 @@ def negatives():
     source=f"read into {WU_1}; denied by {PSL}",
     verdict="does not hold",
     about=1,
-    conditions="the lower the temperature, the larger the loss: the objection stands",
+    conditions="the lower the temperature, the further the fall: the objection stands",
     records=("temperature",),
 )
 def radius():

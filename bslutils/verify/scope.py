@@ -22,6 +22,7 @@ class Scope:
         unsettled: why the models have not converged
             (:attr:`bslutils.experiments.convergence.State.preliminary`); empty if they have, or
             if it was not looked at.
+        by_level: whether the rule of the claim asks how near to the best record models are.
 
     Example:
         >>> print(Scope("movielens-small", "MF", 5, 0.24))
@@ -36,11 +37,13 @@ class Scope:
     level: float = 0.0
     best: float = 0.0
     unsettled: str = ""
+    by_level: bool = True
 
     @property
     def preliminary(self) -> bool:
         """Whether models have not converged, or are too far below the best that is recorded."""
-        return bool(self.unsettled) or 0 < self.level < LEVEL * self.best
+        below = self.by_level and 0 < self.level < LEVEL * self.best
+        return bool(self.unsettled) or below
 
     def __str__(self) -> str:
         counts = facts_of(self.data)
@@ -51,7 +54,7 @@ class Scope:
         many = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
         level = f"level {self.level:.3f}" if self.level else "level not known"
         if self.level and self.best:
-            level += f", {100 * self.level / self.best:.0f} % of the best recorded"
+            level += f", {100 * self.level / self.best:.1f} % of the best recorded"
         if self.preliminary:
             level += f" (preliminary{f': {self.unsettled}' if self.unsettled else ''})"
         return f"{where}, {many}; {level}"

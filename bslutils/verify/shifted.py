@@ -247,7 +247,7 @@ def _scope(runs: Runs, *softmax: Callable[[], list[list[Trial]]]) -> Scope:
                 values = measured(trials, records(), METRIC, "test")
                 if values.mean() > level:
                     level, seeds = float(values.mean()), len(values)
-    return Scope(data, "MF", seeds, level, best(data))
+    return Scope(data, "MF", seeds, level, best(data), by_level=False)
 
 
 def word_of(ratio: Interval) -> str:
