@@ -289,7 +289,7 @@ def test_a_preliminary_bench_says_so():
     assert bench_title(amazon, {}) == "Amazon-Electronics"
     said = bench_facts([amazon], records)
     assert said.startswith("Amazon-Electronics (preliminary): 13,455 users, 8,360 items, MF, 7 epo")
-    assert "twice as many add SL +20.0, CCL +20.0 %." in said and " % of " in said
+    assert "twice the epochs add to validation SL +20.0, CCL +20.0 %." in said and " % of " in said
     missing = "Amazon-Electronics: how far training went is not recorded."
     assert bench_facts([amazon, amazon], {}) == f"{missing} {missing}"
 
