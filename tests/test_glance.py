@@ -123,7 +123,7 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     assert "the claim is mixed on MovieLens-1M, where SL loses less than BPR" in first
     assert re.search(r", so that \d of 4 comparisons go against it; ", glance.on_paper(1))
     assert "go against it" not in glance.on_paper(3)
-    assert "; no converged runs yet on Amazon-Electronics and Gowalla" in first
+    assert "; no converged runs for this claim yet on Amazon-Electronics and Gowalla" in first
     assert "the claim holds on MovieLens-1M, where the lead of BSL is +28.6 % (" in third
     assert "and Yelp2018, where the lead of BSL is +28.6 % (" in third
     for number in (1, 3):
@@ -131,7 +131,10 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     assert f"{TUNED_FOR_NDCG}: BPR +20.0 points (" in glance.table()
     _, _, *rows = glance.table().splitlines()
     assert "MovieLens-1M **mixed**: BPR +20.0 points (" in rows[0]
-    assert "**no converged runs yet**: Amazon-Electronics, Gowalla; short runs, with" in rows[0]
+    assert (
+        "**no converged runs for this claim yet**: Amazon-Electronics, Gowalla; short runs, with"
+        in rows[0]
+    )
     assert "MovieLens-1M **mixed**: BPR 0.100 (0.094 to 0.106), BCE 0.010" in rows[1]
     assert "Yelp2018 **mixed**" in rows[1]
     assert "Yelp2018 **holds**: BSL +28.6 % (" in rows[2]
@@ -140,7 +143,10 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     panels, texts = figure()
     names = ["MovieLens-1M\nmixed", "Yelp2018\nmixed"]
     assert panels["paper1"] == (names, 2 * len(COMPARED[1].losses))
-    assert "Amazon-Electronics and Gowalla: no converged runs yet. What to do: " in texts
+    assert (
+        "Amazon-Electronics and Gowalla: no converged runs for this claim yet. What to do: "
+        in texts
+    )
     assert panels["paper2"][1] == 2 * len(COMPARED[2].losses) and panels["paper3"][1] == 2
     assert [panels[f"small{k}"][1] for k in (1, 2, 3)] == [4, 4, 4]
 
@@ -153,7 +159,9 @@ def test_without_records_nothing_is_said_but_that(use):
         theory, small, paper = glance.lines(row)
         assert CLAIMS[next(iter(row.theory))].verdict in theory
         assert small == "On MovieLens (small): (a run is missing)."
-        assert paper.startswith("On the paper's data: no converged runs yet on MovieLens-1M, Am")
+        assert paper.startswith(
+            "On the paper's data: no converged runs for this claim yet on MovieLens-1M, Am"
+        )
         assert paper in texts
     assert not re.search(r"\d %? ?\(", glance.table().replace("(a run", ""))
     assert not any(n for _, n in panels.values())
@@ -165,7 +173,7 @@ def test_what_is_begun_is_said_with_what_is_in(monkeypatch):
     cells = {"ml-1m": Cell("begun", {"bpr": judged}), "yelp2018": Cell("not run", {})}
     monkeypatch.setattr(glance, "on_paper_data", lambda number: cells)
     said = "runs have begun on MovieLens-1M, where "
-    rest = "; no converged runs yet on Yelp2018"
+    rest = "; no converged runs for this claim yet on Yelp2018"
     so_far = {
         1: "SL falls 9.2 points more than BPR (1 of 4 comparisons)",
         2: "the Gini index of SL is 0.092 above that of BPR (1 of 4 comparisons)",

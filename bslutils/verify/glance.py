@@ -28,8 +28,9 @@ from .paper_data import (
 )
 
 MISSING = "(a run is missing)"
-NOT_RUN = "no converged runs yet"
+NOT_RUN = "no converged runs for this claim yet"
 OVER_ALL = "Over several data sets the ledger says:"
+INSTEAD = {1: "tuned under the noise instead", 3: f"settings kept instead, {FALSE_TOO}"}
 POINTS = "points: a fall is in per cent of the loss's own NDCG@20 without noise"
 
 
@@ -68,7 +69,7 @@ def _small_line(row: Row) -> str:
     else:
         text = f"SL {_sides(row.number, seen)}"
         if other := _other(row.number):
-            text += f"; tuned under the noise instead, SL {_sides(row.number, other)}"
+            text += f"; {INSTEAD[1]}, SL {_sides(row.number, other)}"
     text += f" {MISSING}" if len(seen) < len(READINGS[row.number]) else ""
     return f"On {where}, {row.how}, {text}. {OVER_ALL} {row.verdict}."
 
@@ -77,7 +78,7 @@ def _when(seen: dict[str, Interval]) -> str:
     """When the bilateral loss is above softmax loss beyond the interval, and when it is not."""
     said = ("is above SL", "is below SL", "cannot be told from SL")
     groups = zip(said, _split(seen), strict=True)
-    return "; it ".join(f"{x} {listed(when)}" for x, when in groups if when)
+    return "; it ".join(f"{x} {', and '.join(when)}" for x, when in groups if when)
 
 
 def on_small(number: int) -> str:
@@ -226,6 +227,9 @@ def table() -> str:
             f"{row.beside}{label(name)}: {row.text(seen[name]) if name in seen else MISSING}"
             for name in READINGS[row.number]
         )
+        if other := _other(row.number):
+            leads = ", ".join(f"{label(name)} {row.text(x)}" for name, x in other.items())
+            small += f" ({INSTEAD[row.number]}: {leads})"
         paper = "; ".join(filter(None, [*_cells(row), short(row.number)]))
         if row.number in NOISE and any(x.compared for x in on_paper_data(row.number).values()):
             paper = f"{NOISE[row.number]}: {paper}"

@@ -19,7 +19,7 @@ from ..experiments.paper_benches import BENCHES, CLEAN, bench
 from ..experiments.paper_noise import Runs, valid_ndcg
 from ..experiments.records import MissingRun
 from ..experiments.testbeds import measured
-from ..experiments.verdicts import METRIC, estimate, lead
+from ..experiments.verdicts import EQUAL, EQUAL_GINI, METRIC, estimate, lead
 from ..experiments.walk import valid
 from ..intervals import Interval
 from .claim import WU_1, WU_2, WU_3, Finding, claim
@@ -84,6 +84,7 @@ COMPARED = {  # by claim of the paper
 
 # Claim -> what softmax loss does beside other losses, by the word of the comparison.
 SUBJECT = {1: "SL loses", 2: "SL is"}
+MARGINS = {1: f"{100 * EQUAL:g} points", 2: f"{EQUAL_GINI:g}"}
 SAID = {
     1: {
         "better": "less than",
@@ -204,9 +205,9 @@ def in_words(number: int, compared: dict[str, Judged], *, sizes: bool = True) ->
         >>> in_words(2, {"ccl": judged(-0.009, "equal")})
         'SL is as fair as CCL (0.009 apart)'
         >>> in_words(2, {"ccl": judged(-0.015, "equal")})
-        'SL is less fair than CCL (by 0.015, which the rule counts as equal)'
+        'SL is less fair than CCL (by 0.015, within the margin of 0.02 that counts as equal)'
         >>> in_words(2, {"ccl": judged(-0.015, "equal")}, sizes=False)
-        'SL is less fair than CCL (which the rule counts as equal)'
+        'SL is less fair than CCL (within the margin of 0.02 that counts as equal)'
         >>> in_words(1, worse, sizes=False)
         'SL loses more than BPR and MSE'
     """
@@ -225,7 +226,7 @@ def in_words(number: int, compared: dict[str, Judged], *, sizes: bool = True) ->
             by = COMPARED[number].sizes(found.values())
             said.append(f"by {by}" if way in ("better", "worse") else f"{by} apart")
         if word != way:
-            said.append("which the rule counts as equal")
+            said.append(f"within the margin of {MARGINS[number]} that counts as equal")
         more = f" ({', '.join(said)})" if said else ""
         parts.append(f"{SAID[number][way]} {listed(map(str.upper, found))}{more}")
     return f"{SUBJECT[number]} {listed(parts)}"
