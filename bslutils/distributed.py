@@ -46,7 +46,7 @@ def gather(vectors: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
         In a loop under ``torchrun``, with negatives from all processes:
         ``neg = users @ gather(items).T``.
 
-    Used in the chapter *Drop it in*.
+    Used in the chapter *When one machine is not enough*.
     """
     if not isinstance(vectors, Tensor) or vectors.ndim == 0:
         got = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
