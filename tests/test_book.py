@@ -121,7 +121,7 @@ SAMPLE = {
     "intro",
     "book/04-robust-loss",
     "book/15-overall",
-    "book/30-loss-cards",
+    "book/31-loss-cards",
     "book/claims-ledger",
     "book/reference-losses",
 }

@@ -219,7 +219,7 @@ def test_a_single_process_gathers_what_it_has(tmp_path):
         dist.destroy_process_group()
 
 
-PAGE = Path(__file__).parent.parent / "book" / "31-one-machine.md"
+PAGE = Path(__file__).parent.parent / "book" / "32-one-machine.md"
 
 
 def start(script, size):

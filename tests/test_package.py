@@ -78,7 +78,7 @@ def test_the_landing_pages_code_runs_as_it_is_shown(capsys):
 @pytest.mark.slow
 def test_a_table_goes_in_and_a_list_of_ten_comes_out(tmp_path, monkeypatch):
     """The page of that name, by itself."""
-    text = (ROOT / "book" / "23-your-table.md").read_text(encoding="utf-8")
+    text = (ROOT / "book" / "24-your-table.md").read_text(encoding="utf-8")
     section = text.partition("\n(your-table)=\n")[2].partition("\n## Exercises\n")[0]
     visible = r"^```\{code-cell\} ipython3\n(?:---\n(?!tags).*?^---\n)?([^:-].*?)^```"
     cells = re.findall(visible, section, re.DOTALL | re.MULTILINE)

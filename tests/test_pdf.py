@@ -88,7 +88,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path, capsys):
 def test_a_chapter_is_printed_whole(monkeypatch, tmp_path):
     if not (pdf.HTML / "intro.html").exists() or pdf.shutil.which("chromium") is None:
         pytest.skip("needs the built book and chromium")
-    chapters = ["book/04-robust-loss", "book/17-negative-noise", "book/22-choose"]
+    chapters = ["book/04-robust-loss", "book/17-negative-noise", "book/23-choose"]
     monkeypatch.setattr(pdf, "contents", lambda: [("II", chapters)])
     monkeypatch.setattr(pdf, "TARGET", pdf.ROOT / "_build" / "of-a-test.pdf")
     try:

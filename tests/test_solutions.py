@@ -172,8 +172,8 @@ def test_which_cells_know_what_is_recorded():
         "17-negative-noise",
         "18-positive-noise",
         "19-fairness",
-        "20-knobs",
-        "21-negatives",
+        "21-knobs",
+        "22-negatives",
     ],
 )
 def test_a_page_says_which_runs_are_missing(name, lacking, monkeypatch):

@@ -134,7 +134,7 @@ EXPERIMENTS = (
         "longer vectors, SL and BSL",
         "notebook",
         "figures",
-        "20-knobs",
+        "21-knobs",
         _published(NOTEBOOK, "MF"),
     ),
     Experiment(
@@ -161,14 +161,14 @@ EXPERIMENTS = (
         "the ratio of BSL's two temperatures, LightGCN on Gowalla and Amazon",
         "code",
         "data sets",
-        "20-knobs",
+        "21-knobs",
         _weights,
     ),
     Experiment(
         f"other methods: {', '.join(OTHER_METHODS)}",
         "code",
         "methods",
-        "29-every-loss",
+        "30-every-loss",
         _methods,
     ),
 )
