@@ -101,7 +101,7 @@ class Page:
             raise AssertionError("the records do not say what the page says")
 
     def judged(self, results: Iterable) -> list[str]:
-        """Claims that were checked, each as a line of Markdown.
+        """Claims that were checked, each as an item of a list in Markdown, of two lines or three.
 
         Args:
             results: as :func:`bslutils.verify.run_claims` gives them.
@@ -114,11 +114,11 @@ class Page:
             claim = result.claim
             if self.complete and not result.stands:
                 raise AssertionError(f"{claim.id} no longer stands: {result.finding.effect}")
-            note = f": {claim.conditions}" if claim.conditions else ""
-            lines.append(
-                f"* **{claim.sentence}** *{result.verdict.capitalize()}*{note}. "
-                f"Measured: {result.finding.effect}. (ledger: `{claim.id}`)"
-            )
+            said = [f"* **{claim.sentence}** *{result.verdict.capitalize()}.*"]
+            if note := claim.conditions:
+                said.append(f"{note[0].upper() if note[0].isascii() else note[0]}{note[1:]}.")
+            said.append(f"*Measured* (`{claim.id}` in the ledger): {result.finding.effect}.")
+            lines.append("\\\n  ".join(said))  # a line each
         return lines
 
 

@@ -178,8 +178,9 @@ VERDICT = "holds under conditions"
 def test_claims_are_lines_and_have_to_stand_once_all_is_recorded(complete, partial):
     lines = complete.judged([result(True), result(True, "in autumn")])
     assert lines == [
-        "* **It rains.** *Holds under conditions*. Measured: 2 mm. (ledger: `id`)",
-        "* **It rains.** *Holds under conditions*: in autumn. Measured: 2 mm. (ledger: `id`)",
+        "* **It rains.** *Holds under conditions.*\\\n  *Measured* (`id` in the ledger): 2 mm.",
+        "* **It rains.** *Holds under conditions.*\\\n  In autumn.\\\n"
+        "  *Measured* (`id` in the ledger): 2 mm.",
     ]
     assert partial.judged([result(False)]) == lines[:1]
     with pytest.raises(AssertionError, match="id no longer stands: 2 mm"):
