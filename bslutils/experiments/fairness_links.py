@@ -67,7 +67,7 @@ def price(loss: str, params: dict[str, float], *, other: float = 0.5) -> float:
         >>> [round(price("bce", {"tau": 0.14}, other=o), 1) for o in (0.0, 0.5)]
         [1.8, 32.6]
 
-    Source: this book, chapter *Fairness at equal accuracy*.
+    Source: this book, chapter *Does variance explain fairness?*
     """
     pull = -_slopes(loss, params, 0.0, other)[0]
     if not pull > 0:
@@ -169,7 +169,7 @@ def links(testbed: Testbed, records: Records) -> dict[str, np.ndarray]:
     for name, x in costs.items():
         rest = _without(x, "bce", INTERCEPT)
         found[f"{name}, Gini | accuracy"] = at_fixed_accuracy(clouds, x)
-        found[f"{name}, Gini | accuracy, without BCE"] = at_fixed_accuracy(clouds, rest)
+        found[f"{name}, Gini | accuracy, without either BCE"] = at_fixed_accuracy(clouds, rest)
     return found
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from ..data import SOURCES
 from ..experiments.records import MissingRun
+from ..experiments.verdicts import EQUAL
 from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
@@ -172,8 +173,10 @@ def _briefly(number: int, data: str, cell: Cell) -> str:
                 text += f" ({lead} if only SL is {TUNED_FOR_NDCG})"
         return text
     text = f", where {in_words(number, cell.compared, sizes=False)}"
-    below = [label(loss) for loss, x in cell.on_test.items() if x < 0]
-    return text + (f", while its test NDCG@20 is below that of {listed(below)}" if below else "")
+    below = [label(loss) for loss, x in cell.on_test.items() if x < -EQUAL]
+    return text + (
+        f", while its test NDCG@20 is clearly below that of {listed(below)}" if below else ""
+    )
 
 
 def _against(cell: Cell) -> str:

@@ -50,8 +50,8 @@ TEST_PREFERS = f"{100 * FALSE:g} %, SL at the τ that test prefers"
 WHEN = {
     FALSE_TOO: f"with {FALSE_TOO}",
     TEST_PREFERS: "against SL at the τ that test prefers, too",
-    "no noise": "without noise",
-    "no noise, chapter 15": "without noise as chapter 15 trains and tunes",
+    "no noise": "without noise in chapter 18",
+    "no noise, chapter 15": "without noise in chapter 15",
 }
 
 # Claim -> what is compared on the small data. A name is the loss that softmax loss is compared

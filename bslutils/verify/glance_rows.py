@@ -60,7 +60,7 @@ class Row:
         """Those of the ledger on training, of each part of a claim, with the main condition."""
         verdict = CLAIMS[self.training].verdict
         if self.number == 2:
-            verdict = f"{verdict} (against BCE)"
+            verdict = f"{verdict} (it holds against BCE)"
         if self.number == 3:
             better = verdict_on_better()
             verdict = f"robust: {verdict} (tuned at the noise); better without noise: {better}"
@@ -83,8 +83,8 @@ ROWS = (
         "than ",
         "points",
         "If negatives may be false, raise a low τ first, then try another loss; to tune a high τ "
-        "again under the noise brought little or nothing on small data; if users meet other "
-        "negatives than training draws, expect a lower τ, and measure.",
+        "again under the noise brought little or nothing on small data; if users meet "
+        "popular negatives more often than training does, expect a lower τ, and measure.",
         "trained-temperature",
     ),
     Row(

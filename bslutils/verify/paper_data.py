@@ -205,9 +205,9 @@ def in_words(number: int, compared: dict[str, Judged], *, sizes: bool = True) ->
         >>> in_words(2, {"ccl": judged(-0.009, "equal")})
         'SL is as fair as CCL (0.009 apart)'
         >>> in_words(2, {"ccl": judged(-0.015, "equal")})
-        'SL is less fair than CCL (by 0.015, within the margin of 0.02 that counts as equal)'
+        'SL is less fair than CCL (by 0.015; under 0.02 counts as equal)'
         >>> in_words(2, {"ccl": judged(-0.015, "equal")}, sizes=False)
-        'SL is less fair than CCL (within the margin of 0.02 that counts as equal)'
+        'SL is less fair than CCL (by under 0.02, which counts as equal)'
         >>> in_words(1, worse, sizes=False)
         'SL loses more than BPR and MSE'
     """
@@ -226,7 +226,10 @@ def in_words(number: int, compared: dict[str, Judged], *, sizes: bool = True) ->
             by = COMPARED[number].sizes(found.values())
             said.append(f"by {by}" if way in ("better", "worse") else f"{by} apart")
         if word != way:
-            said.append(f"within the margin of {MARGINS[number]} that counts as equal")
+            if sizes:
+                said = [f"{said[0]}; under {MARGINS[number]} counts as equal"]
+            else:
+                said = [f"by under {MARGINS[number]}, which counts as equal"]
         more = f" ({', '.join(said)})" if said else ""
         parts.append(f"{SAID[number][way]} {listed(map(str.upper, found))}{more}")
     return f"{SUBJECT[number]} {listed(parts)}"

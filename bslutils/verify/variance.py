@@ -342,10 +342,11 @@ def least_variance():
     "fairness",
     "Hence softmax loss is fairer: it recommends less popular items, and a wider choice.",
     source=WU_2,
-    verdict="holds under conditions",
+    verdict="mixed",
     about=2,
-    conditions="against BCE; weighted MSE offers a wider choice. Every loss with its tuned "
-    "settings, one small data set, not at equal accuracy, where trained-fairness compares them",
+    conditions="it holds against BCE; weighted MSE offers a wider choice. Every loss with its "
+    "tuned settings, one small data set, not at equal accuracy, where trained-fairness compares "
+    "them",
 )
 def fairer():
     tuned = [name for name in SETTINGS if name != PLAIN]
