@@ -412,7 +412,7 @@ def by_rank(r):
     names = ["variance, Gini | accuracy"]
     for price in ("price per pull", "price per push"):
         fixed = f"{price}, Gini | accuracy"
-        names += [f"{price}, variance", fixed, f"{fixed}, without BCE"]
+        names += [f"{price}, variance", fixed, f"{fixed}, without either BCE"]
     return constant(dict.fromkeys(names, r * SEEDS))
 
 
