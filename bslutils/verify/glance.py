@@ -66,7 +66,7 @@ def _small_line(row: Row) -> str:
         other = {
             f"with settings kept from clean data under {FALSE_TOO}": x for x in _other(3).values()
         }
-        text = f"BSL {_when({WHEN[name]: x for name, x in seen.items()} | other)}"
+        text = f"BSL {_when(other | {WHEN[name]: x for name, x in seen.items()})}"
     else:
         text = f"SL {_sides(row.number, seen)}"
         if other := _other(row.number):
