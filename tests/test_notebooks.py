@@ -470,7 +470,7 @@ def test_readers_notebooks_have_their_numbers(built):
     pieces = (ROOT / "book/04-robust-loss.md").read_text(encoding="utf-8").count("{glue:text}")
     assert pieces >= 4
     said = "".join(c.source for c in built["book/04-robust-loss", "reader"].cells)
-    assert re.search(r"From uniform to popularity it is \d\.\d\d nats", said)
+    assert re.search(r"Uniform and popularity lie \d\.\d\d nats apart", said)
     assert "> **Theorem 4.1 (Softmax loss is the value of the game).**" in said
     assert re.search(r"\*\*Fig\. 4\.1\.\*\* The distribution", said)
     assert re.search(r"## References\n\n.*It does not have the full text\.\n\n\* ", said)

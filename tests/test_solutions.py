@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jupytext
 import matplotlib
+import matplotlib.pyplot
 import pytest
 
 import bslutils
