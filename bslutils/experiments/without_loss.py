@@ -96,7 +96,7 @@ def tuning(data: str, method: Method) -> Walk:
     """The search for the settings of a method on a data set, on validation."""
 
     def trial(values: dict[str, float]) -> Trial:
-        return Trial(data, NO_LOSS, method.fixed | values, TrainConfig(), method.fit, users=True)
+        return Trial(data, NO_LOSS, method.fixed | values, TrainConfig(), method.fit)
 
     return Walk(method.start, method.knobs, trial, method.steps)
 
