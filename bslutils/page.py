@@ -115,8 +115,8 @@ class Page:
             if self.complete and not result.stands:
                 raise AssertionError(f"{claim.id} no longer stands: {result.finding.effect}")
             said = [f"* **{claim.sentence}** *{result.verdict.capitalize()}.*"]
-            if note := claim.conditions:
-                said.append(f"{note[0].upper() if note[0].isascii() else note[0]}{note[1:]}.")
+            if claim.conditions:
+                said.append(claim.note)
             said.append(f"*Measured* (`{claim.id}` in the ledger): {result.finding.effect}.")
             lines.append("\\\n  ".join(said))  # a line each
         return lines

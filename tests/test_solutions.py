@@ -173,6 +173,7 @@ def test_which_cells_know_what_is_recorded():
         "17-negative-noise",
         "18-positive-noise",
         "19-fairness",
+        "20-variance-chain",
         "21-knobs",
         "22-negatives",
     ],

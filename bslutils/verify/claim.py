@@ -199,6 +199,12 @@ class Claim:
         if self.about not in BLOCKS:
             raise ValueError(f"about must be one of {BLOCKS}, got {self.about!r}")
 
+    @property
+    def note(self) -> str:
+        """The conditions as a sentence of its own: with a capital, unless it is Greek."""
+        first = self.conditions[:1]
+        return f"{first.upper() if first.isascii() else first}{self.conditions[1:]}."
+
 
 def claim(
     id: str,
