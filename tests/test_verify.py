@@ -35,6 +35,7 @@ from bslutils.verify import (
     paper_data,
     public_code,
     recorded,
+    recorded_shift,
     shifted as of_shift,
     trained_models,
     training,
@@ -463,14 +464,14 @@ BREAK = {
         (field, "difference", constant(Interval(0.0, -1.0, 1.0))),
     ],
     "shift-temperature": [
-        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), ""))),
-        (of_shift, "_fall", constant((np.array([2.0, 2.1, 1.9]), ""))),
-        (of_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), "why"))),
+        (recorded_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), ""))),
+        (recorded_shift, "_fall", constant((np.array([2.0, 2.1, 1.9]), ""))),
+        (recorded_shift, "_fall", constant((np.array([0.5, 0.51, 0.49]), "why"))),
     ],
     "shift-lead": [
-        (of_shift, "_word", constant("better")),
-        (of_shift, "_word", constant("equal")),
-        (of_shift, "_word", constant("undecided")),
+        (recorded_shift, "_word", constant("better")),
+        (recorded_shift, "_word", constant("equal")),
+        (recorded_shift, "_word", constant("undecided")),
     ],
     "trained-negatives": [
         (noise, "change", softmax_falls(0.2)),

@@ -27,6 +27,7 @@ from . import (
     recorded_fairness,
     recorded_negatives,
     recorded_positives,
+    recorded_shift,
     shifted,
     surrogates,
     training,
@@ -39,6 +40,7 @@ from .scope import Scope
 MODULES = (
     negatives,
     shifted,
+    recorded_shift,
     variance,
     positives,
     public_code,
