@@ -1,11 +1,14 @@
 """Interactions: what they hold, hide and refuse."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from bslutils.data import from_pairs
+from bslutils.data.splits import false_positives
 
 TRAIN = [[0, 0], [0, 1], [1, 1], [1, 2], [2, 0], [2, 3]]
 TEST = [[0, 2], [2, 1]]
@@ -150,6 +153,22 @@ def test_noisy_data_keeps_what_is_held_out(movielens):
     assert movielens.with_false_positives(0).hash == movielens.hash
     with pytest.raises(ValueError, match="fraction must be at least 0 and finite, got -1"):
         movielens.with_false_positives(-1)
+
+
+@pytest.mark.parametrize("n_items", [7, 60, 12_000])  # numpy draws from many items in another way
+def test_false_positives_are_drawn_from_what_is_free(n_items):
+    """The same draws as from a list of the free items: what records were made with."""
+    rng = np.random.default_rng(n_items)
+    table = rng.random((20, n_items)) < rng.uniform(0, min(1, 900 / n_items), size=(20, 1))
+    table[0], table[1] = True, False
+    for fraction, seed in itertools.product((0.0, 0.4, 3.0), range(3)):
+        users, items = false_positives(csr_array(table), fraction, seed)
+        rng = np.random.default_rng(seed)
+        for user, row in enumerate(table):
+            free = np.flatnonzero(~row)
+            count = int(min(fraction * row.sum() + 1e-9, len(free)))
+            drawn = rng.choice(free, count, replace=False)
+            assert items[users == user].tolist() == drawn.tolist()
 
 
 def test_popularity_groups_hold_equal_shares(movielens):

@@ -131,10 +131,13 @@ def false_positives(train: csr_array, fraction: float, seed: int) -> tuple[np.nd
     rng = np.random.default_rng(seed_of("seed", seed))
     users, items = [], []
     for user, degree in enumerate(np.diff(train.indptr)):
-        taken = train.indices[train.indptr[user] : train.indptr[user + 1]]
-        free = np.setdiff1d(np.arange(train.shape[1]), taken)
-        count = int(min(fraction * degree + 1e-9, len(free)))
-        items.append(rng.choice(free, count, replace=False))
+        taken = np.unique(train.indices[train.indptr[user] : train.indptr[user + 1]])
+        n_free = train.shape[1] - len(taken)
+        count = int(min(fraction * degree + 1e-9, n_free))
+        rank = rng.choice(n_free, count, replace=False)  # among the free items
+        # Before the j-th item that is taken stand its id less j free ones.
+        skipped = np.searchsorted(taken - np.arange(len(taken)), rank, side="right")
+        items.append(rank + skipped)
         users.append(np.full(count, user))
     return np.concatenate(users), np.concatenate(items)
 
