@@ -209,14 +209,7 @@ class Runs:
                 yield from (trial for trial in trials if trial.id not in self.records)
         for loss in LOSSES:
             with suppress(MissingRun):
-                yield from self._tried_on_clean(loss)
-
-    def _tried_on_clean(self, loss: str) -> list[Trial]:
-        """The tuning of a loss on clean data; a trial that is as long as final runs may be one."""
-        final = self.bench.config.epochs if lacks(self.epochs) else self.epochs()
-        users = final == self.bench.tuning_epochs
-        found = self.clean(loss).tried(self.records).values()
-        return [replace(trial, users=users) for trial in found]
+                yield from self.clean(loss).tried(self.records).values()
 
     def lengths(self) -> Iterator[Trial]:
         """Every loss at the first length, and what tells whether it is long enough."""
@@ -236,7 +229,7 @@ class Runs:
         if lacks(self.epochs):
             return
         with suppress(MissingRun):
-            yield from self._tried_on_clean(INTERCEPT)
+            yield from self.clean(INTERCEPT).tried(self.records).values()
             yield from self.kept(INTERCEPT, CLEAN)
 
     def frontiers(self) -> Iterator[Trial]:
@@ -269,13 +262,13 @@ class Runs:
         negatives, positives = WORST
         for loss in MAIN:
             with suppress(MissingRun):
-                yield from runs._tried_on_clean(loss)
+                yield from runs.clean(loss).tried(self.records).values()
                 yield from runs.tuning(loss, positives).tried(self.records).values()
                 yield from runs.tuned(loss, positives)
                 yield from runs.kept(loss, CLEAN)
         for loss in (MAIN[0], *OTHERS):
             with suppress(MissingRun):
-                yield from runs._tried_on_clean(loss)
+                yield from runs.clean(loss).tried(self.records).values()
                 for level in (CLEAN, negatives):
                     yield from runs.kept(loss, level)
 

@@ -141,8 +141,14 @@ def on_paper(number: int, *, brief: bool = False) -> str:
         word: f"the claim is {word}" for word in ("mixed", "undecided", "preliminary")
     }
     return "; ".join(
-        f"{said.get(word, f'the claim {word}')} on {listed(data)}" for word, data in by_word.items()
+        f"{said.get(word, f'the claim {word}')} on {_all_of(data)}"
+        for word, data in by_word.items()
     )
+
+
+def _all_of(data: list[str]) -> str:
+    """Data sets in a sentence, of which some come with a clause of their own."""
+    return "; on ".join(data) if any("," in each for each in data) else listed(data)
 
 
 def _said(number: int, data: str, cell: Cell) -> str:
