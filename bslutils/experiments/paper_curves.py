@@ -2,12 +2,17 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ..intervals import Interval
+from ..provenance import device_kind
 from .facts import facts_of
 from .judged import one_kind, with_users
 from .paper_benches import CLEAN, LEVELS, Level
 from .paper_noise import Runs
-from .verdicts import estimate, lead
+from .records import recorded
+from .trial import Trial
+from .verdicts import METRIC, Ratio, estimate, lead
 
 
 class Curve(NamedTuple):
@@ -17,7 +22,8 @@ class Curve(NamedTuple):
         amounts: of noise, rising: shares of the negatives that are false, or false positives in
             parts of the positives.
         changes: relative, with the intervals of :func:`bslutils.experiments.verdicts.estimate`;
-            where there is one seed, over users alone.
+            over seeds, where there are several, and the users of the first, which keeps them at
+            every level.
     """
 
     amounts: list[float]
@@ -44,12 +50,24 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
     found = sorted((amount(runs.bench.data, level, kind), level) for level in levels)
     trials = [runs.kept(loss, level) for _, level in found]
     seeds = min(map(len, trials))
-    clean, *_ = with_users(runs, runs.kept(loss, CLEAN)[:seeds])
-    changes = []
-    for some in with_users(runs, *(some[:seeds] for some in trials)):
-        alone = {"spread": 0.0, "freedom": 1} if seeds == 1 else {}
-        changes.append(estimate(one_kind(lead(some, clean)), **alone).interval)
+    clean = runs.kept(loss, CLEAN)[:seeds]
+    alone = {"spread": 0.0, "freedom": 1} if seeds == 1 else {}
+    changes = [estimate(_change(runs, some[:seeds], clean), **alone).interval for some in trials]
     return Curve([x for x, _ in found], changes)
+
+
+def _change(runs: Runs, noisy: list[Trial], clean: list[Trial]) -> Ratio:
+    """The relative change over all seeds, and how much the users of the first one move it."""
+    sides = [recorded(trials, runs.records) for trials in (noisy, clean)]
+    top, bottom = (np.array([record["test"][METRIC] for record in side]) for side in sides)
+    return one_kind(
+        Ratio(
+            float(top.mean() / bottom.mean()) - 1,
+            top / bottom - 1,
+            lead(*with_users(runs, noisy[:1], clean[:1])).users,
+            frozenset(device_kind(record["hardware"]) for side in sides for record in side),
+        )
+    )
 
 
 def amount(data: str, level: Level, kind: str) -> float:

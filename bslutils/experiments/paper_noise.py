@@ -161,8 +161,13 @@ class Runs:
         return self._final(trained_for(found, self.epochs(), level), level)
 
     def _final(self, trial: Trial, level: Level) -> list[Trial]:
-        """A trial that is compared, every seed: each keeps its users."""
-        return with_seeds(replace(trial, users=True), self.seeds(trial.loss, level))
+        """A trial that is compared, every seed.
+
+        All keep their users at the ends, which claims rest on; between them the first does.
+        """
+        trials = with_seeds(trial, self.seeds(trial.loss, level))
+        end = level in (CLEAN, *WORST)
+        return [replace(each, users=end or i == 0) for i, each in enumerate(trials)]
 
     def seeds(self, loss: str, level: Level) -> range:
         """The seeds that are run of a loss at a level."""
