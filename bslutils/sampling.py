@@ -164,10 +164,10 @@ class NoisyNegatives:
         chance = extra / (self.n_items + extra)  # (B,)
         shape, device = (len(user), len(neg)), user.device
         where = torch.rand(shape, generator=generator, device=device) < chance.unsqueeze(1)
-        rows = user[where.nonzero()[:, 0]]
-        pick = torch.rand(len(rows), generator=generator, device=device) * self.degree[rows]
-        false = self.items[self.start[rows] + pick.long()]
-        return neg.expand(shape).masked_scatter(where, false)
+        n = where.sum(1)  # of each row
+        degree, start = (x[user].repeat_interleave(n) for x in (self.degree, self.start))
+        pick = torch.rand(len(degree), generator=generator, device=device) * degree
+        return neg.expand(shape).masked_scatter(where, self.items[start + pick.long()])
 
     def kept(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> Tensor:
         """For r < 1: which columns of ``neg (N,)`` count for each row, ``(B, N)`` bool."""
