@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from .config import TrainConfig
 from .in_batch import LogQ
-from .listed import listed_scores
+from .listed import listed_scores, ragged_scores
 from .losses import negative_form, negative_temperature
 from .rows import distinct
 from .sampling import NoisyNegatives, in_batch_mask, uniform_negatives
@@ -44,13 +44,14 @@ def batch_scores(
     if getattr(loss, "on_vectors", False):
         looked = _Looked(model, user, [pos], n_items)
         return looked.users, looked.vectors(0).view(batch, width, -1), None
+    replaced = None
     if config.sampler == "independent":
         neg = uniform_negatives(n_items, (batch, config.n_negatives), generator=generator)
         neg_mask = None
     else:
         neg, neg_mask = _negatives(pos, config, n_items, generator)
         if noise is not None and noise.ratio > 1:
-            neg = noise.mixed(user, neg, generator)
+            replaced = noise.replaced(user, len(neg), generator)
         elif noise is not None:
             listed = pos.flatten() if config.sampler == "in-batch" else neg
             kept = noise.kept(user, listed, generator)
@@ -59,13 +60,18 @@ def batch_scores(
         scores = _Looked(model, user, [torch.cat([pos, neg], 1)], n_items).own_scores(0)
         return scores[:, :width], scores[:, width:], neg_mask
 
-    looked = _Looked(model, user, [pos, neg], n_items)
+    lists = [pos, neg] if replaced is None else [pos, neg, replaced.own]
+    looked = _Looked(model, user, lists, n_items)
     if config.pool_users:
         pos_scores = shared_scores(looked.users, looked.vectors(0))
     else:
         pos_scores = looked.own_scores(0)
     if neg.ndim == 2:
         return pos_scores, looked.own_scores(1), neg_mask
+    if replaced is not None:
+        shared = shared_scores(looked.users, looked.vectors(1))
+        false = looked.ragged_scores(2, replaced.starts).index_select(0, replaced.pick)
+        return pos_scores, shared.masked_scatter(replaced.where, false), neg_mask
     neg_items = looked.vectors(1)
     if config.sampler == "in-batch":
         neg_items = looked.vectors(0)
@@ -120,6 +126,13 @@ class _Looked:
         if self.places is None:
             return pair_scores(self.users, self.items[n].view(*self.shapes[n], -1))
         return listed_scores(self.users, self.items, self.places[n].view(self.shapes[n]))
+
+    def ragged_scores(self, n: int, starts: Tensor) -> Tensor:
+        """Each user's scores with its own part of list n, which begins at one of ``starts``."""
+        if self.places is None:
+            place = torch.arange(len(self.items[n]), device=starts.device)
+            return ragged_scores(self.users, self.items[n], place, starts)
+        return ragged_scores(self.users, self.items, self.places[n], starts)
 
 
 def _negatives(

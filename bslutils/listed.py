@@ -46,36 +46,69 @@ def listed_scores(users: Tensor, items: Tensor, place: Tensor) -> Tensor:
             f"items must be (U, {width}) and place ({batch}, M) for users {tuple(users.shape)}, "
             f"got {tuple(items.shape)} and {tuple(place.shape)}"
         )
-    sampled = users.device.type == "cpu" and users.dtype in (torch.float32, torch.float64)
-    if not sampled or place.shape[1] < FEW or not batch:
+    if not _sampled(users) or place.shape[1] < FEW or not batch:
         return pair_scores(users, items[place])
     if n_items <= place.shape[1]:  # there are no more pairs; and torch wants room for the entries
         return shared_scores(users, items).gather(1, place)
-    _no_news_of_beta()
-    return _ListedScores.apply(users, items, place)
+    starts = torch.arange(0, place.numel() + 1, place.shape[1])
+    return _ListedScores.apply(users, items, place.flatten(), starts).view_as(place)
+
+
+def ragged_scores(users: Tensor, items: Tensor, place: Tensor, starts: Tensor) -> Tensor:
+    r"""As :func:`listed_scores`, where users have lists of different lengths: ``(T,)``.
+
+    Args:
+        users: vectors ``(B, d)``.
+        items: vectors ``(U, d)``.
+        place: of each user's items among those, one list after another, ``(T,)``; the items of a
+            user are distinct.
+        starts: where each list begins, and the last one ends, ``(B + 1,)``.
+
+    Raises:
+        RuntimeError: a second derivative, on a CPU.
+
+    Example:
+        >>> import torch
+        >>> users, items = torch.eye(2), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> ragged_scores(users, items, torch.tensor([1, 0, 1]), torch.tensor([0, 1, 3]))
+        tensor([3., 2., 4.])
+    """
+    if _sampled(users) and len(place):
+        return _ListedScores.apply(users, items, place, starts)
+    row = torch.arange(len(users), device=users.device).repeat_interleave(starts.diff())
+    return (users.index_select(0, row) * items.index_select(0, place)).sum(1)
+
+
+def _sampled(users: Tensor) -> bool:
+    """Whether a sparse product knows this place and type."""
+    return users.device.type == "cpu" and users.dtype in (torch.float32, torch.float64)
 
 
 class _ListedScores(torch.autograd.Function):
+    """Of ``place (T,)``, list after list, each from one of ``starts (B + 1,)`` to the next."""
+
     @staticmethod
-    def forward(ctx, users: Tensor, items: Tensor, place: Tensor) -> Tensor:
-        ctx.save_for_backward(users, items, place)
+    def forward(ctx, users: Tensor, items: Tensor, place: Tensor, starts: Tensor) -> Tensor:
+        _no_news_of_beta()
+        ctx.save_for_backward(users, items, place, starts)
         entries = torch.sparse_csr_tensor(
-            _starts(place),
-            place.flatten(),
-            users.new_zeros(place.numel()),
+            starts,
+            place,
+            users.new_zeros(len(place)),
             (len(users), len(items)),
             check_invariants=False,  # columns are neither in order nor distinct, and need not be
         )
         torch.sparse.sampled_addmm(entries, users, items.T, beta=0, out=entries)
-        return entries.values().view_as(place)
+        return entries.values()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        users, items, place = ctx.saved_tensors
-        grad_users = F.embedding_bag(place, items, mode="sum", per_sample_weights=grad)
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        users, items, place, starts = ctx.saved_tensors
+        grad = grad.contiguous()
+        grad_users = F.embedding_bag(place, items, starts[:-1], mode="sum", per_sample_weights=grad)
         # Sorted by column. SciPy counts, where torch would sort.
-        entries = (grad.flatten().numpy(), place.flatten().numpy(), _starts(place).numpy())
+        entries = (grad.numpy(), place.numpy(), starts.numpy())
         columns = csr_array(entries, shape=(len(users), len(items))).tocsc()
         grad_items = F.embedding_bag(
             torch.from_numpy(columns.indices),
@@ -84,13 +117,7 @@ class _ListedScores(torch.autograd.Function):
             mode="sum",
             per_sample_weights=torch.from_numpy(columns.data),
         )
-        return grad_users, grad_items, None
-
-
-def _starts(place: Tensor) -> Tensor:
-    """Where each row of ``place (B, M)`` begins, and the last one ends: ``(B + 1,)``."""
-    rows, width = place.shape
-    return torch.arange(0, rows * width + 1, width)
+        return grad_users, grad_items, None, None
 
 
 @cache

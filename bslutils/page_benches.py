@@ -106,6 +106,8 @@ def bench_facts(testbeds: Iterable[Testbed], records: Records) -> str:
 def on_paper_data(kind: str, records: Records) -> tuple[Figure | None, list[str]]:
     """A panel of what each loss loses to a noise for each data set of ``paper_noise`` with runs.
 
+    Levels between clean data and the most noise that are not run are left out.
+
     Args:
         kind: ``"negatives"`` or ``"positives"``.
         records: by id.

@@ -4,6 +4,7 @@ Everything here is drawn from an explicit ``torch.Generator`` on the device of t
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -119,6 +120,23 @@ def uniform_negatives(
     return drawn[:n]
 
 
+class Replaced(NamedTuple):
+    """Shared negatives of which some are replaced, for each row, by positives of its user.
+
+    Attributes:
+        where: which, ``(B, N)`` bool.
+        own: the training positives that are drawn, each once in a row, one row after another,
+            ``(T,)``.
+        starts: where those of each row begin, and the last ones end, ``(B + 1,)``.
+        pick: the place in ``own`` of what stands at each True of ``where``, row by row.
+    """
+
+    where: Tensor
+    own: Tensor
+    starts: Tensor
+    pick: Tensor
+
+
 class NoisyNegatives:
     r"""Shared negatives in which a user's own positives come up more or less often.
 
@@ -160,24 +178,44 @@ class NoisyNegatives:
         """For r > 1: each row's negatives ``(B, N)``, those of ``neg (N,)`` but for some that are
         replaced by positives of the row's user.
         """
-        extra = (self.ratio - 1) * self.degree[user]
+        drawn = self.replaced(user, len(neg), generator)
+        false = drawn.own.index_select(0, drawn.pick)
+        return neg.expand(drawn.where.shape).masked_scatter(drawn.where, false)
+
+    def replaced(self, user: Tensor, n: int, generator: torch.Generator) -> Replaced:
+        """For r > 1: which of ``n`` shared negatives are replaced for each row, and by what.
+
+        A positive that a row draws many times stands there once: it has one score.
+        """
+        degree = self.degree[user]
+        extra = (self.ratio - 1) * degree
         chance = extra / (self.n_items + extra)  # (B,)
-        shape, device = (len(user), len(neg)), user.device
+        shape, device = (len(user), n), user.device
         where = torch.rand(shape, generator=generator, device=device) < chance.unsqueeze(1)
-        n = where.sum(1)  # of each row
-        degree, start = (x[user].repeat_interleave(n) for x in (self.degree, self.start))
-        pick = torch.rand(len(degree), generator=generator, device=device) * degree
-        return neg.expand(shape).masked_scatter(where, self.items[start + pick.long()])
+        own, starts = self._own(user)
+        of_row = where.sum(1)
+        many = degree.repeat_interleave(of_row)
+        pick = torch.rand(len(many), generator=generator, device=device) * many
+        pick = pick.long() + starts[:-1].repeat_interleave(of_row)
+        used = torch.zeros(len(own) + 1, dtype=torch.long, device=device).index_fill_(0, pick, 1)
+        before = used.cumsum(0) - used  # how many are drawn of those that stand before
+        return Replaced(where, own[used[:-1] > 0], before[starts], before[pick])
+
+    def _own(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        """The training positives of users, ``(T,)``, and where each begins, ``(B + 1,)``."""
+        degree = self.degree[user]
+        starts = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
+        shift = (self.start[user] - starts[:-1]).repeat_interleave(degree)
+        return self.items[torch.arange(len(shift), device=user.device) + shift], starts
 
     def kept(self, user: Tensor, neg: Tensor, generator: torch.Generator) -> Tensor:
         """For r < 1: which columns of ``neg (N,)`` count for each row, ``(B, N)`` bool."""
         used = torch.zeros(self.n_items, dtype=torch.bool, device=user.device)
         used[neg] = True
         n_used, place = int(used.sum()), torch.where(used, used.cumsum(0) - 1, -1)
-        degree = self.degree[user]
-        rows = torch.arange(len(user), device=user.device).repeat_interleave(degree)
-        nth = torch.arange(len(rows), device=user.device) - (degree.cumsum(0) - degree)[rows]
-        column = place[self.items[self.start[user][rows] + nth]]  # of every positive, -1: absent
+        own, starts = self._own(user)
+        rows = torch.arange(len(user), device=user.device).repeat_interleave(starts.diff())
+        column = place[own]  # of every positive, -1: absent
         false = torch.zeros(len(user), n_used, dtype=torch.bool, device=user.device)
         false[rows[column >= 0], column[column >= 0]] = True
         false = false[:, place[neg]]

@@ -19,7 +19,7 @@ from bslutils.experiments.judged import (
     third_claim,
 )
 from bslutils.experiments.paper_at_length import AtLength
-from bslutils.experiments.paper_benches import BENCHES, CLEAN, LOSSES, bench
+from bslutils.experiments.paper_benches import BENCHES, CLEAN, LEVELS, LOSSES, bench
 from bslutils.experiments.paper_curves import curve
 from bslutils.experiments.paper_falls import (
     MASKED,
@@ -307,6 +307,19 @@ def test_what_a_loss_loses_level_by_level(records, data, seeds):
     assert found.changes[-1].mean == pytest.approx(-0.3, abs=0.01)
     with pytest.raises(ValueError, match="kind must be"):
         curve(runs, "bpr", "both")
-    less = {k: r for k, r in records.items() if k != runs.kept("bpr", NEGATIVES)[0].id}
+    most, base = (runs.kept("bpr", level)[0].id for level in (NEGATIVES, CLEAN))
+    less = {k: r for k, r in records.items() if k != most}
+    there = curve(Runs(bench(data), less), "bpr", "negatives")  # a level that is not run
+    assert there.amounts == [x for x in sorted(by) if x != 0.3]
+    assert there.changes == [by[x] for x in there.amounts]
+    less = {k: r for k, r in records.items() if k != base}
     with pytest.raises(MissingRun):
         curve(Runs(bench(data), less), "bpr", "negatives")
+    levels = [x for x in LEVELS if x[0] == "negatives"]
+    gone = {t.id for x in levels for t in runs.kept("bpr", x)}
+    with pytest.raises(MissingRun):  # but for clean data nothing is run
+        curve(
+            Runs(bench(data), {k: r for k, r in records.items() if k not in gone}),
+            "bpr",
+            "negatives",
+        )

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import bslutils as bsl
-from bslutils.listed import listed_scores
+from bslutils.listed import listed_scores, ragged_scores
 from bslutils.scoring import FEW, pair_scores
 
 
@@ -38,6 +38,28 @@ def test_scores_and_gradients_are_those_of_copies(shape, dtype):
         strict=True,
     ):
         torch.testing.assert_close(a, b, **near)
+
+
+def copied_scores(users, items, place, starts):
+    lists = zip(users, place.split(starts.diff().tolist()), strict=True)
+    return torch.cat([items[ids] @ user for user, ids in lists])
+
+
+@pytest.mark.parametrize("lengths", [[3, 0, 5, 1], [0, 0, 0, 4], [0, 0, 0, 0], [6, 6, 6, 6]])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_lists_of_different_lengths(lengths, dtype):
+    users, items, _, _ = case(4, 6, 1, dtype)
+    generator = torch.Generator().manual_seed(1)
+    place = torch.cat([torch.randperm(6, generator=generator)[:n] for n in lengths])
+    starts = torch.tensor([0, *lengths]).cumsum(0)
+    ours, theirs = (f(users, items, place, starts) for f in (ragged_scores, copied_scores))
+    near = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 0.05}[dtype]
+    torch.testing.assert_close(ours, theirs, rtol=near, atol=near)
+    weight = torch.linspace(1, 2, len(place), dtype=dtype)
+    for a, b in zip(
+        *(torch.autograd.grad(x, (users, items), weight) for x in (ours, theirs)), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=near, atol=near)
 
 
 def test_gradients_that_are_no_plain_memory():
@@ -102,6 +124,7 @@ def test_a_training_is_that_with_copies(movielens, monkeypatch, settings, positi
     monkeypatch.setattr(
         "bslutils.batch.listed_scores", lambda users, items, place: pair_scores(users, items[place])
     )
+    monkeypatch.setattr("bslutils.batch.ragged_scores", copied_scores)
     copied, close = trained()
     assert loss == pytest.approx(copied, rel=1e-5)
     torch.testing.assert_close(table, close, rtol=1e-3, atol=1e-4)

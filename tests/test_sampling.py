@@ -6,6 +6,9 @@ import torch
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import csr_array
 
+from bslutils import TrainConfig
+from bslutils.batch import batch_scores
+from bslutils.models import MatrixFactorization
 from bslutils.sampling import (
     NoisyNegatives,
     batches,
@@ -136,6 +139,44 @@ def test_noisy_negatives_have_the_stated_weights(ratio):
     expected = weight / weight.sum(1, keepdims=True)
     share = count / count.sum(1, keepdims=True)
     np.testing.assert_allclose(share, expected, atol=0.006)
+
+
+def test_what_replaces_a_negative_is_a_positive_of_the_row():
+    train = random_train(3)
+    noise, user = NoisyNegatives(train, 20.0), torch.tensor([5, 0, 5, 11])
+    neg = uniform_negatives(15, (200,), generator=torch.Generator().manual_seed(0))
+    drawn = noise.replaced(user, 200, torch.Generator().manual_seed(1))
+    ids = noise.mixed(user, neg, torch.Generator().manual_seed(1))
+    assert torch.equal(ids[drawn.where], drawn.own[drawn.pick])
+    assert torch.equal(ids[~drawn.where], neg.expand(4, 200)[~drawn.where])
+    parts = drawn.own.split(drawn.starts.diff().tolist())
+    for row, part in enumerate(parts):  # what is drawn, once
+        assert part.tolist() == ids[row][drawn.where[row]].unique().tolist()
+    own = torch.as_tensor(train.toarray())[user]
+    assert own.gather(1, ids)[drawn.where].all() and 0.3 < drawn.where.float().mean() < 1
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_scores_of_noisy_negatives_are_those_of_their_ids(pool):
+    train = random_train(3)
+    noise, user = NoisyNegatives(train, 20.0), torch.tensor([5, 0, 5, 11])
+    pos = torch.tensor([[train[[u]].indices[0]] for u in user])
+    config = TrainConfig(n_negatives=200, negative_noise=20.0, pool_users=pool)
+    model = MatrixFactorization(12, 15, dim=4)
+    where = (model, user, pos, None, config, 15)
+    scores = batch_scores(*where, torch.Generator().manual_seed(1), noise=noise)
+    generator = torch.Generator().manual_seed(1)
+    neg = uniform_negatives(15, (200,), generator=generator)
+    ids = noise.mixed(user, neg, generator)
+    users, items = model(user, torch.arange(15))
+    table = users @ items.T
+    torch.testing.assert_close(scores[1], table.gather(1, ids))
+    torch.testing.assert_close(scores[0], table[:, pos.flatten()] if pool else table.gather(1, pos))
+    tables = (model.user_table, model.item_table)
+    weight = torch.linspace(0, 1, 800).view(4, 200)
+    ours = torch.autograd.grad(scores[1], tables, weight)
+    theirs = torch.autograd.grad(table.gather(1, ids), tables, weight)
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_noise_outside_its_domain():

@@ -10,13 +10,13 @@ from .facts import facts_of
 from .judged import one_kind, with_users
 from .paper_benches import CLEAN, LEVELS, Level
 from .paper_noise import Runs
-from .records import recorded
+from .records import MissingRun, recorded
 from .trial import Trial
 from .verdicts import METRIC, Ratio, estimate, lead
 
 
 class Curve(NamedTuple):
-    """The change of NDCG@20 from clean data on, over the levels of a noise.
+    """The change of NDCG@20 from clean data on, over the levels of a noise that are recorded.
 
     Attributes:
         amounts: of noise, rising: shares of the negatives that are false, or false positives in
@@ -42,18 +42,28 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
 
     Raises:
         ValueError: another kind.
-        MissingRun: a run is not recorded, or not on the kind of device of the others.
+        MissingRun: a run on clean data is not recorded, or one at every other level; or not on
+            the kind of device of those.
     """
     if kind not in ("negatives", "positives"):
         raise ValueError(f"kind must be 'negatives' or 'positives', got {kind!r}")
     levels = [CLEAN, *(level for level in LEVELS if level[0] == kind)]
-    found = sorted((amount(runs.bench.data, level, kind), level) for level in levels)
-    trials = [runs.kept(loss, level) for _, level in found]
-    seeds = min(map(len, trials))
-    clean = runs.kept(loss, CLEAN)[:seeds]
-    alone = {"spread": 0.0, "freedom": 1} if seeds == 1 else {}
-    changes = [estimate(_change(runs, some[:seeds], clean), **alone).interval for some in trials]
-    return Curve([x for x, _ in found], changes)
+    clean = runs.kept(loss, CLEAN)
+    found: dict[float, Interval] = {}
+    missing = None
+    for level in levels:
+        try:
+            noisy = runs.kept(loss, level)
+            change = _change(runs, noisy, clean[: len(noisy)])
+        except MissingRun as error:
+            missing = error
+        else:
+            alone = {"spread": 0.0, "freedom": 1} if len(noisy) == 1 else {}
+            found[amount(runs.bench.data, level, kind)] = estimate(change, **alone).interval
+    if len(found) < 2 and missing:
+        raise missing
+    amounts = sorted(found)
+    return Curve(amounts, [found[x] for x in amounts])
 
 
 def _change(runs: Runs, noisy: list[Trial], clean: list[Trial]) -> Ratio:
