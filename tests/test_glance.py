@@ -126,7 +126,7 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     assert "go against it" not in glance.on_paper(3)
     assert "; no converged runs for this claim yet on Amazon-Electronics and Gowalla" in first
     assert "the claim holds on MovieLens-1M, where the lead of BSL is +28.6 % (" in third
-    assert "; on Yelp2018, where the lead of BSL is +28.6 % (" in third
+    assert "; and on Yelp2018, where the lead of BSL is +28.6 % (" in third
     for number in (1, 3):
         assert f"; {TUNED_FOR_NDCG}, " in glance.on_paper(number)
     assert f"{TUNED_FOR_NDCG}: BPR +20.0 points (" in glance.table()

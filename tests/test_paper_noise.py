@@ -14,6 +14,7 @@ import pytest
 from bslutils.experiments import MissingRun, known_records, leads, path_of, read_records, sweep
 from bslutils.experiments.figure1 import BASELINES
 from bslutils.experiments.outlook import hours, in_the_end
+from bslutils.experiments.paper_at_length import AtLength
 from bslutils.experiments.paper_benches import (
     BENCHES,
     CLEAN,
@@ -296,6 +297,24 @@ def test_final_runs_keep_users_and_what_tuned_does_not(finished, data):
     # Nor one on clean data, though as long as final runs: what is chosen is made again.
     clean = {t.id for x in LOSSES for t in runs.clean(x).tried(records).values()} - final
     assert not any(planned[id] for id in clean)
+
+
+def test_what_was_second_is_trained_at_length_and_with_every_seed_if_it_leads(finished):
+    every, _ = finished["yelp2018"]
+    runs = Runs(bench("yelp2018"), every)
+    first, *_ = runs.tuned("softmax", WORST[1])
+    second = runs.runner_up("softmax", WORST[1])
+    tuning = [t for t in runs.tuning("softmax", WORST[1]).tried(every).values()]
+    assert second.params in [t.params for t in tuning] and second.params != first.params
+    assert second.config.epochs == runs.epochs() and second.config.seed == 0
+    for lead in (-0.01, 0.01):
+        above = every[second.id] | {"valid": every[first.id]["valid"] + lead}
+        planned = [*Runs(bench("yelp2018"), every | {second.id: above}).runners_up()]
+        settings = {t.id for t in planned if t.params == second.params and t.loss == "softmax"}
+        assert len(settings) == (3 if lead > 0 else 1)
+        there = AtLength(bench("yelp2018"), every | {second.id: above})
+        chosen, *_ = there.tuned("softmax", WORST[1])
+        assert chosen.params == (second if lead > 0 else first).params
 
 
 def test_users_of_all_planned_runs_take_little_room():

@@ -1,8 +1,8 @@
 """The settings of ``paper_noise`` chosen once more, among the runs as long as the bench.
 
 A reading beside the verdicts, which decides nothing. The trials that tune are half as long as the
-final runs on MovieLens-1M, and a quarter as long on Yelp2018 and Gowalla, so they may choose what
-is best early.
+final runs on MovieLens-1M, and an eighth as long on Yelp2018, so they may choose what is best
+early.
 """
 
 from collections.abc import Iterable
@@ -19,8 +19,8 @@ from .walk import Goal, valid
 class AtLength(Runs):
     """The runs of a bench with settings that are chosen among those recorded at its length.
 
-    Those are what the tuning chose, by either metric, and the frontiers; seed 0 of them is looked
-    at. So losses do not have equally many to choose from.
+    Those are what the tuning chose, by either metric, the frontiers, and what was second under
+    false positives; seed 0 of them is looked at. So losses do not have equally many to choose from.
     """
 
     def __init__(self, bench: Bench, records: Records, goal: Goal = valid):
@@ -43,6 +43,8 @@ class AtLength(Runs):
             for read in (runs.tuned, runs.kept):
                 with suppress(MissingRun):
                     offered += read(loss, level)[:1]
+            with suppress(MissingRun):
+                offered.append(runs.runner_up(loss, level))
         return with_seeds(self._best(self._recorded(offered)), self.seeds(loss, level))
 
     def _best(self, trials: list[Trial]) -> Trial:

@@ -116,6 +116,15 @@ class Walk:
         tried, top = self._top(records)
         return tried[top], all(q in tried for q in self.beside(top))
 
+    def ranked(self, records: Records) -> list[Trial]:
+        """The trials, the best first; of equals the first that was tried.
+
+        Raises:
+            MissingRun: the walk has not come to its end.
+        """
+        tried, _ = self._top(records)
+        return sorted(tried.values(), key=lambda t: -self.goal(records[t.id]))
+
     def open_ends(self, records: Records) -> dict[str, str]:
         """The knobs of the best trial that were not moved both ways from it, where they go both.
 

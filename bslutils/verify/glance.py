@@ -148,7 +148,7 @@ def on_paper(number: int, *, brief: bool = False) -> str:
 
 def _all_of(data: list[str]) -> str:
     """Data sets in a sentence, of which some come with a clause of their own."""
-    return "; on ".join(data) if any("," in each for each in data) else listed(data)
+    return "; and on ".join(data) if any("," in each for each in data) else listed(data)
 
 
 def _said(number: int, data: str, cell: Cell) -> str:

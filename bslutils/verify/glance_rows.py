@@ -119,7 +119,8 @@ ROWS = (
         "with ",
         "%",
         "If positives are noisy, tune τ with the noise in training; then try reweighted SL, and "
-        "MSE on inner products; then BSL with 8 to 16 positives of a user in a row and τ₁ = 1.",
+        "MSE on inner products; then BSL with 8 to 16 positives of a user in a row and τ₁ = 1, or "
+        "with four and 0.3.",
         "trained-optimism",
     ),
 )
