@@ -70,8 +70,8 @@ def batch_scores(
         return pos_scores, looked.own_scores(1), neg_mask
     if replaced is not None:
         shared = shared_scores(looked.users, looked.vectors(1))
-        false = looked.ragged_scores(2, replaced.starts).index_select(0, replaced.pick)
-        return pos_scores, shared.masked_scatter(replaced.where, false), neg_mask
+        own = looked.ragged_scores(2, replaced.starts)
+        return pos_scores, replaced.over(shared, own), neg_mask
     neg_items = looked.vectors(1)
     if config.sampler == "in-batch":
         neg_items = looked.vectors(0)

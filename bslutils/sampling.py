@@ -124,17 +124,22 @@ class Replaced(NamedTuple):
     """Shared negatives of which some are replaced, for each row, by positives of its user.
 
     Attributes:
-        where: which, ``(B, N)`` bool.
+        where: which, as places in the table ``(B, N)`` of all, row by row, ``(K,)``.
         own: the training positives that are drawn, each once in a row, one row after another,
             ``(T,)``.
         starts: where those of each row begin, and the last ones end, ``(B + 1,)``.
-        pick: the place in ``own`` of what stands at each True of ``where``, row by row.
+        pick: the place in ``own`` of what takes each of these places, ``(K,)``.
     """
 
     where: Tensor
     own: Tensor
     starts: Tensor
     pick: Tensor
+
+    def over(self, shared: Tensor, own: Tensor) -> Tensor:
+        """What ``shared (B, N)`` has, but for what ``own (T,)`` has of the replaced ones."""
+        false = own.index_select(0, self.pick)
+        return shared.flatten().index_copy(0, self.where, false).view_as(shared)
 
 
 class NoisyNegatives:
@@ -179,8 +184,7 @@ class NoisyNegatives:
         replaced by positives of the row's user.
         """
         drawn = self.replaced(user, len(neg), generator)
-        false = drawn.own.index_select(0, drawn.pick)
-        return neg.expand(drawn.where.shape).masked_scatter(drawn.where, false)
+        return drawn.over(neg.repeat(len(user), 1), drawn.own)
 
     def replaced(self, user: Tensor, n: int, generator: torch.Generator) -> Replaced:
         """For r > 1: which of ``n`` shared negatives are replaced for each row, and by what.
@@ -191,14 +195,15 @@ class NoisyNegatives:
         extra = (self.ratio - 1) * degree
         chance = extra / (self.n_items + extra)  # (B,)
         shape, device = (len(user), n), user.device
-        where = torch.rand(shape, generator=generator, device=device) < chance.unsqueeze(1)
+        chosen = torch.rand(shape, generator=generator, device=device) < chance.unsqueeze(1)
         own, starts = self._own(user)
-        of_row = where.sum(1)
+        of_row = chosen.sum(1)
         many = degree.repeat_interleave(of_row)
         pick = torch.rand(len(many), generator=generator, device=device) * many
         pick = pick.long() + starts[:-1].repeat_interleave(of_row)
         used = torch.zeros(len(own) + 1, dtype=torch.long, device=device).index_fill_(0, pick, 1)
         before = used.cumsum(0) - used  # how many are drawn of those that stand before
+        where = chosen.flatten().nonzero().squeeze(1)
         return Replaced(where, own[used[:-1] > 0], before[starts], before[pick])
 
     def _own(self, user: Tensor) -> tuple[Tensor, Tensor]:
