@@ -29,7 +29,8 @@ from bslutils.experiments.paper_falls import (
     less,
     less_masked,
 )
-from bslutils.experiments.paper_noise import Runs, plan, valid_ndcg
+from bslutils.experiments.paper_noise import Runs, valid_ndcg
+from bslutils.experiments.paper_plan import plan
 from bslutils.experiments.per_user import METRIC, pack
 from bslutils.experiments.testbeds import INTERCEPT
 

@@ -25,7 +25,8 @@ from bslutils.experiments.paper_benches import (
     Bench,
     bench,
 )
-from bslutils.experiments.paper_noise import Runs, begun_on, plan, reached, rise, valid_ndcg
+from bslutils.experiments.paper_noise import Runs, reached, rise, valid_ndcg
+from bslutils.experiments.paper_plan import begun_on, plan
 from bslutils.experiments.paper_trials import STEPS, at, ratio, start
 from bslutils.experiments.records import record_files
 from bslutils.experiments.testbeds import INTERCEPT

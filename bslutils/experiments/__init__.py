@@ -4,11 +4,11 @@ A room an experiment, with what is run and what its records say: :mod:`reference
 :mod:`every_loss`, :mod:`figure1`, :mod:`accuracy`, :mod:`noise`, :mod:`fairness`, :mod:`ablations`.
 What a lead in accuracy may rest on has rooms of its own: :mod:`protocol`, :mod:`score` and
 :mod:`budget`. Noise on the paper's data has its benches in :mod:`paper_benches`, its trials in
-:mod:`paper_trials` and its plan in :mod:`paper_noise`; :mod:`verdicts` has the rules that
-:mod:`judged` applies, and :mod:`convergence` says how far training went. :mod:`shift` trains on one
-distribution of items and tests on another, :mod:`without_loss` trains nothing. :mod:`decisions`
-puts beside each other what all of them say is worth doing. :mod:`ranking` and :mod:`knobs` know
-numbers alone.
+:mod:`paper_trials`, its runs in :mod:`paper_noise` and their order in :mod:`paper_plan`;
+:mod:`verdicts` has the rules that :mod:`judged` applies, and :mod:`convergence` says how far
+training went. :mod:`shift` trains on one distribution of items and tests on another,
+:mod:`without_loss` trains nothing. :mod:`decisions` puts beside each other what all of them say is
+worth doing. :mod:`ranking` and :mod:`knobs` know numbers alone.
 """
 
 from . import (
@@ -19,7 +19,7 @@ from . import (
     fairness,
     figure1,
     noise,
-    paper_noise,
+    paper_plan,
     reference,
     shift,
     without_loss,
@@ -55,8 +55,8 @@ SWEEPS: dict[str, Sweep] = {
     "paper_noise": Sweep(
         "paper_noise",
         "noise on the paper's data, models that have converged",
-        paper_noise.paper_noise,
-        begun_on=paper_noise.begun_on,
+        paper_plan.paper_noise,
+        begun_on=paper_plan.begun_on,
     ),
     "shift": Sweep(
         "shift",

@@ -7,7 +7,7 @@ import numpy as np
 from ..provenance import device_kind
 from .cost import CAREFUL, Costs
 from .paper_benches import Bench
-from .paper_noise import plan
+from .paper_plan import plan
 from .records import MissingRun, Records
 from .trial import Trial
 from .verdicts import METRIC

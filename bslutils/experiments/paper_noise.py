@@ -1,10 +1,10 @@
 """Noise on the paper's data, from models that have converged: what is run.
 
-The sweep ``paper_noise``.
+The sweep ``paper_noise``, whose order is that of :mod:`.paper_plan`.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -13,7 +13,6 @@ import numpy as np
 
 from . import every_loss
 from .paper_benches import (
-    BENCHES,
     CLEAN,
     LEVELS,
     LOSSES,
@@ -27,7 +26,7 @@ from .paper_benches import (
 )
 from .paper_trials import KNOBS, at, start, walk
 from .records import MissingRun, Records, lacks, recorded
-from .runner import device_of_most, with_seeds
+from .runner import with_seeds
 from .testbeds import INTERCEPT, measured
 from .trial import Trial
 from .verdicts import ADDED, METRIC
@@ -325,37 +324,3 @@ def reached(data: str, loss: str, records: Records, metric: str = "recall@20") -
 def trained_for(trial: Trial, epochs: int, level: Level) -> Trial:
     """The settings of a trial at a level, trained for so many epochs."""
     return at(replace(trial, config=replace(trial.config, epochs=epochs)), level)
-
-
-STAGES = (
-    Runs.tuning_on_clean,
-    Runs.lengths,
-    Runs.ends,
-    Runs.with_intercept,
-    Runs.tuned_ends,
-    Runs.runners_up,
-    Runs.by_ndcg,
-    Runs.frontiers,
-    Runs.rest,
-)
-
-
-def plan(benches: Iterable[Bench], records: Records) -> Iterator[Trial]:
-    """All trials of some benches in the order of their value: stage after stage."""
-    found = [Runs(bench, records) for bench in benches]
-    for stage in STAGES:
-        for runs in found:
-            yield from stage(runs)
-
-
-def paper_noise(size: str, records: Records) -> Iterator[Trial]:
-    """All trials; ``small`` is MovieLens-1M and Amazon-Electronics, ``full`` adds the others."""
-    yield from plan(BENCHES[:2], records)
-    if size == "full":
-        yield from plan(BENCHES[2:], records)
-
-
-def begun_on(records: Records) -> dict[str, str]:
-    """Data -> the kind of device of most of its recorded final runs; none of data without one."""
-    final = itertools.chain(*(Runs(each, records).compared() for each in BENCHES))
-    return device_of_most(final, records)
