@@ -121,12 +121,11 @@ def test_what_is_recorded_on_the_papers_data_is_shown(made, recorded_here, use):
     use(recorded_here | made)
     first, second, third = (glance.lines(row)[2] for row in ROWS)
     assert "; equal in validation Recall@20; in test NDCG@20 SL is " in glance.on_paper(2)
-    assert "the claim is mixed on MovieLens-1M, where SL loses less than BPR" in first
+    assert "the claim is mixed on MovieLens-1M and Yelp2018, where SL loses less than BPR" in first
     assert re.search(r", so that \d of 4 comparisons go against it; ", glance.on_paper(1))
     assert "go against it" not in glance.on_paper(3)
     assert "; no converged runs for this claim yet on Amazon-Electronics and Gowalla" in first
-    assert "the claim holds on MovieLens-1M, where the lead of BSL is +28.6 % (" in third
-    assert "; and on Yelp2018, where the lead of BSL is +28.6 % (" in third
+    assert "holds on MovieLens-1M and Yelp2018, where the lead of BSL is +28.6 % (" in third
     for number in (1, 3):
         assert f"; {TUNED_FOR_NDCG}, " in glance.on_paper(number)
     assert f"{TUNED_FOR_NDCG}: BPR +20.0 points (" in glance.table()
@@ -182,6 +181,18 @@ def test_what_is_begun_is_said_with_what_is_in(monkeypatch):
     }
     for number, text in so_far.items():
         assert glance.on_paper(number) == said + text + rest
+
+
+def test_data_sets_share_a_clause_that_says_the_same_of_them(monkeypatch):
+    def cell(loss):
+        return Cell("holds", {loss: Judged(Estimate(Interval(0.1, 0.09, 0.11), 0.0), "better", 3)})
+
+    cells = {"ml-1m": cell("bpr"), "yelp2018": cell("bpr"), "gowalla": cell("ccl")}
+    monkeypatch.setattr(glance, "on_paper_data", lambda number: cells)
+    assert glance.on_paper(1, brief=True) == (
+        "the claim holds on MovieLens-1M and Yelp2018, where SL loses less than BPR; "
+        "and on Gowalla, where SL loses less than CCL"
+    )
 
 
 def test_in_few_words_a_claim_that_holds_says_what_speaks_against_it(monkeypatch):

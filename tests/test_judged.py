@@ -316,11 +316,14 @@ def test_what_a_loss_loses_level_by_level(records, data, seeds):
     less = {k: r for k, r in records.items() if k != base}
     with pytest.raises(MissingRun):
         curve(Runs(bench(data), less), "bpr", "negatives")
+
+    def without(trials):
+        gone = {t.id for t in trials}
+        return Runs(bench(data), {k: r for k, r in records.items() if k not in gone})
+
+    one = curve(without(runs.kept("bpr", NEGATIVES)[1:]), "bpr", "negatives")  # of its seeds
+    assert one.amounts == sorted(by) and one.changes[-1].mean == pytest.approx(-0.3, abs=0.01)
+    assert (one.changes[-1] == by[0.3]) == (seeds == 1)
     levels = [x for x in LEVELS if x[0] == "negatives"]
-    gone = {t.id for x in levels for t in runs.kept("bpr", x)}
     with pytest.raises(MissingRun):  # but for clean data nothing is run
-        curve(
-            Runs(bench(data), {k: r for k, r in records.items() if k not in gone}),
-            "bpr",
-            "negatives",
-        )
+        curve(without(t for x in levels for t in runs.kept("bpr", x)), "bpr", "negatives")

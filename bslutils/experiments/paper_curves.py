@@ -1,5 +1,6 @@
 """What the runs of ``paper_noise`` lose, level by level."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -48,12 +49,12 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
     if kind not in ("negatives", "positives"):
         raise ValueError(f"kind must be 'negatives' or 'positives', got {kind!r}")
     levels = [CLEAN, *(level for level in LEVELS if level[0] == kind)]
-    clean = runs.kept(loss, CLEAN)
+    clean = first_seeds(runs, loss, CLEAN)
     found: dict[float, Interval] = {}
     missing = None
     for level in levels:
         try:
-            noisy = runs.kept(loss, level)
+            noisy = first_seeds(runs, loss, level)[: len(clean)]
             change = _change(runs, noisy, clean[: len(noisy)])
         except MissingRun as error:
             missing = error
@@ -64,6 +65,14 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
         raise missing
     amounts = sorted(found)
     return Curve(amounts, [found[x] for x in amounts])
+
+
+def first_seeds(runs: Runs, loss: str, level: Level) -> list[Trial]:
+    """A loss at a level with the settings of clean data: the seeds that are recorded, from the
+    first one on, which may be missing itself.
+    """
+    trials = runs.kept(loss, level)
+    return [*itertools.takewhile(lambda t: t.id in runs.records, trials)] or trials[:1]
 
 
 def _change(runs: Runs, noisy: list[Trial], clean: list[Trial]) -> Ratio:

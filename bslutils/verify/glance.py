@@ -129,26 +129,22 @@ def on_paper(number: int, *, brief: bool = False) -> str:
         number: of the claim.
         brief: name the losses, without sizes and without readings that decide nothing.
     """
-    by_word: dict[str, list[str]] = {}
+    by_word: dict[str, dict[str, list[str]]] = {}  # word -> clause -> data sets
     for data, cell in on_paper_data(number).items():
-        title = SOURCES[data].title
+        clause = ""
         if cell.compared and cell.word in DECIDED:
-            title += _briefly(number, data, cell) if brief else _said(number, data, cell)
+            clause = _briefly(number, data, cell) if brief else _said(number, data, cell)
         elif cell.word == "begun":
-            title += f", where {_so_far(number, cell)}"
-        by_word.setdefault(cell.word, []).append(title)
+            clause = f", where {_so_far(number, cell)}"
+        by_word.setdefault(cell.word, {}).setdefault(clause, []).append(SOURCES[data].title)
     said = {"not run": NOT_RUN, "begun": "runs have begun"} | {
         word: f"the claim is {word}" for word in ("mixed", "undecided", "preliminary")
     }
     return "; ".join(
-        f"{said.get(word, f'the claim {word}')} on {_all_of(data)}"
-        for word, data in by_word.items()
+        f"{said.get(word, f'the claim {word}')} on "
+        + "; and on ".join(f"{listed(data)}{clause}" for clause, data in clauses.items())
+        for word, clauses in by_word.items()
     )
-
-
-def _all_of(data: list[str]) -> str:
-    """Data sets in a sentence, of which some come with a clause of their own."""
-    return "; and on ".join(data) if any("," in each for each in data) else listed(data)
 
 
 def _said(number: int, data: str, cell: Cell) -> str:
