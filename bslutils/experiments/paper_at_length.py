@@ -48,6 +48,8 @@ class AtLength(Runs):
         return with_seeds(self._best(self._recorded(offered)), self.seeds(loss, level))
 
     def _best(self, trials: list[Trial]) -> Trial:
+        if len(trials) < 2:  # what the tuning chose, at most: no choice of its own
+            raise MissingRun(f"a run is missing: a second setting at length on {self.bench.data}")
         values = [self.goal(record) for record in recorded(trials, self.records)]
         return trials[values.index(max(values))]
 
