@@ -4,7 +4,7 @@ Everything here is drawn from an explicit ``torch.Generator`` on the device of t
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -120,7 +120,8 @@ def uniform_negatives(
     return drawn[:n]
 
 
-class Replaced(NamedTuple):
+@dataclass(frozen=True)
+class Replaced:
     """Shared negatives of which some are replaced, for each row, by positives of its user.
 
     Attributes:

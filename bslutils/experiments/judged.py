@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import SOURCES
+from ..intervals import Interval
 from . import verdicts
 from .convergence import of_bench
 from .fairness import Cloud, Equal, at_equal_accuracy, points
@@ -162,6 +163,16 @@ def one_kind(ratio: Ratio) -> Ratio:
     if len(ratio.kinds) > 1:
         raise MissingRun(f"a run is missing: all on one of {', '.join(sorted(ratio.kinds))}")
     return ratio
+
+
+def interval(ratio: Ratio) -> Interval:
+    """That of a difference beside the verdicts: where there is one seed, over users alone.
+
+    Raises:
+        MissingRun: its runs are of several kinds of device.
+    """
+    alone = {"spread": 0.0, "freedom": 1} if len(ratio.seeds) == 1 else {}
+    return estimate(one_kind(ratio), **alone).interval
 
 
 def _judged(

@@ -8,12 +8,12 @@ import numpy as np
 from ..intervals import Interval
 from ..provenance import device_kind
 from .facts import facts_of
-from .judged import one_kind, with_users
+from .judged import interval, with_users
 from .paper_benches import CLEAN, LEVELS, Level
 from .paper_noise import Runs
 from .records import MissingRun, recorded
 from .trial import Trial
-from .verdicts import METRIC, Ratio, estimate, lead
+from .verdicts import METRIC, Ratio, lead
 
 
 class Curve(NamedTuple):
@@ -22,7 +22,7 @@ class Curve(NamedTuple):
     Attributes:
         amounts: of noise, rising: shares of the negatives that are false, or false positives in
             parts of the positives.
-        changes: relative, with the intervals of :func:`bslutils.experiments.verdicts.estimate`;
+        changes: relative, with the intervals of :func:`bslutils.experiments.judged.interval`;
             over seeds, where there are several, and the users of the first, which keeps them at
             every level.
     """
@@ -59,8 +59,7 @@ def curve(runs: Runs, loss: str, kind: str) -> Curve:
         except MissingRun as error:
             missing = error
         else:
-            alone = {"spread": 0.0, "freedom": 1} if len(noisy) == 1 else {}
-            found[amount(runs.bench.data, level, kind)] = estimate(change, **alone).interval
+            found[amount(runs.bench.data, level, kind)] = interval(change)
     if len(found) < 2 and missing:
         raise missing
     amounts = sorted(found)
@@ -79,13 +78,11 @@ def _change(runs: Runs, noisy: list[Trial], clean: list[Trial]) -> Ratio:
     """The relative change over all seeds, and how much the users of the first one move it."""
     sides = [recorded(trials, runs.records) for trials in (noisy, clean)]
     top, bottom = (np.array([record["test"][METRIC] for record in side]) for side in sides)
-    return one_kind(
-        Ratio(
-            float(top.mean() / bottom.mean()) - 1,
-            top / bottom - 1,
-            lead(*with_users(runs, noisy[:1], clean[:1])).users,
-            frozenset(device_kind(record["hardware"]) for side in sides for record in side),
-        )
+    return Ratio(
+        float(top.mean() / bottom.mean()) - 1,
+        top / bottom - 1,
+        lead(*with_users(runs, noisy[:1], clean[:1])).users,
+        frozenset(device_kind(record["hardware"]) for side in sides for record in side),
     )
 
 
