@@ -130,6 +130,12 @@ class Replaced:
             ``(T,)``.
         starts: where those of each row begin, and the last ones end, ``(B + 1,)``.
         pick: the place in ``own`` of what takes each of these places, ``(K,)``.
+
+    Example:
+        >>> one, first = torch.tensor([1]), torch.tensor([0])
+        >>> drawn = Replaced(one, torch.tensor([7]), torch.tensor([0, 1]), first)
+        >>> drawn.over(torch.tensor([[3, 4]]), drawn.own)
+        tensor([[3, 7]])
     """
 
     where: Tensor
