@@ -65,6 +65,7 @@ def ragged_scores(users: Tensor, items: Tensor, place: Tensor, starts: Tensor) -
         starts: where each list begins, and the last one ends, ``(B + 1,)``.
 
     Raises:
+        ValueError: shapes that do not fit.
         RuntimeError: a second derivative, on a CPU.
 
     Example:
@@ -73,6 +74,12 @@ def ragged_scores(users: Tensor, items: Tensor, place: Tensor, starts: Tensor) -
         >>> ragged_scores(users, items, torch.tensor([1, 0, 1]), torch.tensor([0, 1, 3]))
         tensor([3., 2., 4.])
     """
+    if users.shape[1:] != items.shape[1:] or place.ndim != 1 or starts.shape != (len(users) + 1,):
+        raise ValueError(
+            f"items must be (U, {users.shape[-1]}), place (T,) and starts ({len(users) + 1},) for "
+            f"users {tuple(users.shape)}, got {tuple(items.shape)}, {tuple(place.shape)} and "
+            f"{tuple(starts.shape)}"
+        )
     if _sampled(users) and len(place):
         return _ListedScores.apply(users, items, place, starts)
     row = torch.arange(len(users), device=users.device).repeat_interleave(starts.diff())

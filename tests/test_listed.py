@@ -62,6 +62,21 @@ def test_lists_of_different_lengths(lengths, dtype):
         torch.testing.assert_close(a, b, rtol=near, atol=near)
 
 
+def test_bad_shapes_of_different_lengths():
+    users, items, _, _ = case(4, 6, 1)
+    place, starts = torch.tensor([1, 0]), torch.tensor([0, 1, 1, 2, 2])
+    assert ragged_scores(users, items, place, starts).shape == (2,)
+    for bad in (
+        (users, items[:, :3], place, starts),
+        (users, items, place.view(1, 2), starts),
+        (users, items, place, starts[:4]),
+    ):
+        with pytest.raises(
+            ValueError, match=r"items must be \(U, 6\), place \(T,\) and starts \(5,\)"
+        ):
+            ragged_scores(*bad)
+
+
 def test_gradients_that_are_no_plain_memory():
     users, items, place, weight = case(4, 70, 40)
     expected = torch.autograd.grad(pair_scores(users, items[place]).sum(), (users, items))
