@@ -14,6 +14,7 @@ from bslutils.experiments.judged import (
     clean_cloud,
     equal_on_clean,
     first_claim,
+    less_lost,
     lines,
     second_claim,
     third_claim,
@@ -29,6 +30,7 @@ from bslutils.experiments.paper_falls import (
     less,
     less_masked,
 )
+from bslutils.experiments.paper_longer import SoftmaxLonger
 from bslutils.experiments.paper_noise import Runs, valid_ndcg
 from bslutils.experiments.paper_plan import plan
 from bslutils.experiments.per_user import METRIC, pack
@@ -122,6 +124,20 @@ def test_under_noise_they_are_chosen_among_what_is_recorded_there(records):
     assert ("ml-1m", "bilateral_softmax") in third_claim(records, runs=AtLength)
     with pytest.raises(MissingRun):
         AtLength(bench("gowalla"), records).tuned("softmax", POSITIVES)
+
+
+def test_softmax_loss_alone_is_given_twice_the_epochs(records):
+    runs, twice = Runs(bench("ml-1m"), records), SoftmaxLonger(bench("ml-1m"), records)
+    assert twice.kept("bpr", NEGATIVES) == runs.kept("bpr", NEGATIVES)
+    with pytest.raises(MissingRun):
+        less_lost(twice, "bpr")
+    added = {t.id: made(t) for level in (CLEAN, NEGATIVES) for t in twice.kept("softmax", level)}
+    [noisy] = twice.kept("softmax", NEGATIVES)
+    users = np.clip(0.97 * USERS, 0, 1)  # of the tenth that softmax loss lost 3 % are left
+    added[noisy.id] |= {"users": {METRIC: pack(users)}}
+    found = less_lost(SoftmaxLonger(bench("ml-1m"), records | added), "bpr")
+    assert judged.interval(found).mean == pytest.approx(0.3 - 0.03, abs=0.005)
+    assert judged.interval(less_lost(runs, "bpr")).mean == pytest.approx(0.3 - 0.1, abs=0.005)
 
 
 def test_what_losses_lose_to_false_positives(records):

@@ -25,12 +25,13 @@ from bslutils.experiments.paper_benches import (
     Bench,
     bench,
 )
+from bslutils.experiments.paper_longer import longer
 from bslutils.experiments.paper_noise import Runs, reached, rise, valid_ndcg
 from bslutils.experiments.paper_plan import begun_on, plan
 from bslutils.experiments.paper_trials import STEPS, at, ratio, start
 from bslutils.experiments.records import record_files
 from bslutils.experiments.testbeds import INTERCEPT
-from bslutils.experiments.verdicts import ADDED
+from bslutils.experiments.verdicts import ADDED, RISING
 
 # What tuning starts from. None of the sweep's own: those made up here and real ones do not mix.
 OWN = read_records(path_of("paper_noise"))
@@ -316,6 +317,21 @@ def test_what_was_second_is_trained_at_length_and_with_every_seed_if_it_leads(fi
         there = AtLength(bench("yelp2018"), every | {second.id: above})
         chosen, *_ = there.tuned("softmax", WORST[1])
         assert chosen.params == (second if lead > 0 else first).params
+
+
+def test_softmax_loss_that_still_rises_under_noise_is_trained_twice_as_long(finished):
+    every, _ = finished["yelp2018"]
+    runs = Runs(bench("yelp2018"), every)
+    assert not [*longer(runs)]  # it rises by 1 % there
+    first, *_ = runs.kept("softmax", WORST[0])
+    looks = every[first.id]["history"]
+    looks = [*looks[:-1], looks[-1] | {"recall@20": looks[-2]["recall@20"] * (1 + RISING)}]
+    rising = Runs(bench("yelp2018"), every | {first.id: every[first.id] | {"history": looks}})
+    clean, noisy = longer(rising)
+    assert noisy == replace(first, config=noisy.config, label=noisy.label)
+    assert noisy.config == replace(first.config, epochs=2 * runs.epochs())
+    assert clean.id == runs.at_length("softmax", 2 * runs.epochs()).id  # is recorded
+    assert clean.users and noisy.users
 
 
 def test_users_of_all_planned_runs_take_little_room():

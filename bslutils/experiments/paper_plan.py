@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from .paper_benches import BENCHES, Bench
+from .paper_longer import longer
 from .paper_noise import Runs
 from .records import Records
 from .runner import device_of_most
@@ -16,6 +17,7 @@ STAGES = (
     Runs.with_intercept,
     Runs.tuned_ends,
     Runs.runners_up,
+    longer,
     Runs.by_ndcg,
     Runs.frontiers,
     Runs.rest,
