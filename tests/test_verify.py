@@ -32,6 +32,7 @@ from bslutils.verify import (
     every_loss,
     negatives,
     paper_better,
+    paper_claims,
     paper_data,
     public_code,
     recorded,
@@ -873,7 +874,7 @@ def test_a_verdict_by_the_rules_follows_what_is_compared(monkeypatch, name):
     """On the records as they were before any of ``paper_noise``, which keep no users."""
     every = recorded.records() | read_records(path_of("field"))  # which has some runs without them
     found, before = [], {id: r for id, r in every.items() if "users" not in r}
-    for module in (paper_better, paper_data):
+    for module in (paper_better, paper_claims, paper_data):
         monkeypatch.setattr(module, "records", lambda: before)
     for where, attribute, wrap in BREAK[name]:
         with monkeypatch.context() as broken:
@@ -1028,13 +1029,13 @@ def test_over_data_a_verdict_is_what_was_seen():
 def test_a_bench_of_the_papers_data_that_has_not_converged_says_so(monkeypatch):
     """Under the claims that count it, whatever its level."""
     state = SimpleNamespace(preliminary="twice the epochs add 3.0 % to bpr")
-    monkeypatch.setattr(paper_data, "of_bench", lambda bench, records: state)
-    monkeypatch.setattr(paper_data, "measured", lambda *_: np.array([0.24]))
+    monkeypatch.setattr(paper_claims, "of_bench", lambda bench, records: state)
+    monkeypatch.setattr(paper_claims, "measured", lambda *_: np.array([0.24]))
     compared = {"bpr": judged.Judged(None, "better", 3)}
-    scope = paper_data._scope("ml-1m", paper_data.Cell("preliminary", compared))
+    scope = paper_claims._scope("ml-1m", paper_data.Cell("preliminary", compared))
     assert scope.preliminary and "(preliminary: twice the epochs add 3.0 % to bpr)" in str(scope)
     state.preliminary = ""
-    assert not paper_data._scope("ml-1m", paper_data.Cell("holds", compared)).preliminary
+    assert not paper_claims._scope("ml-1m", paper_data.Cell("holds", compared)).preliminary
 
 
 def test_without_a_source_checkout_claims_on_records_are_left_out(monkeypatch, tmp_path):

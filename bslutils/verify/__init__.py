@@ -20,7 +20,7 @@ from . import (
     negatives,
     other_divergences,
     paper_better,
-    paper_data,
+    paper_claims,
     paper_positives,
     positives,
     public_code,
@@ -52,7 +52,7 @@ MODULES = (
     recorded_positives,
     recorded_fairness,
     paper_positives,
-    paper_data,
+    paper_claims,
     paper_better,
     best_loss,
 )

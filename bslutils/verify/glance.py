@@ -21,10 +21,10 @@ from .paper_data import (
     SAID,
     TUNED_FOR_NDCG,
     Cell,
+    how_accurate,
     in_words,
     listed,
     on_paper_data,
-    on_test,
     over_softmax_by_ndcg,
 )
 
@@ -158,7 +158,7 @@ def _said(number: int, data: str, cell: Cell) -> str:
             for found in (cell.compared, cell.beside)
         )
         text = f", where the lead of BSL is {text}"
-    text += f"; {on_test(cell)}" if cell.on_test else ""
+    text += f"; {how_accurate(cell)}" if cell.on_test else ""
     text += f"; {TUNED_FOR_NDCG}, {again}" if again else ""
     return text + (_with_softmax_by_ndcg(data) if number == 3 else "")
 
@@ -176,9 +176,10 @@ def _briefly(number: int, data: str, cell: Cell) -> str:
         return text
     text = f", where {in_words(number, cell.compared, sizes=False)}"
     below = [label(loss) for loss, x in cell.on_test.items() if x < -EQUAL]
-    return text + (
-        f", while its test NDCG@20 is clearly below that of {listed(below)}" if below else ""
-    )
+    above = [label(x) for x in cell.on_test if min(cell.on_valid[x], cell.on_test[x]) > EQUAL]
+    text += f", and finds more than {listed(above)}" if above else ""
+    text += f", while its test NDCG@20 is clearly below that of {listed(below)}" if below else ""
+    return text
 
 
 def _against(cell: Cell) -> str:

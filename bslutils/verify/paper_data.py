@@ -1,30 +1,19 @@
-"""The paper's claims on the paper's data: what the rules give, as far as runs are recorded.
+"""The paper's claims on the paper's data: what the rules give, as far as runs are recorded."""
 
-The runs are still being made, so no verdict is recorded here: each is found from the records, by
-the rules that were written down before (:mod:`bslutils.experiments.verdicts`).
-"""
-
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..data import SOURCES
 from ..experiments import judged
-from ..experiments.convergence import of_bench
 from ..experiments.fairness import Equal
 from ..experiments.judged import Judged
 from ..experiments.paper_at_length import AtLength
-from ..experiments.paper_benches import BENCHES, CLEAN, bench
+from ..experiments.paper_benches import BENCHES, bench
 from ..experiments.paper_noise import Runs, valid_ndcg
-from ..experiments.records import MissingRun
-from ..experiments.testbeds import measured
-from ..experiments.verdicts import EQUAL, EQUAL_GINI, METRIC, estimate, lead
+from ..experiments.verdicts import EQUAL, EQUAL_GINI, estimate, lead
 from ..experiments.walk import valid
 from ..intervals import Interval
-from .claim import WU_1, WU_2, WU_3, Finding, claim
-from .recorded import best, records
-from .scope import Scope
+from .recorded import records
 
 DECIDED = ("holds", "mixed", "does not hold", "undecided")  # what the rules call a data set
 TUNED_FOR_NDCG = "tuned for NDCG@20 instead of Recall@20"
@@ -109,13 +98,14 @@ class Cell(NamedTuple):
             are run and others not.
         compared: loss -> its comparison with softmax loss, as far as it is recorded.
         beside: the same with settings tuned for NDCG@20; empty where one of them is missing.
-        on_test: of the second claim: loss -> by how much softmax loss is above it in test NDCG@20
-            where the two are as accurate on validation, in parts.
+        on_valid, on_test: of the second claim: loss -> by how much softmax loss is above it in
+            validation Recall@20 and in test NDCG@20 where the two are compared, in parts.
     """
 
     word: str
     compared: dict[str, Judged]
     beside: Mapping[str, Judged] = MappingProxyType({})
+    on_valid: Mapping[str, float] = MappingProxyType({})
     on_test: Mapping[str, float] = MappingProxyType({})
 
 
@@ -131,32 +121,50 @@ def on_paper_data(number: int) -> dict[str, Cell]:
         again = again if len(again) == len(how.losses) else {}
         word = judged.verdict(found, b, records(), how.losses)
         word = "begun" if compared and word == "not run" else word
-        on_test = {loss: _on_test(equal[b.data, loss]) for loss in compared if equal}
-        cells[b.data] = Cell(word, compared, again, on_test)
+        on_valid, on_test = (
+            {loss: _above(equal[b.data, loss], where) for loss in compared if equal}
+            for where in ("valid", "test")
+        )
+        cells[b.data] = Cell(word, compared, again, on_valid, on_test)
     return cells
 
 
-def _on_test(equal: Equal) -> float:
-    """By how much the first is above the second in test NDCG@20, in parts; one seed each."""
-    return float(equal.first["test"][0] / equal.second["test"][0] - 1)
+def _above(equal: Equal, where: str) -> float:
+    """By how much the first is above the second on validation or test, in parts; one seed each."""
+    return float(equal.first[where][0] / equal.second[where][0] - 1)
 
 
-def on_test(cell: Cell) -> str:
-    """In words how accurate softmax loss is on test, where the second claim compares it.
+def how_accurate(cell: Cell) -> str:
+    """In words how accurate softmax loss is where the second claim compares it.
+
+    On validation it is equal to the other loss, or above it where its fairest setting is.
 
     Example:
-        >>> on_test(Cell("holds", {}, on_test={"bpr": -0.043, "ccl": 0.038}))
+        >>> test = {"bpr": -0.043, "ccl": 0.038}
+        >>> how_accurate(Cell("holds", {}, on_valid={"bpr": 0.0, "ccl": 0.0}, on_test=test))
         'equal in validation Recall@20; in test NDCG@20 SL is 4.3 % below BPR and 3.8 % above CCL'
-        >>> on_test(Cell("holds", {}))
+        >>> how_accurate(Cell("holds", {}, on_valid={"bpr": 0.11}, on_test={"bpr": 0.07}))
+        'in validation Recall@20 SL is 11.0 % above BPR; in test NDCG@20 it is 7.0 % above BPR'
+        >>> how_accurate(Cell("holds", {}))
         ''
     """
     if not cell.on_test:
         return ""
-    parts = (
-        f"{100 * abs(x):.1f} % {'above' if x > 0 else 'below'} {loss.upper()}"
-        for loss, x in cell.on_test.items()
-    )
-    return f"equal in validation Recall@20; in test NDCG@20 SL is {listed(parts)}"
+    valid, test = (listed(_beside(found)) for found in (cell.on_valid, cell.on_test))
+    if max(map(abs, cell.on_valid.values())) < SEEN:
+        return f"equal in validation Recall@20; in test NDCG@20 SL is {test}"
+    return f"in validation Recall@20 SL is {valid}; in test NDCG@20 it is {test}"
+
+
+SEEN = 0.0005  # what is less is 0.0 %
+
+
+def _beside(above: Mapping[str, float]) -> Iterator[str]:
+    for loss, x in above.items():
+        if abs(x) < SEEN:
+            yield f"equal to {loss.upper()}"
+        else:
+            yield f"{100 * abs(x):.1f} % {'above' if x > 0 else 'below'} {loss.upper()}"
 
 
 def over_softmax_by_ndcg(data: str) -> Interval:
@@ -250,102 +258,3 @@ def over_data(words: Iterable[str]) -> str:
     if "holds" in words:
         return "holds under conditions"
     return next((word for word in ("mixed", "does not hold") if word in words), "undecided")
-
-
-def _found(number: int) -> Finding:
-    cells, how, texts = on_paper_data(number), COMPARED[number], []
-    again = {name: how.compare(records(), **kind) for name, kind in how.readings.items()}
-    for data, cell in cells.items():
-        text = cell.word
-        if cell.compared and cell.word in DECIDED and number in SAID:
-            text += f", {in_words(number, cell.compared)}"
-        if cell.compared:
-            text += f": {_leads(how, cell.compared)}"
-        if cell.on_test:
-            text += f"; {on_test(cell)}"
-        if cell.beside:
-            text += f"; {TUNED_FOR_NDCG}: {_leads(how, cell.beside)}"
-        for name, found in again.items():
-            there = {loss: found[data, loss] for loss in how.losses if (data, loss) in found}
-            if there:
-                text += f"; {name}: {_leads(how, there)}"
-        if number == 3 and cell.compared:
-            with suppress(MissingRun):
-                text += f"; with only SL {TUNED_FOR_NDCG}: {how.text(over_softmax_by_ndcg(data))}"
-        texts.append(f"{SOURCES[data].title}: {text}")
-    scope = tuple(_scope(data, cell) for data, cell in cells.items())
-    return Finding("; ".join(texts), [], scope, over_data(cell.word for cell in cells.values()))
-
-
-def _leads(how: Compared, compared: dict[str, Judged]) -> str:
-    """The comparisons one by one, with the name of the loss where there are several."""
-    leads = {loss: how.text(x.estimate.interval) for loss, x in compared.items()}
-    if len(how.losses) > 1:
-        leads = {loss: f"{loss.upper()} {lead}" for loss, lead in leads.items()}
-    return ", ".join(leads.values())
-
-
-def _scope(data: str, cell: Cell) -> Scope:
-    if not cell.compared:
-        return Scope(data, "MF", 0)
-    return scope_of(data, min(x.seeds for x in cell.compared.values()))
-
-
-def scope_of(data: str, seeds: int) -> Scope:
-    """What was seen on converged runs on a data set; the level is that of softmax loss."""
-    level, unsettled = 0.0, ""
-    with suppress(MissingRun):
-        clean = Runs(bench(data), records()).kept("softmax", CLEAN)
-        level = float(measured(clean, records(), METRIC, "test").mean())
-        unsettled = of_bench(bench(data), records()).preliminary
-    return Scope(data, "MF", seeds, level, best(data), unsettled)
-
-
-@claim(
-    "paper-negatives",
-    "On the paper's data, softmax loss loses less than BPR, BCE, MSE and CCL when negatives get "
-    "noisier.",
-    source=WU_1,
-    verdict="",
-    about=1,
-    conditions="by the rules, as runs arrive; settings kept from clean data, 30 % of the negatives "
-    "false; by how much less softmax loss falls than each; with settings chosen in another way it "
-    "decides nothing",
-    records=("paper_noise",),
-)
-def negatives():
-    """The first claim, by the rules."""
-    return _found(1)
-
-
-@claim(
-    "paper-fairness",
-    "On the paper's data, softmax loss is fairer to items than BPR, BCE, MSE and CCL.",
-    source=WU_2,
-    verdict="",
-    about=2,
-    conditions="by the rules, as runs arrive; by how much its Gini index is lower at equal "
-    "validation Recall@20, where test NDCG@20 need not be equal; each setting is one seed, and the "
-    "interval is of the index alone; what is chosen among the runs as "
-    "long as the bench decides nothing",
-    records=("paper_noise",),
-)
-def fairness():
-    """The second claim, by the rules."""
-    return _found(2)
-
-
-@claim(
-    "paper-positives",
-    "On the paper's data, BSL is better than softmax loss when positives are noisy.",
-    source=WU_3,
-    verdict="",
-    about=3,
-    conditions="by the rules, as runs arrive; both tuned under the noise, 40 % of false positives "
-    "added; by how much BSL is above softmax loss; with settings chosen in another way it decides "
-    "nothing",
-    records=("paper_noise",),
-)
-def positives():
-    """The third claim, by the rules."""
-    return _found(3)

@@ -7,7 +7,7 @@ from ..experiments.paper_noise import SEEDS, Runs
 from ..experiments.verdicts import EQUAL
 from ..plots import loss_style
 from .claim import Finding, claim, fails, holds
-from .paper_data import scope_of
+from .paper_claims import scope_of
 from .recorded import found, low_ends
 
 DATA = "ml-1m"
