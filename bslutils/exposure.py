@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from .data import Interactions
-from .rank import CHUNK, Scorer, embeddings, ranked, table_of
+from .rank import Scorer, embeddings, ranked, table_of, users_at_a_time
 
 
 def gini(count: np.ndarray) -> float:
@@ -70,18 +70,20 @@ def exposure(
 
     Used in the chapter *Fairness at equal accuracy*.
     """
-    lists = [items.flatten().cpu() for _, items, _ in ranked(model, data, split=split, k=k)]
+    watched, spread = model, None
+    if not hasattr(model, "embed"):
+        watched = spread = _Spread(model, data)
+    lists = [items.flatten().cpu() for _, items, _ in ranked(watched, data, split=split, k=k)]
     if not lists:
         raise ValueError(f"the {split} split of {data.name} is empty, there is nobody to show to")
     shown = torch.cat(lists).numpy()
     shown = shown[shown >= 0]  # a list may be shorter than k
     count = np.bincount(shown, minlength=data.n_items)
-    spread = _of_vectors if hasattr(model, "embed") else _of_table
     return {
         "gini": gini(count),
         "coverage": float((count > 0).mean()),
         "popularity": float(data.item_degree[shown].mean()),
-    } | spread(model, data)
+    } | (_of_vectors(model, data) if spread is None else spread.of_all())
 
 
 def _of_vectors(model: Scorer, data: Interactions) -> dict[str, float]:
@@ -94,30 +96,48 @@ def _of_vectors(model: Scorer, data: Interactions) -> dict[str, float]:
     }
 
 
-def _of_table(model: Scorer, data: Interactions) -> dict[str, float]:
-    """The spread of scores, read a block of users at a time."""
-    scores_of, _ = table_of(model, data)
-    over_items, gaps = [], []
-    mean, squares = np.zeros(data.n_items), np.zeros(data.n_items)  # of the users so far, by item
-    chunk = max(1, CHUNK["cpu"] // data.n_items)
-    for start in range(0, data.n_users, chunk):
-        users = np.arange(start, min(start + chunk, data.n_users))
-        scores = scores_of(users).double().numpy()  # (C, n_items)
-        over_items.append(scores.var(1))
+class _Spread:
+    """The spread of scores that a function gives, added up while they are asked for.
+
+    A look at all scores is dear, and whoever ranks asks for them anyway.
+    """
+
+    def __init__(self, model: Scorer, data: Interactions):
+        self.data, self.scores_of = data, table_of(model, data)[0]
+        self.over_items, self.gaps = [], []
+        self.left = np.ones(data.n_users, dtype=bool)  # users who were not asked for
+        self.n_users = 0
+        # Of the users so far, by item.
+        self.mean, self.squares = np.zeros(data.n_items), np.zeros(data.n_items)
+
+    def __call__(self, users: np.ndarray) -> Tensor:
+        """What the function gives."""
+        found = self.scores_of(users)
+        scores = found.double().numpy()  # (C, n_items)
+        self.over_items.append(scores.var(1))
         # Chan, Golub and LeVeque: sums of squares about the mean are added without cancellation.
-        step = scores.mean(0) - mean
-        mean += step * len(users) / (start + len(users))
-        squares += ((scores - scores.mean(0)) ** 2).sum(0)
-        squares += step**2 * start * len(users) / (start + len(users))
-        degree = data.user_degree[users]
-        own = data.train[users].multiply(scores).sum(1)
+        step, before = scores.mean(0) - self.mean, self.n_users
+        self.n_users += len(users)
+        self.mean += step * len(users) / self.n_users
+        self.squares += ((scores - scores.mean(0)) ** 2).sum(0)
+        self.squares += step**2 * before * len(users) / self.n_users
+        degree = self.data.user_degree[users]
+        own = self.data.train[users].multiply(scores).sum(1)
         some = degree > 0
-        gaps.append(own[some] / degree[some] - scores[some].mean(1))
-    return {
-        "variance over items": float(np.concatenate(over_items).mean()),
-        "variance over users": float((squares / data.n_users).mean()),
-        "gap": float(np.concatenate(gaps).mean()),
-    }
+        self.gaps.append(own[some] / degree[some] - scores[some].mean(1))
+        self.left[users] = False
+        return found
+
+    def of_all(self) -> dict[str, float]:
+        """The spread over all users, those included who were not asked for."""
+        left, chunk = np.flatnonzero(self.left), users_at_a_time(self.data, torch.device("cpu"))
+        for start in range(0, len(left), chunk):
+            self(left[start : start + chunk])
+        return {
+            "variance over items": float(np.concatenate(self.over_items).mean()),
+            "variance over users": float((self.squares / self.n_users).mean()),
+            "gap": float(np.concatenate(self.gaps).mean()),
+        }
 
 
 def _mean_variance(of: Tensor, over: Tensor) -> float:

@@ -1,5 +1,7 @@
 """Who gets shown, against the definitions written out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -72,10 +74,21 @@ def test_a_function_is_seen_as_the_model_that_it_stands_for(synthetic, score, mo
     with torch.no_grad():
         users, items = model.embed()
         table = users.double() @ items.double().T
-    expected = exposure(model, synthetic)
-    monkeypatch.setattr("bslutils.exposure.CHUNK", {"cpu": 7 * synthetic.n_items})
-    found = exposure(lambda users: table[torch.as_tensor(users)] + 100, synthetic)
-    assert found == pytest.approx(expected, rel=1e-6)
+    monkeypatch.setattr("bslutils.rank.CHUNK", {"cpu": 7 * synthetic.n_items})
+    few = synthetic.test.copy()
+    few.data[few.indices % 3 > 0] = 0  # so that some have nothing in the split
+    few.eliminate_zeros()
+    for data in (synthetic, replace(synthetic, test=few)):
+        asked = []
+
+        def scores(users, asked=asked):
+            asked.extend(users)
+            return table[torch.as_tensor(users)] + 100
+
+        found = exposure(scores, data)
+        assert found == pytest.approx(exposure(model, data), rel=1e-6)
+        assert sorted(asked) == list(range(data.n_users))  # once each, since scores may be dear
+    assert asked != sorted(asked)  # who has nothing in the split comes last
 
 
 def test_who_shows_the_most_popular_to_everybody_is_the_most_unequal(synthetic):
