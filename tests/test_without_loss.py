@@ -100,3 +100,15 @@ def test_what_was_fitted_is_no_record_of_a_training():
         beside_published.strongest("ml-1m", "honest", {trial.id: record})
     with pytest.raises(MissingRun, match="any of bpr on ml-1m"):
         beside_published.strongest("ml-1m", "honest", {}, loss="bpr")
+
+
+def test_a_tuning_that_has_not_ended_tells_the_best_so_far():
+    [method] = [m for m in METHODS if m.title == "EASE"]
+    with pytest.raises(MissingRun):
+        without_loss.so_far("ml-1m", method, {})
+    records = run()
+    first, second, *_ = tuning("ml-1m", method).tried(records).values()
+    few = {first.id: records[first.id], second.id: records[second.id] | {"valid": 2.0}}
+    assert without_loss.so_far("ml-1m", method, few) == few[second.id]
+    with pytest.raises(MissingRun):
+        reached("ml-1m", method, "honest", few)

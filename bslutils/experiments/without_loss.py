@@ -8,7 +8,7 @@ So test chooses nothing here, under either protocol.
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -152,6 +152,16 @@ def reached(data: str, method: Method, protocol: str, records: Records) -> Reach
     _, closed = tuning(data, method).best(records)
     test = {x: np.array([r["test"][x] for r in found]) for x in ("recall@20", "ndcg@20")}
     return Reached(trials[0].params, closed, test, found[0]["train_seconds"])
+
+
+def so_far(data: str, method: Method, records: Records) -> dict[str, Any]:
+    """The record that validation prefers in a tuning that may not have come to its end.
+
+    Raises:
+        MissingRun: none is recorded.
+    """
+    tried = [t for t in tuning(data, method).tried(records).values() if t.id in records]
+    return max(recorded(tried, records), key=lambda record: record["valid"])
 
 
 def preferred(data: str, records: Records) -> Method:
