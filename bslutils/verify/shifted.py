@@ -56,7 +56,7 @@ def false_negatives():
     liked = trained_models.data().test.toarray()
     has = liked.any(1)
     share, fair = ((w * liked).sum(1)[has].mean() for w in (q, trained_models.negatives()))
-    by_degree = np.argsort(trained_models.data().item_degree)
+    by_degree = np.argsort(trained_models.data().item_degree, kind="stable")
     popular = liked[:, by_degree[-len(by_degree) // 10 :]].sum() / liked.sum()
     return Finding(
         f"hidden likes are {fair:.1%} of the negatives and carry {share:.1%} of the push, "

@@ -56,7 +56,7 @@ def _of_batch(rows: list[np.ndarray], n_lists: int) -> np.ndarray:
 def shared():
     """All draws of two negatives out of three, for four people: in one list, two lists or four."""
     users, items = _vectors()
-    popular = np.argsort(-trained_models.data().item_degree)[:4]
+    popular = np.argsort(-trained_models.data().item_degree, kind="stable")[:4]
     means, variances, louder = [], [], {1: [], 2: []}
     for u in range(0, 40, 4):
         rows = [_by_draw(user, items[popular], 2) for user in users[u : u + 4]]
