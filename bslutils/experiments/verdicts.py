@@ -16,12 +16,13 @@ Their core was written down before these runs; the rule of the second claim is y
   (:func:`bslutils.experiments.fairness.at_equal_accuracy`). What counts is
   by how much the Gini index of softmax loss is :func:`below` that of the other, both of test
   lists. The interval rests on the spread of the index over seeds of the final clean runs, pooled
-  over all losses on that data; a difference is equal within ± 0.02 of the index
+  over all losses that have several on that data; a difference is equal within ± 0.02 of the index
   (:data:`EQUAL_GINI`).
 * That rule was written after most of the clean tuning on MovieLens-1M, and a little of that on
   Amazon-Electronics, had been recorded. Their exposure was not looked at for it. The runs under
-  the paper protocol on Yelp2018 and Gowalla are older than the rule, and were known: what they say
-  of fairness is described, without a verdict.
+  the paper protocol on Yelp2018 and Gowalla are older than the rule, and were known, as were short
+  and two long runs under the honest one on Yelp2018: what they say of fairness is described,
+  without a verdict.
 * Its third claim, on a data set: the bilateral loss is above softmax loss at the most false
   positives. That is the relative :func:`lead`, both tuned under the noise.
 * The same with settings tuned, or kept, is shown beside, and decides nothing.
