@@ -5,7 +5,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+
+import bslutils as bsl
 
 BOOK = Path(__file__).parent.parent / "book"
 PAGES = sorted(path.stem for path in BOOK.glob("[0-9][0-9]-*.md"))[1:]  # without the glance
@@ -275,3 +278,10 @@ def test_who_is_sorted_by_a_count_is_sorted_alike_on_every_processor():
     lines = [found[0] for file in sources for found in counts.finditer(file.read_text("utf-8"))]
     assert len(lines) > 5
     assert [line for line in lines if 'kind="stable"' not in line] == []
+
+
+def test_the_person_of_the_pages_is_one_and_of_median_degree():
+    texts = (path.read_text("utf-8") for path in BOOK.glob("*.md"))
+    named = {int(x) for text in texts for x in re.findall(r"^person = (\d+)", text, re.M)}
+    degree = bsl.load("movielens-small").user_degree
+    assert len(named) == 1 and all(degree[x] == np.median(degree) for x in named)
