@@ -170,5 +170,5 @@ def test_text_files_are_opened_with_their_encoding():
             re.DOTALL | re.MULTILINE,
         )
         sources[path] = "\n".join(cells)
-    found = {path: list(opened_by_locale(source)) for path, source in sources.items()}
-    assert not any(found.values()), found
+    found = ((path, line) for path, text in sources.items() for line in opened_by_locale(text))
+    assert [f"{path.name}: {line}" for path, line in found] == []

@@ -275,13 +275,14 @@ def test_who_is_sorted_by_a_count_is_sorted_alike_on_every_processor():
     root = BOOK.parent
     sources = [root / "intro.md", *BOOK.glob("*.md"), *(root / "bslutils").rglob("*.py")]
     counts = re.compile(r"argsort\([^\n]*(degree|\.sum\(0\))[^\n]*")
-    lines = [found[0] for file in sources for found in counts.finditer(file.read_text("utf-8"))]
+    texts = [file.read_text(encoding="utf-8") for file in sources]
+    lines = [found[0] for text in texts for found in counts.finditer(text)]
     assert len(lines) > 5
     assert [line for line in lines if 'kind="stable"' not in line] == []
 
 
 def test_the_person_of_the_pages_is_one_and_of_median_degree():
-    texts = (path.read_text("utf-8") for path in BOOK.glob("*.md"))
+    texts = (path.read_text(encoding="utf-8") for path in BOOK.glob("*.md"))
     named = {int(x) for text in texts for x in re.findall(r"^person = (\d+)", text, re.M)}
     degree = bsl.load("movielens-small").user_degree
     assert len(named) == 1 and all(degree[x] == np.median(degree) for x in named)
