@@ -13,7 +13,7 @@ from ..intervals import Interval
 from ..plots import LOSS_STYLES, loss_style
 from . import CLAIMS
 from .glance_readings import FALSE_TOO, OTHER_HALF, READINGS, WHEN, short
-from .glance_rows import NOISE, ROWS, Row
+from .glance_rows import ROWS, UNDER, Row
 from .paper_better import SMALL
 from .paper_data import (
     COMPARED,
@@ -175,11 +175,15 @@ def _briefly(number: int, data: str, cell: Cell) -> str:
                 text += f" ({lead} if only SL is {TUNED_FOR_NDCG})"
         return text
     text = f", where {in_words(number, cell.compared, sizes=False)}"
-    below = [label(loss) for loss, x in cell.on_test.items() if x < -EQUAL]
     above = [label(x) for x in cell.on_test if min(cell.on_valid[x], cell.on_test[x]) > EQUAL]
-    text += f", and finds more than {listed(above)}" if above else ""
-    text += f", while its test NDCG@20 is clearly below that of {listed(below)}" if below else ""
-    return text
+    text += f", finding more than {listed(above)}" if above else ""
+    return text + (f", while {below}" if (below := _below_on_test(cell)) else "")
+
+
+def _below_on_test(cell: Cell) -> str:
+    """Which losses find more than softmax loss on test, by more than counts as equal."""
+    below = [label(loss) for loss, x in cell.on_test.items() if x < -EQUAL]
+    return f"in test NDCG@20 SL is over {100 * EQUAL:g} % below {listed(below)}" if below else ""
 
 
 def _against(cell: Cell) -> str:
@@ -237,8 +241,8 @@ def table() -> str:
             leads = ", ".join(f"{label(name)} {row.text(x)}" for name, x in other.items())
             small += f" ({INSTEAD[row.number]}: {leads})"
         paper = "; ".join(filter(None, [*_cells(row), short(row.number)]))
-        if row.number in NOISE and any(x.compared for x in on_paper_data(row.number).values()):
-            paper = f"{NOISE[row.number]}: {paper}"
+        if any(x.compared for x in on_paper_data(row.number).values()):
+            paper = f"{UNDER[row.number]}: {paper}"
         measured = f"{row.measured} ({POINTS})" if row.unit == "points" else row.measured
         small = f"{row.how}: {measured} {small}. {OVER_ALL} **{row.verdict}**"
         rows.append((f"{row.number}. {row.title}", theory, small, paper, row.advice))
@@ -259,7 +263,8 @@ def _cells(row: Row) -> list[str]:
         elif again:
             again = f" ({TUNED_FOR_NDCG}: {again})"
         if leads:
-            said.append(f"{title} **{cell.word}**: {leads}{again}")
+            test = f" ({below})" if (below := _below_on_test(cell)) else ""
+            said.append(f"{title} **{cell.word}**: {leads}{again}{test}")
     return said + [f"**{word}**: {', '.join(titles)}" for word, titles in uncompared(cells).items()]
 
 

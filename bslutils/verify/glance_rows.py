@@ -9,9 +9,10 @@ from . import CLAIMS
 from .paper_better import verdict_on_better
 from .paper_data import in_unit
 
-# Claim -> the noise of its comparisons on the paper's data, which is not that of the small data.
-NOISE = {
+# Claim -> what its comparisons on the paper's data are made under, which is not as on small data.
+UNDER = {
     1: f"with {100 * judged.NEGATIVES[1]:g} % of the negatives false",
+    2: "where SL finds as much on validation, or more",
     3: f"with {100 * judged.POSITIVES[1]:g} % false positives",
 }
 
@@ -96,7 +97,7 @@ ROWS = (
             "variance-least": "the predictions of models trained with SL vary least",
         },
         "trained-fairness",
-        "at equal validation accuracy and for BCE without an intercept",
+        "at equal validation accuracy (BCE without an intercept)",
         "how much lower the Gini index of SL is",
         "",
         "than that of ",

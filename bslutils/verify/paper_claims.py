@@ -106,8 +106,8 @@ def negatives():
     about=2,
     conditions="by the rules, as runs arrive; by how much its Gini index is lower at equal "
     "validation Recall@20 or more, where test NDCG@20 need not be equal; each setting is one seed, "
-    "and the interval is of the index alone; what is chosen among the runs as long as the bench "
-    "decides nothing",
+    "and the interval is of the index alone; settings chosen among final runs, or at equal "
+    "validation NDCG@20, decide nothing",
     records=("paper_noise",),
 )
 def fairness():

@@ -18,7 +18,7 @@ from .recorded import records
 DECIDED = ("holds", "mixed", "does not hold", "undecided")  # what the rules call a data set
 TUNED_FOR_NDCG = "tuned for NDCG@20 instead of Recall@20"
 # Readings that decide nothing: in words, and how the comparison is made.
-AT_LENGTH = "with settings chosen among the runs as long as the bench"
+AT_LENGTH = "with settings chosen among final runs"
 LONGER = {AT_LENGTH: {"runs": AtLength}}
 BY_NDCG = {"the same at equal validation NDCG@20": {"runs": AtLength, "goal": valid_ndcg}}
 
