@@ -484,6 +484,26 @@ def test_a_sweep_that_wants_users_runs_again_what_lacks_them(at_once, tmp_path):
     assert len(to_do(with_users, path=path)[0]) == 6
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_what_lacks_users_runs_again_in_the_same_pass(again, monkeypatch, tmp_path):
+    """As where a trial of the tuning turns out to be a final run, too."""
+
+    def perform(trial, **options):
+        return quick(trial, **options) | {"users": trial.users} if trial.users else quick(trial)
+
+    def plan(size, records):
+        trials = list(grid(size, {}))
+        is_final = all(t.id in records for t in trials)
+        return [replace(t, users=is_final and k == 0) for k, t in enumerate(trials)]
+
+    monkeypatch.setattr("bslutils.experiments.runner.perform", perform)
+    made = [
+        r for r, *_ in run_sweep(Sweep("grid", "a test", plan), path=tmp_path / "g", again=again)
+    ]
+    assert ["users" in record for record in made] == [False] * (len(made) - 1) + [True]
+    assert made[-1]["id"] == made[0]["id"]
+
+
 def test_every_record_says_which_trial_it_is_of():
     known = known_records(path_of(""))
     for id, record in list(known.items())[::40]:

@@ -141,11 +141,10 @@ def run_sweep(
     path = path_of(sweep.name) if path is None else path
     with writer(path) as file:
         records = known_records(path)
-        made: set[str] = set()  # by this program
+        made: dict[str, dict[str, Any]] = {}  # by this program
 
         def done(trial: Trial) -> bool:
-            found = None if again else records.get(trial.id)
-            return trial.id in made or sweep.satisfied_by(trial, found)
+            return sweep.satisfied_by(trial, (made if again else records).get(trial.id))
 
         kind = device_kind(hardware(device))
         costs = Costs(records.values(), kind)
@@ -175,7 +174,7 @@ def run_sweep(
             budget.learn(costs.of(trial), record["seconds"])
             file.append(record)
             records[trial.id] = record
-            made.add(trial.id)
+            made[trial.id] = record
             costs.add(record)
             return record
 

@@ -137,9 +137,9 @@ def on_paper(number: int, *, brief: bool = False) -> str:
         elif cell.word == "begun":
             clause = f", where {_so_far(number, cell)}"
         by_word.setdefault(cell.word, {}).setdefault(clause, []).append(SOURCES[data].title)
-    said = {"not run": NOT_RUN, "begun": "runs have begun"} | {
-        word: f"the claim is {word}" for word in ("mixed", "undecided", "preliminary")
-    }
+    said = {word: f"the claim is {word}" for word in ("mixed", "undecided")}
+    said |= {"preliminary": "no verdict, since preliminary,"}
+    said |= {"not run": NOT_RUN, "begun": "runs have begun"}
     return "; ".join(
         f"{said.get(word, f'the claim {word}')} on "
         + "; and on ".join(f"{listed(data)}{clause}" for clause, data in clauses.items())
