@@ -104,7 +104,7 @@ def _small(ax: Axes, row: Row, names: Sequence[str]) -> None:
 def _paper(ax: Axes, row: Row, cells: Mapping[str, Cell]) -> None:
     """The losses of a data set one below the other, in the colours of the panel above."""
     names = [f"{SOURCES[data].title}\n{cell.word}" for data, cell in cells.items()]
-    _panel(ax, names, "\n".join(filter(None, [row.axis, UNDER.get(row.number)])))
+    _panel(ax, names, f"{row.axis}\n{UNDER[row.number]}")
     ax.set_title("On the paper's data, by the rules")
     for y, cell in enumerate(cells.values()):
         step = 0.7 / max(1, len(cell.compared))
